@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Modules and test programs, built natively in the chroot of a suite.
+
+build/lab/<suite>/src is a snapshot of the tree (so that a run sees what was
+built), build/lab/<suite>/out has the .ko files and bin/.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+
+import image
+from common import (BUILD, TOP, LabError, cache_dir, digest, locked, run, step,
+                    suite_dir, tail)
+
+CFLAGS = ("-O2 -g -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes "
+          "-Wmissing-prototypes -Wundef -Wpointer-arith -Wcast-align "
+          "-Wwrite-strings -Wno-unused-parameter -Werror")
+LIBS = "-libverbs -lpthread"
+
+
+def source_files():
+    """Tracked and new files of the tree, relative to its top."""
+    if not (TOP / ".git").exists():
+        skip = {"build", ".git", "__pycache__"}
+        return sorted(str(p.relative_to(TOP)) for p in TOP.rglob("*")
+                      if p.is_file() and not skip & set(p.relative_to(TOP).parts))
+    out = subprocess.run(["git", "-c", "safe.directory=*", "-C", TOP, "ls-files",
+                          "-coz", "--exclude-standard"], check=True,
+                         stdout=subprocess.PIPE).stdout.decode()
+    return sorted({f for f in out.split("\0") if f and (TOP / f).is_file()})
+
+
+def snapshot(dest):
+    """Bring dest up to date with the tree; unchanged files keep their time."""
+    dest.mkdir(parents=True, exist_ok=True)
+    manifest = dest.with_name(dest.name + ".list")
+    names = source_files()
+    try:
+        old = manifest.read_text().split("\n")
+    except OSError:
+        old = []
+    for gone in set(old) - set(names):
+        (dest / gone).unlink(missing_ok=True)
+    for name in names:
+        src, dst = TOP / name, dest / name
+        try:
+            data = src.read_bytes()
+        except OSError:
+            continue            # removed while we look: the next build sees it
+        if not dst.exists() or dst.read_bytes() != data:
+            dst.parent.mkdir(parents=True, exist_ok=True)
+            dst.write_bytes(data)
+            shutil.copymode(src, dst)
+    manifest.write_text("\n".join(names))
+    return names
+
+
+def chroot(suite, command, log, binds=()):
+    """Run a shell command in the suite's rootfs; suite_dir is /mnt there."""
+    root = image.image_dir(suite) / "rootfs"
+    mounts = [(suite_dir(suite), "mnt"), *binds]
+    script = "set -e\n" + "".join(
+        f"mount --bind {shlex.quote(str(src))} {shlex.quote(str(root / dst))}\n"
+        for src, dst in mounts)
+    script += (f"mount -t proc proc {root}/proc\n"
+               f"mount -t tmpfs tmpfs {root}/tmp\n"
+               f"mount --bind /dev {root}/dev\n"
+               f"exec chroot {shlex.quote(str(root))} /bin/sh -ec "
+               f"{shlex.quote(command)}\n")
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
+           "LC_ALL": "C"}
+    run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
+        log=log, env=env)
+
+
+def jobs():
+    """Parallel compilations."""
+    return min(4, len(os.sched_getaffinity(0)))
+
+
+def build_modules(suite, log, kdir, binds):
+    """Kbuild of the whole tree, then the .ko files to out/."""
+    out = suite_dir(suite) / "out"
+    for ko in out.glob("*.ko"):
+        ko.unlink()
+    chroot(suite, f"make -j{jobs()} -C {kdir} M=/mnt/src modules", log, binds)
+    src = suite_dir(suite) / "src"
+    found = [p for p in src.rglob("*.ko")]
+    if not found:
+        raise LabError(f"Kbuild made no module\n{tail(log, 20)}")
+    for ko in found:
+        shutil.copy(ko, out / ko.name)
+    return [ko.name for ko in found]
+
+
+def build_programs(suite, log):
+    """Each tests/system/progs/*.c is one program in out/bin/."""
+    progs = sorted((suite_dir(suite) / "src/tests/system/progs").glob("*.c"))
+    bindir = suite_dir(suite) / "out/bin"
+    bindir.mkdir(parents=True, exist_ok=True)
+    for old in bindir.iterdir():
+        if old.name + ".c" not in {p.name for p in progs}:
+            old.unlink()
+    if not progs:
+        return []
+    lines = [f"P=/mnt/src/tests/system/progs; cd $P"]
+    lines += [f"echo CC {p.name}; gcc {CFLAGS} -I$P -o /mnt/out/bin/{p.stem} "
+              f"{p.name} {LIBS}" for p in progs]
+    chroot(suite, "\n".join(lines), log)
+    return [p.stem for p in progs]
+
+
+def ensure(suite, modules=True, kernel=None):
+    """Build what changed. `kernel` = (version, tree) of a debug kernel."""
+    with locked(cache_dir() / f".{suite}.build.lock", f"the {suite} build"):
+        _ensure(suite, modules, kernel)
+
+
+def _ensure(suite, modules, kernel):
+    d = suite_dir(suite)
+    log = d / "build.log"
+    (d / "out/bin").mkdir(parents=True, exist_ok=True)
+    names = snapshot(d / "src")
+    image_key = (image.image_dir(suite) / "key").read_text()
+    kdir, binds = f"/lib/modules/{image.kernel_version(suite)}/build", ()
+    if kernel:
+        kdir, binds = "/srv", ((kernel[1], "srv"),)
+    mod_key = digest(image_key, kdir, str(kernel), *(
+        part for n in names if n == "Kbuild" or n.startswith("mdev-driver/")
+        for part in (n, d / "src" / n)))
+    prog_key = digest(image_key, CFLAGS, LIBS, *(
+        part for n in names if n.startswith("tests/system/progs/")
+        for part in (n, d / "src" / n)))
+    if modules and "Kbuild" not in names:
+        step("build", f"{suite}: no Kbuild in the tree, so no modules")
+        modules = False
+    if modules and stamp(d / "out/.modules") != mod_key:
+        if stamp(d / "out/.kdir") != kdir:
+            clean_objects(d / "src")
+        (d / "out/.kdir").write_text(kdir)
+        log.unlink(missing_ok=True)
+        step("build", f"{suite}: modules against {kdir} (log {log})")
+        made = build_modules(suite, log, kdir, binds)
+        (d / "out/.modules").write_text(mod_key)
+        step("build", f"{suite}: " + " ".join(sorted(made)))
+    if stamp(d / "out/.progs") != prog_key:
+        plog = d / "build-progs.log"
+        plog.unlink(missing_ok=True)
+        step("build", f"{suite}: test programs (log {plog})")
+        build_programs(suite, plog)
+        (d / "out/.progs").write_text(prog_key)
+
+
+def stamp(path):
+    """The key a result was made from, or an empty string."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def clean_objects(src):
+    """Remove what Kbuild leaves: another kernel must not link old objects."""
+    for pattern in ("*.o", "*.ko", "*.mod", "*.mod.c", ".*.cmd", "modules.order",
+                    "Module.symvers"):
+        for f in src.rglob(pattern):
+            f.unlink(missing_ok=True)
+
+
+def clean(everything):
+    """Remove build results, and with `everything` the images too."""
+    for d in (BUILD, TOP / "build/meson", TOP / "build/bench"):
+        if not d.exists():
+            continue
+        if everything or d != BUILD:
+            shutil.rmtree(d)
+            continue
+        for sub in d.iterdir():
+            for part in ("src", "out"):
+                shutil.rmtree(sub / part, ignore_errors=True)

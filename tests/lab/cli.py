@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line of mhca-lab."""
+
+import argparse
+import os
+import signal
+import sys
+
+import build
+import deps
+import image
+import runner
+from common import DEFAULT_SUITE, SUITES, LabError
+
+
+def parser():
+    """All commands and their options."""
+    p = argparse.ArgumentParser(prog="mhca-lab", description=__doc__)
+    sub = p.add_subparsers(dest="command", required=True)
+
+    def command(name, text, suite=True):
+        c = sub.add_parser(name, help=text, description=text)
+        if suite:
+            c.add_argument("--suite", choices=SUITES, default=DEFAULT_SUITE,
+                           help="Debian suite of the host (default %(default)s)")
+        return c
+
+    c = command("deps", "install the Debian packages the lab needs", False)
+    c.add_argument("groups", nargs="*", default=["lab"],
+                   help="of: " + " ".join(deps.PACKAGES))
+    command("image", "build the image of a suite, unless it is current")
+    c = command("build", "build modules and test programs in the suite's chroot")
+    c.add_argument("--programs-only", action="store_true")
+    c = command("run", "boot the host and run the system tests in it")
+    host_options(c)
+    c.add_argument("--here", action="store_true",
+                   help="this machine is the host; no VM around it")
+    c.add_argument("--timeout", type=int, default=3600,
+                   help="seconds for the tests (default %(default)s)")
+    c.add_argument("pytest", nargs=argparse.REMAINDER,
+                   help="arguments for pytest (after --)")
+    c = command("exec", "boot the host and run one command in it")
+    host_options(c)
+    c.add_argument("--no-build", action="store_true",
+                   help="do not build modules and programs before")
+    c.add_argument("--timeout", type=int, default=3600)
+    c.add_argument("cmd", nargs=argparse.REMAINDER, help="-- COMMAND …")
+    c = command("shell", "boot the host and give a root shell on it")
+    host_options(c)
+    c.add_argument("--no-build", action="store_true")
+    command("debug-kernel", "build the debug kernel from Debian's sources")
+    command("clean", "remove build results; --all also removes images",
+            False).add_argument("--all", action="store_true")
+    return p
+
+
+def host_options(c):
+    """Options of every command that boots the host."""
+    c.add_argument("--guest-suite", action="append", choices=SUITES,
+                   default=None, help="guest image; repeatable "
+                                      "(default: the host's suite)")
+    c.add_argument("--debug-kernel", action="store_true",
+                   help="host runs our KASAN and lockdep kernel")
+
+
+def main(argv):
+    """Run one command; the exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.umask(0o022)
+    args = parser().parse_args(argv)
+    try:
+        return dispatch(args)
+    except LabError as e:
+        print(f"\nmhca-lab: {e}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nmhca-lab: interrupted", file=sys.stderr)
+        return 130
+
+
+def dispatch(args):
+    """The command's function."""
+    if args.command == "deps":
+        deps.ensure(*args.groups)
+    elif args.command == "clean":
+        build.clean(args.all)
+    elif args.command == "image":
+        deps.ensure("lab")
+        image.ensure(args.suite)
+    elif args.command == "build":
+        deps.ensure("lab")
+        image.ensure(args.suite)
+        build.ensure(args.suite, modules=not args.programs_only)
+    elif args.command == "debug-kernel":
+        import debugkernel
+        deps.ensure("lab")
+        debugkernel.ensure(args.suite)
+    elif args.command == "run":
+        return runner.run_tests(args)
+    elif args.command == "exec":
+        return runner.run_command(args)
+    elif args.command == "shell":
+        return runner.shell(args)
+    return 0

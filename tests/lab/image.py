@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One image per Debian suite, good for both roles: host and guest.
+
+build/lab/<suite>/image/ holds rootfs/ (for native chroot builds), rootfs.sqfs,
+vmlinuz, initrd and `version` (the kernel's). It is rebuilt when the package
+list or a script that goes into it changes.
+"""
+
+import lzma
+import os
+import pathlib
+import shutil
+import subprocess
+
+from common import (LAB, SUITES, LabError, cache_dir, digest, locked,
+                    need_root, run, step)
+
+FILES = LAB / "files"
+
+COMMON_PACKAGES = """
+    linux-image-amd64 linux-headers-amd64 gcc make libc6-dev libibverbs-dev
+    librdmacm-dev qemu-system-x86 rdma-core ibverbs-providers ibverbs-utils
+    perftest rdmacm-utils infiniband-diags python3-pyverbs python3-pytest
+    iproute2 pciutils kmod busybox-static ethtool iperf3 trace-cmd strace
+    mdevctl procps psmisc util-linux
+""".split()
+
+# Parts of packages that no test looks at; kernel modules for absent hardware.
+EXCLUDE = [
+    "/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*",
+    "/usr/share/locale/*", "/usr/share/lintian/*", "/usr/share/bash-completion/*",
+    "/usr/share/qemu/*.fd", "/usr/share/qemu/edk2*", "/usr/share/qemu/firmware/*",
+    "/usr/share/icons/*", "/boot/System.map-*", "/usr/lib/x86_64-linux-gnu/*.a",
+] + [f"{top}/lib/modules/*/kernel/{d}/*" for top in ("", "/usr") for d in (
+    "sound", "drivers/media", "drivers/gpu", "drivers/net/wireless",
+    "drivers/staging", "drivers/iio", "drivers/hid", "drivers/bluetooth",
+    "drivers/usb", "drivers/input", "drivers/mmc", "drivers/mtd",
+    "drivers/scsi", "drivers/ata", "drivers/hwmon", "drivers/isdn",
+    "drivers/video", "drivers/comedi", "drivers/message", "drivers/accel",
+    "fs/ocfs2", "fs/xfs", "fs/btrfs", "fs/nfs", "fs/nfsd", "fs/smb", "fs/ceph",
+    "fs/gfs2", "fs/f2fs", "fs/jfs", "fs/ubifs", "fs/bcachefs", "net/bluetooth",
+    "net/wireless", "net/mac80211", "net/nfc", "net/can")]
+INCLUDE = ["/usr/lib/x86_64-linux-gnu/libc_nonshared.a",
+           "/usr/lib/x86_64-linux-gnu/libpthread.a",
+           "/usr/lib/x86_64-linux-gnu/libm.a"]
+
+# Loaded by the initramfs, in this order, before the root file system exists.
+EARLY_MODULES = ["virtio_pci", "virtio_blk", "squashfs", "overlay"]
+
+
+def mirror():
+    """The Debian mirror; MHCA_MIRROR names another."""
+    return os.environ.get("MHCA_MIRROR", "http://deb.debian.org/debian")
+
+
+def sources(suite):
+    """The sources.list lines of a suite."""
+    m = mirror()
+    lines = [f"deb {m} {suite} main"]
+    if suite != "sid":
+        lines += [f"deb {m} {suite}-updates main",
+                  f"deb {m}-security {suite}-security main"]
+    if suite == "bookworm":
+        lines.append(f"deb {m} bookworm-backports main")
+    return lines
+
+
+def key(suite):
+    """What the image is made of, as a hash."""
+    return digest(suite, " ".join(COMMON_PACKAGES + EXCLUDE + INCLUDE),
+                  " ".join(EARLY_MODULES), "\n".join(sources(suite)),
+                  *sorted(FILES.iterdir()), pathlib.Path(__file__))
+
+
+def image_dir(suite):
+    """Where the image of a suite is."""
+    return cache_dir() / suite / "image"
+
+
+def kernel_version(suite):
+    """The kernel release of a built image."""
+    return (image_dir(suite) / "version").read_text().strip()
+
+
+def is_current(suite):
+    """True if the cached image was made from the same inputs."""
+    try:
+        return (image_dir(suite) / "key").read_text().strip() == key(suite)
+    except OSError:
+        return False
+
+
+def ensure(suite):
+    """Build the image of a suite unless the cached one is current."""
+    if suite not in SUITES:
+        raise LabError(f"unknown suite {suite}; one of {' '.join(SUITES)}")
+    if is_current(suite):
+        return image_dir(suite)
+    need_root()
+    with locked(cache_dir() / f".{suite}.lock", f"the {suite} image"):
+        if not is_current(suite):
+            build(suite)
+    return image_dir(suite)
+
+
+def build(suite):
+    """mmdebstrap, squashfs, kernel, initramfs; then move into place."""
+    final = image_dir(suite)
+    new = final.with_name("image.new")
+    log = final.with_name("image.log")
+    if new.exists():
+        shutil.rmtree(new)
+    new.mkdir(parents=True)
+    log.unlink(missing_ok=True)
+    step("image", f"{suite}: mmdebstrap from {mirror()} (log {log})")
+    bootstrap(suite, new / "rootfs", log)
+    step("image", f"{suite}: kernel and initramfs")
+    version = extract_kernel(new)
+    make_initrd(new / "rootfs", version, new / "initrd",
+                EARLY_MODULES)
+    step("image", f"{suite}: squashfs")
+    run(["mksquashfs", new / "rootfs", new / "rootfs.sqfs", "-comp", "lz4",
+         "-noappend", "-no-progress", "-e", "boot", "var/cache/apt",
+         "var/lib/apt/lists"], log=log)
+    (new / "key").write_text(key(suite) + "\n")
+    if final.exists():
+        shutil.rmtree(final)
+    new.rename(final)
+    size = (final / "rootfs.sqfs").stat().st_size >> 20
+    step("image", f"{suite}: ready, kernel {version}, {size} MiB")
+
+
+def bootstrap(suite, root, log):
+    """The Debian root file system, with our two init scripts in it."""
+    opts = [f"--dpkgopt=path-exclude={p}" for p in EXCLUDE]
+    opts += [f"--dpkgopt=path-include={p}" for p in INCLUDE]
+    opts += ["--dpkgopt=force-confold", "--dpkgopt=force-confdef",
+             "--dpkgopt=force-unsafe-io",
+             "--aptopt=Acquire::Check-Valid-Until \"false\"",
+             "--aptopt=Acquire::Check-Date \"false\"",
+             "--aptopt=Acquire::Languages \"none\"",
+             "--aptopt=Acquire::Retries \"5\""]
+    hooks = ["--essential-hook=mkdir -p \"$1/etc/initramfs-tools\" && "
+             "echo update_initramfs=no > "
+             "\"$1/etc/initramfs-tools/update-initramfs.conf\"",
+             f"--customize-hook=copy-in {FILES}/mhca-init "
+             f"{FILES}/mhca-agent /usr/sbin",
+             "--customize-hook=echo mhca > \"$1/etc/hostname\"",
+             "--customize-hook=rm -f \"$1/etc/resolv.conf\""]
+    if suite == "bookworm":
+        hooks.append(
+            "--setup-hook=mkdir -p \"$1/etc/apt/preferences.d\" && printf "
+            "'Package: qemu-* seabios\\nPin: release n=bookworm-backports\\n"
+            "Pin-Priority: 600\\n' > \"$1/etc/apt/preferences.d/qemu\"")
+    cmd = ["mmdebstrap", "--mode=root", "--variant=minbase",
+           "--skip=cleanup/apt/lists", "--components=main",
+           "--include=" + ",".join(COMMON_PACKAGES),
+           *opts, *hooks, suite, root, *sources(suite)]
+    run(cmd, log=log, env=dict(os.environ, DEBIAN_FRONTEND="noninteractive",
+                               INITRD="No", LC_ALL="C"))
+
+
+def extract_kernel(new):
+    """Copy vmlinuz out of the rootfs, note its version."""
+    images = sorted((new / "rootfs" / "boot").glob("vmlinuz-*"))
+    if len(images) != 1:
+        raise LabError(f"expected one kernel, found {images}")
+    version = images[0].name.removeprefix("vmlinuz-")
+    shutil.copy(images[0], new / "vmlinuz")
+    (new / "version").write_text(version + "\n")
+    return version
+
+
+def module_files(root, version, names):
+    """Files of the named modules and their dependencies, in load order."""
+    files = []
+    for name in names:
+        out = run(["modprobe", "-d", root, "-S", version, "--show-depends",
+                   name])
+        for line in out.splitlines():
+            word = line.split()
+            if word and word[0] == "insmod" and word[1] not in files:
+                files.append(word[1])
+    return [pathlib.Path(f) for f in files]
+
+
+def plain_module(path):
+    """A module's bytes without the distribution's compression."""
+    if path.suffix == ".xz":
+        return lzma.decompress(path.read_bytes())
+    if path.suffix == ".zst":
+        return subprocess.run(["zstd", "-dcq", path], check=True,
+                              stdout=subprocess.PIPE).stdout
+    return path.read_bytes()
+
+
+def make_initrd(root, version, target, names):
+    """busybox, the early modules in load order, and our first init."""
+    tree = target.with_name(target.name + ".tree")
+    if tree.exists():
+        shutil.rmtree(tree)
+    for d in ("bin", "dev", "proc", "sys", "ro", "rw", "new", "mod"):
+        (tree / d).mkdir(parents=True)
+    busybox = next(p for p in (root / "bin/busybox", root / "usr/bin/busybox")
+                   if p.exists())
+    shutil.copy(busybox, tree / "bin/busybox")
+    shutil.copy(FILES / "initramfs-init", tree / "init")
+    (tree / "init").chmod(0o755)
+    if names:
+        for i, f in enumerate(module_files(root, version, names)):
+            name = f.name.split(".")[0]
+            (tree / "mod" / f"{i:02d}-{name}.ko").write_bytes(plain_module(f))
+    files = subprocess.run(["find", ".", "-print0"], cwd=tree, check=True,
+                           stdout=subprocess.PIPE).stdout
+    data = subprocess.run(["cpio", "--null", "-o", "-H", "newc", "--quiet",
+                           "-R", "0:0"], cwd=tree, input=files, check=True,
+                          stdout=subprocess.PIPE).stdout
+    target.write_bytes(data)
+    shutil.rmtree(tree)

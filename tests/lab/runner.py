@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boot a host and do something in it: the tests, a command, a shell."""
+
+import json
+import os
+import select
+import shlex
+import socket
+import sys
+import termios
+import time
+import tty
+import xml.etree.ElementTree as ET
+
+import build
+import deps
+import image
+import kmsg
+from channel import ChannelError
+from common import BUILD, LabError, need_root, step, tail
+from vm import HostVM
+
+
+def new_logs():
+    """A directory for this run's logs; build/lab/logs/latest points to it."""
+    name = time.strftime("%Y%m%d-%H%M%S") + f"-{os.getpid()}"
+    logs = BUILD / "logs" / name
+    logs.mkdir(parents=True)
+    latest = BUILD / "logs" / "latest"
+    tmp = latest.with_name(f".latest.{os.getpid()}")
+    tmp.symlink_to(name)
+    tmp.rename(latest)
+    return logs
+
+
+def prepare(args, build_too=True):
+    """Images of the host and of the guests, and what is built in them."""
+    deps.ensure("lab")
+    need_root()
+    guests = args.guest_suite or [args.suite]
+    debug = None
+    for s in dict.fromkeys([args.suite, *guests]):
+        image.ensure(s)
+    if args.debug_kernel:
+        import debugkernel
+        debug = debugkernel.ensure(args.suite)
+    if build_too:
+        for s in dict.fromkeys([args.suite, *guests]):
+            if s == args.suite:
+                build.ensure(s, kernel=debug and debug.build_key())
+            else:
+                build.ensure(s, modules=False)
+    return guests, debug
+
+
+def host_vm(args, guests, debug, logs, interactive=False):
+    """The VM with the guests' images as disks and everything shared."""
+    d = BUILD / args.suite
+    (d / "out").mkdir(parents=True, exist_ok=True)
+    (d / "src").mkdir(parents=True, exist_ok=True)
+    disks, shares = [], [("src", d / "src", False), ("run", logs, True)]
+    for s in dict.fromkeys([args.suite, *guests]):
+        (BUILD / s / "out").mkdir(parents=True, exist_ok=True)
+        shares += [(f"out.{s}", BUILD / s / "out", False),
+                   (f"img.{s}", image.image_dir(s), False)]
+        if s != args.suite:
+            disks.append((f"img-{s}", image.image_dir(s) / "rootfs.sqfs"))
+    kw = {}
+    if debug:
+        kw = {"kernel": debug.kernel, "initrd": debug.initrd,
+              "cmdline": debug.cmdline}
+        shares.append(("modules", debug.modules, False))
+    return HostVM(image.image_dir(args.suite), logs, disks=disks, shares=shares,
+                  interactive=interactive, **kw)
+
+
+def lab_config(args, guests, here=False):
+    """What tests/system/conftest.py has to know, as JSON text."""
+    def img(s):
+        if here:
+            return str(image.image_dir(s)), str(BUILD / s / "out")
+        return f"/mhca/img.{s}", f"/mhca/out.{s}"
+
+    conf = {"suite": args.suite, "debug_kernel": args.debug_kernel,
+            "here": here, "guest_suites": guests,
+            "modules": str(BUILD / "here") if here else f"/mhca/out.{args.suite}",
+            "guests": {}}
+    for s in dict.fromkeys([args.suite, *guests]):
+        where, out = img(s)
+        serial = "img-root" if s == args.suite else f"img-{s}"
+        conf["guests"][s] = {"kernel": f"{where}/vmlinuz",
+                             "initrd": f"{where}/initrd", "out": out,
+                             "disk": f"{where}/rootfs.sqfs" if here else None,
+                             "serial": serial}
+    return json.dumps(conf, indent=1)
+
+
+def emit(data):
+    """Bytes to our standard output, at once."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def boot(vm):
+    """Boot with progress lines."""
+    step("boot", "host: " + " ".join(vm.argv()[10:16]))
+    step("boot", f"host is up after {vm.boot():.1f} s")
+
+
+def counts(junit):
+    """(passed, failed, skipped) of a junit file; None if there is none."""
+    try:
+        suites = ET.parse(junit).getroot().iter("testsuite")
+    except (OSError, ET.ParseError):
+        return None
+    total = failed = skipped = 0
+    for s in suites:
+        total += int(s.get("tests", 0))
+        failed += int(s.get("failures", 0)) + int(s.get("errors", 0))
+        skipped += int(s.get("skipped", 0))
+    return total - failed - skipped, failed, skipped
+
+
+def pytest_command(args, src, run_dir):
+    """The shell command that runs the system tests."""
+    extra = [a for a in args.pytest if a != "--"]
+    if not any(a.startswith("tests/") or ".py" in a for a in extra):
+        extra.append("tests/system")
+    argv = ["python3", "-m", "pytest", "-p", "no:cacheprovider", "-ra",
+            "--tb=short", "-v", "--color=no", "-o", "junit_family=xunit2",
+            f"--junitxml={run_dir}/junit.xml", *extra]
+    env = [f"MHCA_LAB_CONFIG={run_dir}/lab.json", f"MHCA_LOGS={run_dir}",
+           "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1"]
+    env += [f"{k}={v}" for k, v in os.environ.items()
+            if k.startswith("MHCA_") and not k.startswith("MHCA_LAB_")]
+    return (f"cd {shlex.quote(str(src))} && env "
+            + " ".join(map(shlex.quote, env + argv)))
+
+
+def verdict(logs, status, problems):
+    """Print counts and what went wrong; the exit status of the run."""
+    got = counts(logs / "junit.xml")
+    if got is None:
+        problems.append("the tests did not finish: no result file")
+        got = (0, 0, 0)
+    passed, failed, skipped = got
+    if problems:
+        failed = failed + 1
+    elif status and not failed:
+        problems.append(f"pytest ended with status {status}")
+        failed = 1
+    for p in problems:
+        print(f"\n=== {p}")
+    if failed:
+        for f in sorted(logs.glob("*console*.log")):
+            print(f"\n--- last lines of {f}\n{tail(f, 15)}")
+    (logs / "result.json").write_text(json.dumps(
+        {"passed": passed, "failed": failed, "skipped": skipped}))
+    step("done", f"logs: {logs}")
+    text = f"{passed} passed, {failed} failed"
+    print(text + (f", {skipped} skipped" if skipped else ""), flush=True)
+    return 1 if failed else 0
+
+
+def run_tests(args):
+    """`mhca-lab run`."""
+    if args.here:
+        return run_here(args)
+    guests, debug = prepare(args)
+    logs = new_logs()
+    (logs / "lab.json").write_text(lab_config(args, guests))
+    problems, status = [], 1
+    with host_vm(args, guests, debug, logs) as vm:
+        boot(vm)
+        step("tests", "guests: " + " ".join(guests))
+        with open(logs / "pytest.log", "wb") as log:
+            def both(data):
+                log.write(data)
+                emit(data)
+            try:
+                status, _ = vm.channel.run(
+                    pytest_command(args, "/mhca/src", "/mhca/run"),
+                    args.timeout, both)
+                if status == 124:
+                    problems.append(f"no end within {args.timeout} s")
+                problems += check_host(vm, logs)
+            except ChannelError as e:
+                problems.append(f"the host is lost: {e}")
+    return verdict(logs, status, problems)
+
+
+def check_host(vm, logs):
+    """The host's kernel log after the tests; what in it is bad."""
+    _, log = vm.channel.run("dmesg", 60)
+    (logs / "host-dmesg.txt").write_text(log)
+    bad = kmsg.bad_lines(log)
+    if not bad:
+        return []
+    return [f"{len(bad)} bad lines in the host's kernel log "
+            f"({logs}/host-dmesg.txt):\n" + kmsg.context(log)]
+
+
+def run_here(args):
+    """`mhca-lab run --here`: this machine is the host."""
+    deps.ensure("lab", "here")
+    need_root()
+    guests = args.guest_suite or [args.suite]
+    for s in dict.fromkeys(guests):
+        image.ensure(s)
+        build.ensure(s, modules=False)
+    logs = new_logs()
+    out = BUILD / "here"
+    out.mkdir(parents=True, exist_ok=True)
+    build.build_here(out, logs / "build.log")
+    (logs / "lab.json").write_text(lab_config(args, guests, here=True))
+    status = os.waitstatus_to_exitcode(
+        os.system(pytest_command(args, build.TOP, logs)))
+    return verdict(logs, status, [])
+
+
+def run_command(args):
+    """`mhca-lab exec`: one command, its output and status are ours."""
+    cmd = args.cmd[1:] if args.cmd[:1] == ["--"] else args.cmd
+    if not cmd:
+        raise LabError("exec needs a command: mhca-lab exec -- COMMAND …")
+    guests, debug = prepare(args, not args.no_build)
+    logs = new_logs()
+    (logs / "lab.json").write_text(lab_config(args, guests))
+    with host_vm(args, guests, debug, logs) as vm:
+        boot(vm)
+        try:
+            status, _ = vm.channel.run(
+                "export MHCA_LAB_CONFIG=/mhca/run/lab.json MHCA_LOGS=/mhca/run; "
+                + shlex.join(cmd), args.timeout, emit)
+            print()
+            for line in check_host(vm, logs):
+                print(f"mhca-lab: {line}", file=sys.stderr)
+                status = status or 1
+        except ChannelError as e:
+            raise LabError(f"the host is lost: {e}\nlogs: {logs}") from e
+    return status
+
+
+def shell(args):
+    """`mhca-lab shell`: a terminal on the host; exit with Ctrl-]."""
+    guests, debug = prepare(args, not args.no_build)
+    logs = new_logs()
+    (logs / "lab.json").write_text(lab_config(args, guests))
+    with host_vm(args, guests, debug, logs, interactive=True) as vm:
+        boot(vm)
+        step("shell", f"Ctrl-] ends the host. Logs: {logs}")
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(f"{vm.tmp.name}/hvc")
+        s.sendall(b"\n")
+        relay(s)
+    return 0
+
+
+def relay(sock):
+    """Terminal to socket and back until Ctrl-] or the end of either."""
+    fd = sys.stdin.fileno()
+    saved = termios.tcgetattr(fd) if os.isatty(fd) else None
+    if saved:
+        tty.setraw(fd)
+    try:
+        while True:
+            ready, _, _ = select.select([fd, sock], [], [])
+            if sock in ready:
+                data = sock.recv(65536)
+                if not data:
+                    return
+                emit(data)
+            if fd in ready:
+                data = os.read(fd, 65536)
+                if not data or b"\x1d" in data:
+                    return
+                sock.sendall(data)
+    finally:
+        if saved:
+            termios.tcsetattr(fd, termios.TCSADRAIN, saved)

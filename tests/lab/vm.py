@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The host VM: a QEMU process of the outer machine, its shares and channel."""
+
+import ctypes
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+
+from channel import Channel, ChannelError
+from common import BUILD, LabError, step, tail
+
+BASE_CMDLINE = ("console=ttyS0 root=/dev/vda quiet loglevel=5 panic=-1 "
+                "mitigations=off net.ifnames=0 rcupdate.rcu_cpu_stall_timeout=120 "
+                "watchdog_thresh=60 log_buf_len=8M printk.devkmsg=on "
+                "transparent_hugepage=madvise module_blacklist=mhca ")
+
+
+def die_with_parent():
+    """Runs in the child: the kernel ends it when we end, however that is."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def default_memory():
+    """MiB for the host VM: 10 GiB, or half of a smaller machine."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    return int(os.environ.get("MHCA_LAB_MEM", min(10240, total // 2)))
+
+
+def default_cpus():
+    """vCPUs of the host VM: as the machine has, between 2 and 4."""
+    n = len(os.sched_getaffinity(0))
+    return int(os.environ.get("MHCA_LAB_CPUS", max(2, min(4, n))))
+
+
+def probe_kvm(kernel, initrd):
+    """True if /dev/kvm really runs this kernel and offers nesting in it."""
+    try:
+        p = subprocess.run(
+            ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-M", "q35",
+             "-accel", "kvm", "-cpu", "host", "-m", "512", "-no-reboot",
+             "-kernel", kernel, "-initrd", initrd, "-serial", "stdio",
+             "-append", "console=ttyS0 panic=-1 mhca.probe"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, timeout=20, check=False,
+            preexec_fn=die_with_parent)
+        out = p.stdout
+    except subprocess.TimeoutExpired as e:
+        out = e.stdout or b""
+    return b"MHCA-PROBE-OK" in out and b"MHCA-PROBE-NESTED" in out
+
+
+def accel(kernel, initrd):
+    """QEMU's -accel and -cpu arguments; the probe's result is kept."""
+    forced = os.environ.get("MHCA_LAB_ACCEL")
+    boot_id = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    memo = BUILD / "accel.json"
+    usable = forced == "kvm"
+    if not forced and os.access("/dev/kvm", os.R_OK | os.W_OK):
+        try:
+            known = json.loads(memo.read_text())
+        except (OSError, ValueError):
+            known = {}
+        if known.get("boot_id") != boot_id:
+            step("accel", "does /dev/kvm run this kernel? (20 s at most)")
+            known = {"boot_id": boot_id, "kvm": probe_kvm(kernel, initrd)}
+            BUILD.mkdir(parents=True, exist_ok=True)
+            memo.write_text(json.dumps(known))
+        usable = known["kvm"]
+    if usable:
+        return ["-accel", "kvm", "-cpu", "host"]
+    cpu = os.environ.get("MHCA_LAB_CPU", "max")
+    return ["-accel", "tcg,thread=multi,tb-size=1024", "-cpu", cpu]
+
+
+class HostVM:
+    """One host VM. Use as a context manager: it never outlives the block."""
+
+    def __init__(self, image, logs, *, disks=(), shares=(), cmdline="",
+                 kernel=None, initrd=None, interactive=False):
+        self.kernel = kernel or image / "vmlinuz"
+        self.initrd = initrd or image / "initrd"
+        self.disks = [("img-root", image / "rootfs.sqfs"), *disks]
+        self.shares = shares
+        self.cmdline = BASE_CMDLINE + "mhca.role=host " + cmdline
+        self.logs = logs
+        self.console = logs / "host-console.log"
+        self.interactive = interactive
+        self.proc = None
+        self.tmp = tempfile.TemporaryDirectory(prefix="mhca-")
+        self.channel = Channel(f"{self.tmp.name}/cmd", self.dead)
+
+    def argv(self):
+        """The whole QEMU command line."""
+        t = self.tmp.name
+        a = ["qemu-system-x86_64", "-name", "mhca-host", "-nodefaults",
+             "-no-user-config", "-display", "none", "-M", "q35", "-no-reboot",
+             *accel(self.kernel, self.initrd),
+             "-smp", str(default_cpus()), "-m", str(default_memory()),
+             "-kernel", self.kernel, "-initrd", self.initrd,
+             "-append", self.cmdline, "-serial", f"file:{self.console}",
+             "-device", "virtio-rng-pci"]
+        for i, (serial, path) in enumerate(self.disks):
+            a += ["-drive", f"file={path},if=none,id=d{i},format=raw,"
+                            "readonly=on,cache=unsafe,file.locking=off",
+                  "-device", f"virtio-blk-pci,drive=d{i},serial={serial}"]
+        for i, (tag, path, writable) in enumerate(self.shares):
+            ro = "" if writable else ",readonly=on"
+            a += ["-fsdev", f"local,id=f{i},path={path},security_model=none,"
+                            f"multidevs=remap{ro}",
+                  "-device", f"virtio-9p-pci,fsdev=f{i},mount_tag={tag}"]
+        a += ["-device", "virtio-serial-pci",
+              "-chardev", f"socket,id=cmd,path={t}/cmd,server=on,wait=off",
+              "-device", "virtserialport,chardev=cmd,name=mhca.cmd"]
+        if self.interactive:
+            a += ["-chardev", f"socket,id=hvc,path={t}/hvc,server=on,wait=off",
+                  "-device", "virtconsole,chardev=hvc"]
+        return [str(x) for x in a]
+
+    def __enter__(self):
+        argv = self.argv()
+        (self.logs / "host-qemu.cmd").write_text(" ".join(argv) + "\n")
+        with open(self.logs / "host-qemu.log", "wb") as log:
+            self.proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
+                                         stdout=log, stderr=log,
+                                         preexec_fn=die_with_parent)
+        return self
+
+    def __exit__(self, *exc):
+        self.channel.close()
+        if self.proc and self.proc.poll() is None:
+            self.proc.kill()
+        if self.proc:
+            self.proc.wait()
+        self.tmp.cleanup()
+
+    def dead(self):
+        """Why the VM cannot answer any more, or None."""
+        if self.proc.poll() is None:
+            return None
+        return (f"the host VM ended (QEMU exit {self.proc.returncode}): "
+                + tail(self.logs / "host-qemu.log", 5)
+                + "\n" + tail(self.console, 60))
+
+    def boot(self, timeout=180):
+        """Wait until the agent answers; the time it took in seconds."""
+        t = time.monotonic()
+        try:
+            self.channel.connect()
+            self.channel.wait_ready(timeout)
+        except ChannelError as e:
+            raise LabError(f"the host did not boot: {e}\n"
+                           f"{tail(self.console, 40)}\nlogs: {self.logs}") from e
+        return time.monotonic() - t
