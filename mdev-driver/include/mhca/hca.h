@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The backend seam: what a software HCA (soft/) or an adapter (mlx5/) does for
+ * the core. The core has validated every command against its table before any
+ * of these is called: lengths, ownership, page ranges, quota.
+ */
+#ifndef MHCA_HCA_H
+#define MHCA_HCA_H
+
+#include <mhca/prm.h>
+
+/**
+ * struct mhca_object_ops - one kind of object in a backend
+ * @size: bytes to allocate for an object, &struct mhca_object first
+ * @create: fill the zeroed object from @cmd->in; @cmd->obj is it, its refs,
+ *          buffer and record are set. Gives it a number with
+ *          mhca_object_number() or the adapter's. On success the core makes it
+ *          findable. On error nothing stays behind.
+ * @modify: MODIFY, a QP transition, ARM; NULL: none
+ * @query: fill @cmd->out; NULL: none
+ * @destroy: no longer findable. Stop every use: when it returns there is no
+ *           DMA and no completion for @obj any more, and the core unpins and
+ *           frees it. Cannot fail.
+ *
+ * All run under the instance's command lock and may sleep.
+ */
+struct mhca_object_ops {
+	size_t size;
+	enum mhca_syndrome (*create)(struct mhca_cmd *cmd);
+	enum mhca_syndrome (*modify)(struct mhca_cmd *cmd);
+	enum mhca_syndrome (*query)(struct mhca_cmd *cmd);
+	void (*destroy)(struct mhca_object *obj);
+};
+
+/**
+ * struct mhca_doorbell - what stands behind a UAR page
+ * @kva: a RAM page the engine polls, or NULL
+ * @pfn: the adapter's page when @kva is NULL
+ */
+struct mhca_doorbell {
+	void *kva;
+	unsigned long pfn;
+};
+
+/**
+ * struct mhca_hca_ops - a backend
+ * @name: for messages and the type's name
+ * @object: operations by kind; NULL: the core alone handles the kind
+ * @instance_init: an instance was created; set @inst->backend and port.lid
+ * @instance_fini: it is removed; all its objects are gone
+ * @doorbell: the page behind UAR @index, which exists as object; false: none.
+ *            Called from a page fault: must not sleep on anything that pins.
+ * @doorbell_touched: the guest faulted on UAR @index (its page is mapped when
+ *                    this returns) or wrote it through the trap. Atomic context
+ *                    allowed.
+ * @fence: returns when no engine access that began before is still going on
+ * @memory_ready: pages asked for through mhca_pa_lookup() were pinned (or not)
+ * @attach_mcg: attach QP @qp to @gid
+ * @detach_mcg: detach it
+ * @port_changed: the port's state changed by policy
+ */
+struct mhca_hca_ops {
+	const char *name;
+	const struct mhca_object_ops *object[MHCA_OBJECT_KINDS];
+	int (*instance_init)(struct mhca_instance *inst);
+	void (*instance_fini)(struct mhca_instance *inst);
+	bool (*doorbell)(struct mhca_instance *inst, u32 index,
+			 struct mhca_doorbell *doorbell);
+	void (*doorbell_touched)(struct mhca_instance *inst, u32 index);
+	void (*fence)(struct mhca_hca *hca);
+	void (*memory_ready)(struct mhca_instance *inst);
+	enum mhca_syndrome (*attach_mcg)(struct mhca_object *qp, const u8 gid[16]);
+	enum mhca_syndrome (*detach_mcg)(struct mhca_object *qp, const u8 gid[16]);
+	void (*port_changed)(struct mhca_instance *inst);
+};
+
+/**
+ * struct mhca_hca - an HCA that instances are carved from
+ * @ops: backend
+ * @max_instances: how many at once
+ * @backend: the backend's private data
+ * @frontend: the front end's private data (parent device, mdev types)
+ */
+struct mhca_hca {
+	const struct mhca_hca_ops *ops;
+	u32 max_instances;
+	void *backend;
+	void *frontend;
+};
+
+struct module;
+
+/* Front end (vfio/): make @hca available as a parent of instances. */
+int mhca_hca_register(struct mhca_hca *hca, struct module *owner);
+/* Waits until every instance is closed. */
+void mhca_hca_unregister(struct mhca_hca *hca);
+
+#endif /* MHCA_HCA_H */

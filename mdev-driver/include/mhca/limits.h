@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sizes and bounds in one place. A value here is a promise: the capability
+ * tables (prm/caps.c) are computed from it and the tests walk up to it.
+ */
+#ifndef MHCA_LIMITS_H
+#define MHCA_LIMITS_H
+
+/* Memory: the PRM's and our host's smallest page. UAR pages have this size. */
+#define MHCA_PAGE_SHIFT			12
+#define MHCA_PAGE_SIZE			(1UL << MHCA_PAGE_SHIFT)
+
+/* BAR0: page 0-2 initialization segment, page 3 MSI-X, UAR pages from 64 KiB. */
+#define MHCA_BAR_SIZE			(8UL << 20)
+#define MHCA_BAR_MSIX_TABLE		0x3000
+#define MHCA_BAR_MSIX_PBA		0x3800
+#define MHCA_BAR_UAR_START		0x10000
+#define MHCA_ISEG_SIZE			0x3000
+#define MHCA_UAR_FIRST			(MHCA_BAR_UAR_START >> MHCA_PAGE_SHIFT)
+#define MHCA_UAR_END			(MHCA_BAR_SIZE >> MHCA_PAGE_SHIFT)
+#define MHCA_MSIX_VECTORS		33
+
+/* Command interface (PRM "command queue"): 32 entries of 64 bytes. */
+#define MHCA_CMDQ_LOG_SIZE		5
+#define MHCA_CMDQ_LOG_STRIDE		6
+#define MHCA_CMDQ_ENTRIES		(1U << MHCA_CMDQ_LOG_SIZE)
+/* The longest input: CREATE_MKEY with a page list of MHCA_MAX_MTT entries. */
+#define MHCA_MAX_MTT			(1U << 24)
+#define MHCA_CMD_IN_MAX			(0x110U + 8U * MHCA_MAX_MTT)
+#define MHCA_CMD_OUT_MAX		0x4000U
+
+/* Object numbers are 24 bits wide; 0xffffff means "any" or "none". */
+#define MHCA_NUMBER_MAX			0xfffffeU
+#define MHCA_QPN_FIRST			0x40
+#define MHCA_MKEY_FIRST			0x10
+
+/* Default (and greatest) number of objects of one kind in an instance. */
+#define MHCA_LOG_MAX_QP			16
+#define MHCA_LOG_MAX_CQ			16
+#define MHCA_LOG_MAX_SRQ		14
+#define MHCA_LOG_MAX_MKEY		20
+#define MHCA_LOG_MAX_PD			15
+#define MHCA_LOG_MAX_XRCD		12
+#define MHCA_LOG_MAX_TD			12
+#define MHCA_LOG_MAX_EQ			6
+#define MHCA_MAX_EQ			64
+#define MHCA_MAX_QCOUNTER		32
+#define MHCA_MAX_UAR			(MHCA_UAR_END - MHCA_UAR_FIRST)
+
+/* Queue geometry. */
+#define MHCA_LOG_MAX_QP_SZ		15
+#define MHCA_LOG_MAX_CQ_SZ		22
+#define MHCA_LOG_MAX_SRQ_SZ		15
+#define MHCA_LOG_MAX_EQ_SZ		18
+#define MHCA_MAX_WQE_SQ			1024	/* bytes; 16 basic blocks of 64 */
+#define MHCA_MAX_WQE_RQ			512	/* bytes */
+#define MHCA_MAX_RQ_SGE			(MHCA_MAX_WQE_RQ / 16)
+#define MHCA_MAX_SQ_DS			63	/* 16-byte segments in a send WQE */
+#define MHCA_LOG_MAX_MSG		30
+#define MHCA_LOG_MAX_RA			4	/* outstanding READ/atomic */
+
+/* Multicast. */
+#define MHCA_LOG_MAX_MCG		13
+#define MHCA_MAX_QP_MCG			240
+
+/* Guest memory held for one instance, in pages of MHCA_PAGE_SIZE. */
+#define MHCA_MAX_PINNED_PAGES		(64ULL << (30 - MHCA_PAGE_SHIFT))
+#define MHCA_PA_CACHE_PAGES		16384	/* pages pinned for PA keys */
+
+/* InfiniBand addresses that the host hands out. */
+#define MHCA_LID_FIRST			1
+#define MHCA_LID_LAST			0xbfff
+#define MHCA_PKEY_TABLE			128
+#define MHCA_GID_TABLE			8
+
+#endif /* MHCA_LIMITS_H */

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the guest's driver sees, as data: instances, objects, commands, guest
+ * memory and event queues. Backends (soft/, mlx5/) work on these types and may
+ * call what is declared here; the front end (vfio/) uses vmm.h.
+ */
+#ifndef MHCA_PRM_H
+#define MHCA_PRM_H
+
+#include <mhca/kernel.h>
+#include <mhca/limits.h>
+
+struct mhca_hca;
+struct mhca_instance;
+struct mhca_cmd;
+struct mhca_object;
+
+/* ---- Syndromes ------------------------------------------------------- */
+
+/*
+ * Every refusal of a command: name, PRM command status (device.h
+ * MLX5_CMD_STAT_*), text. The number goes into the command's syndrome field,
+ * where the guest driver prints it. Append only: the numbers are documented.
+ */
+#define MHCA_SYNDROMES(X)							\
+	X(NONE,		  OK,		   "success")				\
+	X(UNKNOWN_OPCODE, BAD_OP_ERR,	   "opcode is not implemented")		\
+	X(IN_LENGTH,	  BAD_INP_LEN_ERR, "input length does not fit the opcode") \
+	X(OUT_LENGTH,	  BAD_OUTP_LEN_ERR, "output length does not fit the opcode") \
+	X(MAILBOX,	  BAD_INP_LEN_ERR, "mailbox chain is broken")		\
+	X(MEMORY_ACCESS,  BAD_RES_ERR,	   "guest memory cannot be accessed")	\
+	X(SYS_STATE,	  BAD_SYS_STATE_ERR, "function is not in the state for this command") \
+	X(UID,		  BAD_PARAM_ERR,   "uid is not zero")			\
+	X(OP_MOD,	  BAD_PARAM_ERR,   "op_mod is not known")		\
+	X(RESERVED,	  BAD_PARAM_ERR,   "reserved field or value")		\
+	X(FUNCTION_ID,	  BAD_PARAM_ERR,   "other function or vport")		\
+	X(NO_OBJECT,	  BAD_RES_ERR,	   "no such object in this instance")	\
+	X(OBJECT_TYPE,	  BAD_RES_ERR,	   "object is of another type")		\
+	X(OBJECT_STATE,	  BAD_RES_STATE_ERR, "object is not in the state for this command") \
+	X(OBJECT_BUSY,	  RES_BUSY,	   "object is still referenced")	\
+	X(QUOTA,	  LIM_ERR,	   "instance's limit for this object reached") \
+	X(NO_MEMORY,	  LIM_ERR,	   "host is out of memory")		\
+	X(PINNED_LIMIT,	  LIM_ERR,	   "instance's limit of pinned memory reached") \
+	X(MEMLOCK,	  LIM_ERR,	   "RLIMIT_MEMLOCK of the virtual machine monitor reached") \
+	X(PIN,		  BAD_PARAM_ERR,   "page is not guest memory")		\
+	X(PAGE_LIST,	  BAD_PARAM_ERR,   "page list does not fit the buffer")	\
+	X(PAGE_SIZE,	  BAD_PARAM_ERR,   "page size out of range")		\
+	X(ALIGNMENT,	  BAD_PARAM_ERR,   "address is not aligned")		\
+	X(QUEUE_SIZE,	  BAD_PARAM_ERR,   "queue size out of range")		\
+	X(ACCESS_MODE,	  BAD_PARAM_ERR,   "access mode is not supported")	\
+	X(KEY_RANGE,	  BAD_PARAM_ERR,   "key range wraps or exceeds its page list") \
+	X(VECTOR,	  BAD_PARAM_ERR,   "interrupt vector out of range")	\
+	X(QP_TYPE,	  BAD_PARAM_ERR,   "service type is not supported")	\
+	X(QP_STATE,	  BAD_QP_STATE_ERR, "QP is not in the state for this transition") \
+	X(QP_ATTR,	  BAD_PARAM_ERR,   "QP attribute out of range")		\
+	X(CQ_ATTR,	  BAD_PARAM_ERR,   "CQ attribute out of range")		\
+	X(SRQ_ATTR,	  BAD_PARAM_ERR,   "SRQ attribute out of range")	\
+	X(CAPABILITY,	  BAD_PARAM_ERR,   "capability cannot be changed to this value") \
+	X(REGISTER,	  BAD_PARAM_ERR,   "register or its method is not supported") \
+	X(PORT,		  BAD_PARAM_ERR,   "no such port")			\
+	X(INDEX,	  BAD_PARAM_ERR,   "table index out of range")		\
+	X(MCG,		  BAD_PARAM_ERR,   "not a multicast GID, or not attached") \
+	X(OUTSTANDING_CQES, BAD_SIZE_OUTS_CQES_ERR, "new CQ is smaller than its outstanding CQEs") \
+	X(BACKEND,	  INT_ERR,	   "backend failed")			\
+	X(RATE,		  NO_RES_ERR,	   "control verb rate exceeded")
+
+/* Our syndromes stand apart from any firmware's. */
+#define MHCA_SYNDROME_BASE	0x6d480000U
+
+/**
+ * enum mhca_syndrome - result of a command; 0 is success
+ */
+enum mhca_syndrome {
+#define MHCA_SYNDROME_ENUM(name, status, text) MHCA_SYN_##name,
+	MHCA_SYNDROMES(MHCA_SYNDROME_ENUM)
+#undef MHCA_SYNDROME_ENUM
+	MHCA_SYNDROME_COUNT
+};
+
+u8 mhca_syndrome_status(enum mhca_syndrome syndrome);
+const char *mhca_syndrome_text(enum mhca_syndrome syndrome);
+/* -ENOMEM, -EFAULT … of a pin or copy to the syndrome that tells the guest. */
+enum mhca_syndrome mhca_syndrome_from_errno(int error);
+
+/* ---- Counters -------------------------------------------------------- */
+
+/* Per instance, monotonic unless said otherwise; shown in sysfs counters/. */
+#define MHCA_COUNTERS(X)							\
+	X(commands)		/* commands executed */				\
+	X(commands_refused)	/* of these, answered with an error */		\
+	X(traps)		/* BAR0 reads and writes that left the guest */	\
+	X(doorbell_faults)	/* first touch of an unmapped doorbell page */	\
+	X(doorbell_zaps)	/* idle doorbell pages unmapped */		\
+	X(lane_wakes)		/* sleeping lane woken by this instance */	\
+	X(wqes)			/* send WQEs executed */			\
+	X(messages)		/* messages delivered */			\
+	X(bytes)		/* payload bytes moved as requester */		\
+	X(cqes)			/* CQEs written */				\
+	X(error_cqes)		/* of these, with error (flushes included) */	\
+	X(eqes)			/* EQEs written */				\
+	X(events_lost)		/* events dropped: no EQ or EQ full */		\
+	X(interrupts)		/* vectors raised */				\
+	X(rnr_naks)		/* messages that met an empty receive queue */	\
+	X(retries)		/* repeated for RNR or a missing peer */	\
+	X(qp_errors)		/* QPs moved to ERR by the engine */		\
+	X(cq_overruns)		/* CQs overrun */				\
+	X(drop_no_peer)		/* datagram to nobody */			\
+	X(drop_no_buffer)	/* datagram or UC message without receive WQE */ \
+	X(drop_qkey)		/* datagram with a wrong Q_Key */		\
+	X(drop_length)		/* datagram longer than its buffer or the MTU */ \
+	X(drop_state)		/* message to a QP that is not ready */		\
+	X(pins_lost)		/* keys and queues whose memory was unmapped */
+
+struct mhca_counters {
+#define MHCA_COUNTER_FIELD(name) atomic64_t name;
+	MHCA_COUNTERS(MHCA_COUNTER_FIELD)
+#undef MHCA_COUNTER_FIELD
+};
+
+#define mhca_count(inst, name)		atomic64_inc(&(inst)->counters.name)
+#define mhca_count_add(inst, name, n)	atomic64_add((n), &(inst)->counters.name)
+
+/* ---- Guest memory ---------------------------------------------------- */
+
+/**
+ * struct mhca_pages - a list of guest pages, pinned as a whole
+ * @inst: the instance whose memory it is
+ * @node: on &struct mhca_gmem.list, protected by &struct mhca_gmem.lock
+ * @iova: guest-physical address of each entry; host byte order, masked
+ * @entries: number of entries of @iova
+ * @shift: log2 of an entry's size, >= MHCA_PAGE_SHIFT
+ * @kva: host address of each MHCA_PAGE_SIZE page: entries << (shift - 12) of them
+ * @bytes: entries << shift
+ * @writable: pinned for writing
+ * @dead: the pages are unpinned or about to be; nobody may start using @kva.
+ *        Set once, under &struct mhca_gmem.lock; read with READ_ONCE() by the
+ *        engine inside its SRCU section, which is what the fence waits for.
+ */
+struct mhca_pages {
+	struct mhca_instance *inst;
+	struct list_head node;
+	u64 *iova;
+	u32 entries;
+	u8 shift;
+	void **kva;
+	u64 bytes;
+	bool writable;
+	bool dead;
+};
+
+/*
+ * Pin @entries pages of 1 << @shift bytes. All of them or none. Sleeps; the
+ * caller holds no lock but the command lock. 0 or a syndrome.
+ */
+enum mhca_syndrome mhca_pages_pin(struct mhca_instance *inst, const __be64 *pas,
+				  u32 entries, u8 shift, bool writable,
+				  struct mhca_pages **out);
+/* The same for a guest-physical range inside one page (a doorbell record). */
+enum mhca_syndrome mhca_pages_pin_record(struct mhca_instance *inst, u64 iova,
+					 u32 bytes, struct mhca_pages **out);
+/* Unpin and free. The caller has made sure that no engine uses @pages. */
+void mhca_pages_put(struct mhca_pages *pages);
+
+/**
+ * mhca_pages_at() - host address of a byte
+ * @pages: pinned pages
+ * @offset: byte offset, < @pages->bytes
+ * @run: out: bytes that follow contiguously in host memory, at least 1, at most
+ *       up to the end of the page (callers merge neighbours themselves)
+ *
+ * Return: the address, or NULL when the pages are dead or @offset is outside.
+ */
+static inline void *mhca_pages_at(const struct mhca_pages *pages, u64 offset,
+				  u32 *run)
+{
+	u32 in_page = offset & (MHCA_PAGE_SIZE - 1);
+
+	if (unlikely(READ_ONCE(pages->dead) || offset >= pages->bytes))
+		return NULL;
+	*run = MHCA_PAGE_SIZE - in_page;
+	return (u8 *)pages->kva[offset >> MHCA_PAGE_SHIFT] + in_page;
+}
+
+/* Copy out of / into pinned pages, across page borders. 0 or -EFAULT. */
+int mhca_pages_read(const struct mhca_pages *pages, u64 offset, void *to, u32 len);
+int mhca_pages_write(struct mhca_pages *pages, u64 offset, const void *from, u32 len);
+
+/*
+ * The one function through which the engine writes guest memory by address:
+ * every byte an instance's guest can see changed goes through it, so that a
+ * dirty log has one place to listen.
+ */
+void mhca_guest_write(struct mhca_instance *inst, void *to, const void *from, u32 len);
+
+/*
+ * PA-mode keys name guest-physical addresses of any page. Lookups never sleep;
+ * a miss asks the instance's worker to pin the page and says -EAGAIN, an
+ * address that is no guest memory says -EFAULT. When the worker is done it
+ * calls &struct mhca_hca_ops.memory_ready. Call inside the engine's SRCU section.
+ */
+int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, void **kva);
+
+/**
+ * struct mhca_gmem - guest memory that an instance holds
+ * @lock: protects @list, @generation and every pages' @dead
+ * @list: all live &struct mhca_pages
+ * @generation: incremented by each dma_unmap, so that a pin that raced with it
+ *              is noticed and undone
+ * @unpinning: unpins in flight outside @lock; dma_unmap waits for them, bounded
+ * @pinned: pages pinned now (PA cache included)
+ * @peak: greatest value of @pinned since the instance was created
+ * @limit: bound of @pinned
+ * @pa: IOVA page number -> tagged host page or failure; PA cache
+ * @pa_count: entries of @pa
+ * @pa_requests: IOVA pages asked for and not yet pinned
+ * @pa_n: entries of @pa_requests
+ * @pa_lock: spinlock for @pa_requests
+ */
+struct mhca_gmem {
+	struct mutex lock;
+	struct list_head list;
+	u64 generation;
+	atomic_t unpinning;
+	atomic64_t pinned;
+	atomic64_t peak;
+	u64 limit;
+	struct xarray pa;
+	u32 pa_count;
+	u64 pa_requests[64];
+	u32 pa_n;
+	spinlock_t pa_lock;
+};
+
+/* ---- Objects --------------------------------------------------------- */
+
+/* In the order in which a reset destroys them: users before what they use. */
+enum mhca_object_kind {
+	MHCA_QP,
+	MHCA_SRQ,		/* SRQ, XRC SRQ and RMP: one number space */
+	MHCA_MKEY,
+	MHCA_CQ,
+	MHCA_EQ,
+	MHCA_QCOUNTER,
+	MHCA_XRCD,
+	MHCA_TD,		/* transport domain */
+	MHCA_PD,
+	MHCA_UAR,
+	MHCA_OBJECT_KINDS,
+	MHCA_NO_OBJECT = MHCA_OBJECT_KINDS
+};
+
+const char *mhca_object_name(enum mhca_object_kind kind);
+
+#define MHCA_OBJECT_REFS	6
+
+/**
+ * struct mhca_object - what a guest created and names by a 24-bit number
+ * @inst: owner
+ * @kind: kind
+ * @num: number; comes from the backend (a real adapter's own numbers stand in
+ *       WQEs that nobody rewrites)
+ * @users: objects that reference this one; destroying needs 0. Protected by
+ *         the instance's command lock.
+ * @refs: the objects that this one references; released with it
+ * @n_refs: how many
+ * @buffer: pinned queue memory or MTT pages, or NULL
+ * @record: pinned doorbell record (8 bytes at @record_offset), or NULL
+ * @record_offset: of the record in its page
+ *
+ * Embedded at offset 0 of the backend's object. Found through
+ * mhca_object_find() inside the engine's SRCU section or under the command
+ * lock; freed only after &struct mhca_object_ops.destroy has fenced.
+ */
+struct mhca_object {
+	struct mhca_instance *inst;
+	enum mhca_object_kind kind;
+	u32 num;
+	u32 users;
+	struct mhca_object *refs[MHCA_OBJECT_REFS];
+	u8 n_refs;
+	struct mhca_pages *buffer;
+	struct mhca_pages *record;
+	u32 record_offset;
+};
+
+/* Reserve a free number in [@min, @max], cyclic, never one freed just before. */
+enum mhca_syndrome mhca_object_number(struct mhca_object *obj, u32 min, u32 max);
+/* NULL when this instance has no such object. */
+struct mhca_object *mhca_object_find(struct mhca_instance *inst,
+				     enum mhca_object_kind kind, u32 num);
+/* Doorbell record as two big-endian words in guest memory; NULL when unmapped. */
+static inline __be32 *mhca_object_record(const struct mhca_object *obj)
+{
+	if (!obj->record || unlikely(READ_ONCE(obj->record->dead)))
+		return NULL;
+	return (__be32 *)((u8 *)obj->record->kva[0] + obj->record_offset);
+}
+
+/* Take or drop a reference to an object outside create/destroy (MODIFY). */
+enum mhca_syndrome mhca_object_ref(struct mhca_object *obj, struct mhca_object *to);
+void mhca_object_unref(struct mhca_object *obj, struct mhca_object *to);
+
+/* ---- Commands -------------------------------------------------------- */
+
+/**
+ * struct mhca_cmd - one command in execution: input copied in once, validated
+ * @inst: instance
+ * @row: its row of the command table
+ * @opcode: PRM opcode
+ * @op_mod: opcode modifier
+ * @in: input mailbox, @inlen bytes, private copy
+ * @out: output mailbox, @outlen bytes, zeroed
+ * @inlen: bytes of @in
+ * @outlen: bytes of @out
+ * @obj: the object that the command creates, modifies, queries or destroys
+ * @ref: objects named by the row's reference fields, in the row's order; NULL
+ *       where the row allows none
+ */
+struct mhca_cmd {
+	struct mhca_instance *inst;
+	const struct mhca_command *row;
+	u16 opcode;
+	u16 op_mod;
+	const void *in;
+	void *out;
+	u32 inlen;
+	u32 outlen;
+	struct mhca_object *obj;
+	struct mhca_object *ref[MHCA_OBJECT_REFS];
+};
+
+/* ---- Event queues ---------------------------------------------------- */
+
+/*
+ * EQs belong to the core (both backends post command and port events into
+ * them). All of these may be called from the engine; none sleeps.
+ *
+ * mhca_eq_post_comp(): a completion event for CQ @cqn. false: the EQ is full
+ * as far as its consumer index is known; its vector was raised again, the
+ * caller keeps its CQ armed and tries later.
+ */
+bool mhca_eq_post_comp(struct mhca_object *eq, u32 cqn);
+/* An asynchronous event (enum mlx5_event) to the EQ that subscribed it. */
+void mhca_event_qp(struct mhca_instance *inst, u8 type, u32 qpn);
+void mhca_event_srq(struct mhca_instance *inst, u8 type, u32 srqn);
+void mhca_event_cq_error(struct mhca_instance *inst, u32 cqn, u8 syndrome);
+void mhca_event_port(struct mhca_instance *inst, u8 subtype);
+/* EQ doorbell seen on a UAR page: @word = eqn << 24 | consumer index. */
+void mhca_eq_doorbell(struct mhca_instance *inst, u32 word);
+
+/* ---- Instances ------------------------------------------------------- */
+
+enum mhca_personality { MHCA_IB, MHCA_ROCE };
+
+enum mhca_function_state {
+	MHCA_FN_RESET,		/* nothing but ENABLE_HCA */
+	MHCA_FN_ENABLED,	/* capabilities, pages */
+	MHCA_FN_INITIALISED,	/* everything */
+};
+
+/**
+ * struct mhca_identity - who an instance is; never zero, set before it opens
+ * @name: its UUID as text, for messages
+ * @node_guid: host byte order
+ * @port_guid: host byte order
+ * @mac: Ethernet address
+ */
+struct mhca_identity {
+	char name[40];
+	u64 node_guid;
+	u64 port_guid;
+	u8 mac[6];
+};
+
+/**
+ * struct mhca_port - the port's addresses, set by backend and policy
+ * @lid: unicast LID given by the backend
+ * @up: PORT_ACTIVE
+ * @qkey_violations: datagrams refused for their Q_Key
+ */
+struct mhca_port {
+	u16 lid;
+	bool up;
+	atomic_t qkey_violations;
+};
+
+/**
+ * struct mhca_quota - how many objects of each kind the guest may hold
+ * @max: bound by kind
+ */
+struct mhca_quota {
+	u32 max[MHCA_OBJECT_KINDS];
+};
+
+/**
+ * struct mhca_instance - one mediated instance
+ * @hca: the HCA it is carved from
+ * @backend: the backend's private data
+ * @vmm_ops: the front end
+ * @vmm: the front end's private data
+ * @personality: ib or roce
+ * @id: identity
+ * @port: port state
+ * @quota: limits
+ * @cmd_lock: serialises commands, reset, open and close; outermost lock
+ * @fn: function state, protected by @cmd_lock
+ * @objects: number -> object by kind; written under @cmd_lock
+ * @next_number: hint of the cyclic allocator, by kind
+ * @object_count: live objects by kind; written under @cmd_lock
+ * @gmem: guest memory
+ * @counters: counters
+ * @core: the core's own state (command queue, EQ subscriptions, capabilities)
+ */
+struct mhca_instance {
+	struct mhca_hca *hca;
+	void *backend;
+	const struct mhca_vmm_ops *vmm_ops;
+	void *vmm;
+	enum mhca_personality personality;
+	struct mhca_identity id;
+	struct mhca_port port;
+	struct mhca_quota quota;
+	struct mutex cmd_lock;
+	enum mhca_function_state fn;
+	struct xarray objects[MHCA_OBJECT_KINDS];
+	u32 next_number[MHCA_OBJECT_KINDS];
+	u32 object_count[MHCA_OBJECT_KINDS];
+	struct mhca_gmem gmem;
+	struct mhca_counters counters;
+	struct mhca_core *core;
+};
+
+#endif /* MHCA_PRM_H */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The front end seam: what the virtual machine monitor's side (vfio/, or a
+ * user-space process) does for the core, and the core's entry points for it.
+ */
+#ifndef MHCA_VMM_H
+#define MHCA_VMM_H
+
+#include <mhca/hca.h>
+
+/**
+ * struct mhca_vmm_ops - the front end as the core sees it
+ * @pin: pin @npages consecutive pages of MHCA_PAGE_SIZE at @iova and give their
+ *       host addresses. All or nothing. 0, -ENOMEM (memlock limit: -EDQUOT),
+ *       -EFAULT/-EINVAL (not guest memory). Any @npages; batches by itself.
+ * @unpin: undo, same range or a part of it
+ * @read: copy from guest memory; sleeps; 0 or -EFAULT
+ * @write: copy to guest memory; sleeps; 0 or -EFAULT
+ * @raise: signal interrupt vector; any context; remembered while masked
+ * @kick: have mhca_prm_work() called soon, in process context, never twice at
+ *        once; any context
+ * @zap: unmap UAR page @index from the guest: the next access faults. Sleeps.
+ */
+struct mhca_vmm_ops {
+	int (*pin)(void *vmm, u64 iova, u64 npages, bool write, void **kva);
+	void (*unpin)(void *vmm, u64 iova, u64 npages);
+	int (*read)(void *vmm, u64 iova, void *buf, size_t len);
+	int (*write)(void *vmm, u64 iova, const void *buf, size_t len);
+	void (*raise)(void *vmm, u32 vector);
+	void (*kick)(void *vmm);
+	void (*zap)(void *vmm, u32 index);
+};
+
+/* Create; @vmm_ops and @vmm stay valid until mhca_instance_destroy(). */
+struct mhca_instance *mhca_instance_create(struct mhca_hca *hca,
+					   enum mhca_personality personality,
+					   const struct mhca_identity *id,
+					   const struct mhca_vmm_ops *vmm_ops,
+					   void *vmm);
+void mhca_instance_destroy(struct mhca_instance *inst);
+
+/*
+ * Function-level reset: destroys all objects, unpins everything, forgets the
+ * command queue. On open, close, VFIO reset, PCI FLR. The front end has made
+ * sure that mhca_prm_work() is not running and will not be kicked meanwhile
+ * (it may be kicked again afterwards).
+ */
+void mhca_instance_reset(struct mhca_instance *inst);
+
+/* Execute what was queued: commands whose doorbell rang, PA pins. */
+void mhca_prm_work(struct mhca_instance *inst);
+
+/*
+ * Initialization segment, [0, MHCA_ISEG_SIZE): any offset and length of a trapped
+ * access. Reads fill @buf with what the guest sees; writes only queue work.
+ */
+void mhca_iseg_read(struct mhca_instance *inst, u32 offset, void *buf, u32 len);
+void mhca_iseg_write(struct mhca_instance *inst, u32 offset, const void *buf, u32 len);
+
+/* Bus mastering (PCI command register) and D3hot: while false no DMA, no work. */
+void mhca_instance_set_master(struct mhca_instance *inst, bool on);
+
+/*
+ * The VMM removes [@iova, @iova + @len): every pin in it is gone on return, users
+ * see their memory as unmapped. Never calls @pin. Bounded wait.
+ */
+void mhca_instance_dma_unmap(struct mhca_instance *inst, u64 iova, u64 len);
+
+/* About once a second: raises vectors again whose EQ was not read. */
+void mhca_instance_tick(struct mhca_instance *inst);
+
+#endif /* MHCA_VMM_H */

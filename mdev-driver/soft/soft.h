@@ -1,0 +1,783 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The software HCA's own types and who calls whom.
+ *
+ *   main.c (module), lane_thread.c (kthreads)          the impure part
+ *   hca.c  uar.c  mkey.c  cq.c  srq.c  qp.c  qp_modify.c  mcast.c   objects: commands
+ *   lane.c  timer.c                                    scheduling: what to do next
+ *   wqe.c  sgl.c                                       WQEs to segments, copying
+ *   requester.c  responder.c  datagram.c  complete.c   transport
+ *
+ * Locks, in order (docs/locking.md):
+ *   instance cmd_lock -> lane->lock -> qp->rsp.lock -> srq->lock -> cq->lock
+ * lane->lock (mutex) is held for a whole, bounded turn: it protects the
+ * requester half of every QP of the lane's instances and all lane lists.
+ * qp->rsp.lock (mutex) protects the responder half; any lane may take it, one at
+ * a time. srq->lock and cq->lock are spinlocks.
+ * Every engine access to an object runs inside srcu (soft_hca.srcu); destroy
+ * unlinks under the locks and then waits for srcu.
+ */
+#ifndef SOFT_H
+#define SOFT_H
+
+#include <mhca/hca.h>
+
+struct soft_hca;
+struct soft_lane;
+struct soft_qp;
+
+/* ---- Timers: a min-heap per lane (timer.c) ---------------------------- */
+
+/**
+ * struct soft_timer - something to look at later
+ * @deadline: ktime_get_ns() at which it is due
+ * @pos: position in the heap + 1, 0: not armed
+ * @kind: what it is embedded in
+ */
+struct soft_timer {
+	u64 deadline;
+	u32 pos;
+	enum { SOFT_TIMER_QP, SOFT_TIMER_CQ } kind;
+};
+
+/**
+ * struct soft_timers - heap; protected by the lane's lock
+ * @heap: @n armed timers, least deadline first
+ * @n: armed
+ * @size: allocated; grown by soft_timers_reserve() when a QP or CQ is created
+ *        so that arming never allocates
+ * @reserved: QPs and CQs on the lane
+ */
+struct soft_timers {
+	struct soft_timer **heap;
+	u32 n;
+	u32 size;
+	u32 reserved;
+};
+
+int soft_timers_reserve(struct soft_timers *timers, int delta);
+void soft_timer_arm(struct soft_timers *timers, struct soft_timer *timer, u64 deadline);
+void soft_timer_cancel(struct soft_timers *timers, struct soft_timer *timer);
+/* The due timer with the least deadline, disarmed; NULL: none due at @now. */
+struct soft_timer *soft_timer_pop(struct soft_timers *timers, u64 now);
+
+/* ---- Objects ---------------------------------------------------------- */
+
+/**
+ * struct soft_instance - the backend's half of an instance (inst->backend)
+ * @inst: the instance
+ * @hca: the HCA
+ * @lane: the lane that executes it; fixed while it exists
+ * @lid: its unicast LID
+ * @qp0: SMI QP, @qp1: GSI QP: where datagrams to QPN 0 and 1 go. Written under
+ *       the command lock with WRITE_ONCE, read inside srcu.
+ * @qp1: see @qp0
+ */
+struct soft_instance {
+	struct mhca_instance *inst;
+	struct soft_hca *hca;
+	struct soft_lane *lane;
+	u16 lid;
+	struct soft_qp *qp0;
+	struct soft_qp *qp1;
+};
+
+/**
+ * struct soft_uar - a doorbell page
+ * @obj: obj.num is the UAR index
+ * @page: RAM page mapped into the guest. The lane exchanges doorbell words for
+ *        SOFT_DOORBELL_NONE as it consumes them, so an equal store is seen.
+ * @mapped: 1 while the guest may hold a mapping; the lane polls only these.
+ *          0 -> 1 by a fault or trap (soft_uar_touch()), 1 -> 0 by the lane.
+ * @touch_node: on lane->touched, protected by lane->touch_lock
+ * @touch_queued: on that list
+ * @node: on lane->uars, protected by lane->lock
+ * @qps: QPs whose SQ doorbell is here (soft_qp.uar_node), lane->lock
+ * @cqs: CQs armed here (soft_cq.uar_node), lane->lock
+ * @n_qps: length of @qps, @n_cqs: of @cqs
+ * @n_cqs: see @n_qps
+ * @sweep_qps: QPs still to look at since the last doorbell seen: several objects
+ *             share one register, so a store can overwrite another's. The named
+ *             one is served at once, the rest a few per turn.
+ * @sweep_cqs: the same for CQ arms
+ * @quiet: polls in a row that saw nothing
+ * @quiet_since: ktime_get_ns() of the last doorbell seen
+ */
+struct soft_uar {
+	struct mhca_object obj;
+	void *page;
+	atomic_t mapped;
+	struct list_head touch_node;
+	bool touch_queued;
+	struct list_head node;
+	struct list_head qps;
+	struct list_head cqs;
+	u32 n_qps;
+	u32 n_cqs;
+	u32 sweep_qps;
+	u32 sweep_cqs;
+	u32 quiet;
+	u64 quiet_since;
+};
+
+/* Doorbell registers of a UAR page (K/uar.c, PRM "UAR page format"). */
+#define SOFT_UAR_CQ_ARM		0x020
+#define SOFT_UAR_EQ_ARM		0x040
+#define SOFT_UAR_EQ_CI		0x048
+#define SOFT_UAR_SQ		0x800	/* + k * 0x100, k = 0..7 */
+#define SOFT_UAR_SQ_REGISTERS	8
+/* No driver stores this: opcode 0xff, or CQ arm with cmd bits 0xff. */
+#define SOFT_DOORBELL_NONE	(~0ULL)
+/* What the device leaves in a CQ's arm record after it saw or fired an arm. */
+#define SOFT_ARM_NONE		cpu_to_be32(~0U)
+
+enum soft_access {
+	SOFT_LOCAL_READ		= 1 << 0,	/* always granted by lr */
+	SOFT_LOCAL_WRITE	= 1 << 1,
+	SOFT_REMOTE_READ	= 1 << 2,
+	SOFT_REMOTE_WRITE	= 1 << 3,
+	SOFT_REMOTE_ATOMIC	= 1 << 4,
+};
+
+/**
+ * struct soft_mkey - a memory key; immutable after creation, but @obj.buffer dies
+ *                    when the VMM unmaps it
+ * @key: all 32 bits: index << 8 | variant
+ * @pd: PD number
+ * @qpn: QP it is bound to, 0xffffff: any
+ * @access: enum soft_access bits
+ * @pa: addresses are guest-physical (PA mode), no page list
+ * @length64: no bounds
+ * @start: first address
+ * @len: bytes
+ * @shift: log2 of the MTT's page size
+ */
+struct soft_mkey {
+	struct mhca_object obj;
+	u32 key;
+	u32 pd;
+	u32 qpn;
+	u8 access;
+	bool pa;
+	bool length64;
+	u64 start;
+	u64 len;
+	u8 shift;
+};
+
+/**
+ * struct soft_ring - a queue in guest memory
+ * @pages: where
+ * @offset: of the queue in @pages, bytes
+ * @log_size: log2 of the number of entries
+ * @log_stride: log2 of an entry's bytes
+ */
+struct soft_ring {
+	struct mhca_pages *pages;
+	u64 offset;
+	u8 log_size;
+	u8 log_stride;
+};
+
+/**
+ * struct soft_cq - completion queue
+ * @obj: record = {consumer index, arm}
+ * @eq: where completion events go
+ * @uar: whose CQ register arms it
+ * @uar_node: on uar->cqs, lane->lock
+ * @lock: protects all below
+ * @ring: CQEs
+ * @pi: CQEs written, free running
+ * @failed: overrun: no CQE will be written any more
+ * @ignore_overrun: cqc.oi
+ * @max_count: moderation: event after that many CQEs (0, 1: each)
+ * @period_us: … or that long after the first
+ * @unreported: CQEs since the last event
+ * @event_due: armed and owed an event, waiting for @timer
+ * @timer: moderation period or EQ-full retry, on the owner's lane (lane->lock)
+ * @attached: QPs that complete here (they go to ERR on overrun), lane->lock;
+ *            holds soft_qp.send_cq_node and soft_qp.recv_cq_node
+ */
+struct soft_cq {
+	struct mhca_object obj;
+	struct mhca_object *eq;
+	struct soft_uar *uar;
+	struct list_head uar_node;
+	spinlock_t lock;
+	struct soft_ring ring;
+	u32 pi;
+	bool failed;
+	bool ignore_overrun;
+	u16 max_count;
+	u16 period_us;
+	u32 unreported;
+	bool event_due;
+	struct soft_timer timer;
+	struct list_head attached_send;
+	struct list_head attached_recv;
+};
+
+enum soft_srq_flavour { SOFT_SRQ, SOFT_XRC_SRQ, SOFT_RMP };
+
+/**
+ * struct soft_srq - shared receive queue: basic, XRC, or RMP
+ * @obj: record = {running count of posted WQEs, -}
+ * @flavour: which of the three commands made it
+ * @pd: PD number
+ * @xrcd: XRC domain number
+ * @cq: where an XRC SRQ's receives complete
+ * @user_index: for CQE version 1
+ * @lock: protects all below
+ * @ring: WQEs: a linked list by next_wqe_index inside this ring
+ * @next: index of the next WQE to take
+ * @taken: WQEs taken, free running; free = posted count - @taken (16 bits)
+ * @limit: event when fewer are free; 0: not armed
+ * @failed: its memory is gone or its list is broken
+ */
+struct soft_srq {
+	struct mhca_object obj;
+	enum soft_srq_flavour flavour;
+	u32 pd;
+	u32 xrcd;
+	struct soft_cq *cq;
+	u32 user_index;
+	spinlock_t lock;
+	struct soft_ring ring;
+	u16 next;
+	u16 taken;
+	u16 limit;
+	bool failed;
+};
+
+/**
+ * struct soft_av - where a message goes, from the QP's ADS or a UD WQE's AV
+ * @dlid: destination LID
+ * @slid: source LID with path bits
+ * @sl: service level
+ * @grh: a global route is present
+ * @sgid_index: source GID
+ * @dgid: destination GID
+ * @tclass: traffic class
+ * @hop_limit: hop limit
+ * @flow: flow label
+ */
+struct soft_av {
+	u16 dlid;
+	u16 slid;
+	u8 sl;
+	bool grh;
+	u8 sgid_index;
+	u8 dgid[16];
+	u8 tclass;
+	u8 hop_limit;
+	u32 flow;
+};
+
+/* ---- WQEs and scatter/gather (wqe.c, sgl.c) --------------------------- */
+
+#define SOFT_MAX_SEG	64
+
+/**
+ * struct soft_seg - one piece of a message
+ * @inline_data: payload inside the WQE snapshot, or NULL
+ * @addr: address under @lkey
+ * @lkey: key
+ * @len: bytes
+ */
+struct soft_seg {
+	const u8 *inline_data;
+	u64 addr;
+	u32 lkey;
+	u32 len;
+};
+
+/**
+ * struct soft_sgl - a message's local memory
+ * @seg: segments, zero-length ones dropped
+ * @n: how many
+ * @len: sum of lengths, 64 bits
+ */
+struct soft_sgl {
+	struct soft_seg seg[SOFT_MAX_SEG];
+	u32 n;
+	u64 len;
+};
+
+/**
+ * struct soft_wqe - a send WQE: copied out of the ring once, then parsed
+ * @raw: the snapshot, ds * 16 bytes
+ * @index: 16-bit counter of its first basic block
+ * @blocks: basic blocks it takes
+ * @opcode: MLX5_OPCODE_*
+ * @opmod: opcode modifier
+ * @fence: fm_ce_se[7:5]
+ * @signalled: CQE wanted (or set by the QP)
+ * @solicited: solicited event
+ * @imm: immediate as in the WQE (network order), or rkey to invalidate
+ * @remote_addr: READ, WRITE, atomics
+ * @rkey: their key
+ * @swap_add: atomics, host order
+ * @compare: CMP_SWP, host order
+ * @xrc_srqn: XRC
+ * @qkey: UD: Q_Key of the AV
+ * @dqpn: UD: destination QPN
+ * @av: UD: address
+ * @sgl: local memory
+ */
+struct soft_wqe {
+	u8 raw[MHCA_MAX_SQ_DS * 16];
+	u16 index;
+	u8 blocks;
+	u8 opcode;
+	u8 opmod;
+	u8 fence;
+	bool signalled;
+	bool solicited;
+	__be32 imm;
+	u64 remote_addr;
+	u32 rkey;
+	u64 swap_add;
+	u64 compare;
+	u32 xrc_srqn;
+	u32 qkey;
+	u32 dqpn;
+	struct soft_av av;
+	struct soft_sgl sgl;
+};
+
+/**
+ * struct soft_recv - a receive WQE taken from an RQ or SRQ
+ * @counter: CQE.wqe_counter: RQ counter or SRQ index
+ * @srq: where it came from, or NULL
+ * @sgl: its memory
+ */
+struct soft_recv {
+	u16 counter;
+	struct soft_srq *srq;
+	struct soft_sgl sgl;
+};
+
+/* Copy and parse the WQE at @qp's SQ consumer. 0, or the CQE syndrome (MLX5_CQE_SYNDROME_*) that ends the QP. */
+u8 soft_wqe_fetch(struct soft_qp *qp, struct soft_wqe *wqe);
+
+/**
+ * enum soft_result - how a step of the engine ended
+ * @SOFT_OK: done
+ * @SOFT_MORE: budget used up, go on in the next turn
+ * @SOFT_AGAIN: guest memory not there yet (PA pin under way): again soon
+ * @SOFT_RNR: responder has no receive WQE
+ * @SOFT_NO_PEER: nobody answers: as if the packets were lost
+ * @SOFT_LOCAL_LENGTH: … and below: errors, by the CQE syndrome they end in
+ */
+enum soft_result {
+	SOFT_OK,
+	SOFT_MORE,
+	SOFT_AGAIN,
+	SOFT_RNR,
+	SOFT_NO_PEER,
+	SOFT_LOCAL_LENGTH,
+	SOFT_LOCAL_QP_OP,
+	SOFT_LOCAL_PROT,
+	SOFT_REMOTE_INVALID,
+	SOFT_REMOTE_ACCESS,
+	SOFT_REMOTE_OP,
+	SOFT_MEMORY_LOST,	/* a queue's own memory is unmapped */
+};
+
+/*
+ * A view of memory: one end of a copy. Either inline/host bytes or guest bytes
+ * under keys. Keys are looked up anew at each run, so a key that dies in
+ * mid-message stops the copy.
+ */
+/**
+ * struct soft_cursor - position in one end of a copy
+ * @inst: whose memory
+ * @pd: PD number that keys must have
+ * @qpn: QP on whose behalf (keys bound to a QP)
+ * @access: access that the keys must grant
+ * @remote: the key is an rkey of a message: all 32 bits must match
+ * @sgl: segments
+ * @seg: current segment
+ * @offset: bytes consumed of it
+ */
+struct soft_cursor {
+	struct mhca_instance *inst;
+	u32 pd;
+	u32 qpn;
+	u8 access;
+	bool remote;
+	const struct soft_sgl *sgl;
+	u32 seg;
+	u32 offset;
+};
+
+/* Put @cursor at byte @at of its sgl. */
+void soft_cursor_seek(struct soft_cursor *cursor, u64 at);
+/*
+ * Longest contiguous run at @cursor, at most @want bytes: host address in @ptr.
+ * SOFT_OK, SOFT_AGAIN, or *_PROT / REMOTE_ACCESS by @cursor->remote.
+ */
+enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **ptr, u32 *len);
+/* Copy @len bytes; *done says how far it came. The result names the failing end in *failed (cursor). */
+enum soft_result soft_copy(struct soft_cursor *to, struct soft_cursor *from, u64 len,
+			   u64 *done, struct soft_cursor **failed);
+/* Check a whole range once, before the first byte moves: key, PD, access, bounds. */
+enum soft_result soft_key_check(struct mhca_instance *inst, u32 key, u32 pd, u32 qpn,
+				u64 addr, u64 len, u8 access, bool remote);
+/* Check every segment of an sgl (local keys). */
+enum soft_result soft_sgl_check(struct mhca_instance *inst, const struct soft_sgl *sgl,
+				u32 pd, u32 qpn, u8 access);
+
+/* ---- QP --------------------------------------------------------------- */
+
+/**
+ * struct soft_qp - queue pair
+ * @obj: record = {receive counter, send counter}
+ * @si: its instance
+ * @type: MLX5_QP_ST_*
+ * @state: enum mlx5_qp_state. Written under both lane->lock and rsp.lock; may
+ *         be read under either.
+ * @attr: attributes in QUERY_QP's layout: the qpc as the guest last set it, field
+ *        by field (qp_modify.c's table says which transition takes which)
+ * @pd: PD number (also in @attr; the data path's copies follow)
+ * @remote_qpn: connected services
+ * @qkey: UD
+ * @deth_sqpn: source QPN shown to receivers (1 for GSI senders)
+ * @user_index: CQE version 1
+ * @mtu: bytes
+ * @av: primary path
+ * @send_cq: CQ of the SQ or NULL
+ * @recv_cq: CQ of the RQ or NULL
+ * @srq: or NULL
+ * @xrcd: XRC
+ * @uar: SQ doorbell page
+ * @uar_node: on uar->qps
+ * @send_cq_node: on send_cq->attached_send
+ * @recv_cq_node: on recv_cq->attached_recv
+ * @active_node: on lane->active while there may be work
+ * @idle_polls: turns in a row on that list without work
+ * @err_node: on lane->errors while in ERR: records are polled for drains
+ * @fail_node: on lane->failed, protected by lane->fail_lock: another lane found
+ *             that this QP must go to ERR
+ * @fail_queued: on that list
+ * @timer: RNR, retry, or memory wait
+ * @sig_all: unused by mlx5 guests, kept 0
+ * @req: requester half, lane->lock
+ * @rsp: responder half, rsp.lock
+ */
+struct soft_qp {
+	struct mhca_object obj;
+	struct soft_instance *si;
+	u8 type;
+	u8 state;
+	u8 attr[MLX5_ST_SZ_BYTES(qpc)];
+	u32 pd;
+	u32 remote_qpn;
+	u32 qkey;
+	u32 deth_sqpn;
+	u32 user_index;
+	u32 mtu;
+	struct soft_av av;
+	struct soft_cq *send_cq;
+	struct soft_cq *recv_cq;
+	struct soft_srq *srq;
+	u32 xrcd;
+	struct soft_uar *uar;
+	struct list_head uar_node;
+	struct list_head send_cq_node;
+	struct list_head recv_cq_node;
+	struct list_head active_node;
+	u32 idle_polls;
+	struct list_head err_node;
+	struct list_head fail_node;
+	bool fail_queued;
+	struct soft_timer timer;
+
+	/**
+	 * @req.ring: SQ of 64-byte basic blocks; log_size may be absent (@req.none)
+	 * @req.none: no SQ
+	 * @req.consumer: 16-bit counter of the next basic block
+	 * @req.psn: of the next packet
+	 * @req.retry_count: configured, @req.rnr_retry: configured (7: for ever)
+	 * @req.ack_timeout: 5-bit code, 0: for ever
+	 * @req.retries: used up for the current WQE, @req.rnr_retries: likewise
+	 * @req.waiting: not to be run before @timer fires
+	 * @req.busy: @req.wqe is fetched and not complete
+	 * @req.done: bytes of it moved
+	 * @req.packets: PSNs that it takes
+	 * @req.wqe: current WQE
+	 */
+	struct {
+		struct soft_ring ring;
+		bool none;
+		u16 consumer;
+		u32 psn;
+		u8 retry_count;
+		u8 rnr_retry;
+		u8 ack_timeout;
+		u8 retries;
+		u8 rnr_retries;
+		bool waiting;
+		bool busy;
+		u64 done;
+		u32 packets;
+		struct soft_wqe wqe;
+	} req;
+
+	/**
+	 * @rsp.lock: mutex
+	 * @rsp.ring: RQ; @rsp.none: no RQ of its own
+	 * @rsp.consumer: 16-bit counter of the next receive WQE
+	 * @rsp.psn: expected PSN
+	 * @rsp.access: enum soft_access bits that remote operations may have
+	 * @rsp.min_rnr: 5-bit code
+	 * @rsp.dead: must go to ERR, takes nothing any more
+	 * @rsp.busy: a receive WQE is held for a message in progress
+	 * @rsp.recv: that WQE
+	 */
+	struct {
+		struct mutex lock;
+		struct soft_ring ring;
+		bool none;
+		u16 consumer;
+		u32 psn;
+		u8 access;
+		u8 min_rnr;
+		bool dead;
+		bool busy;
+		struct soft_recv recv;
+	} rsp;
+};
+
+/* ---- Lanes (lane.c, lane_thread.c) ------------------------------------ */
+
+/**
+ * struct soft_lane_params - module parameters, one set for all lanes
+ * @idle_us: a UAR page is zapped when nothing was stored to it for so long …
+ * @idle_polls: … and that many polls
+ * @wqe_budget: WQEs per QP and turn
+ * @byte_budget: bytes per QP and turn
+ * @qp_polls: turns that a QP stays on the active list without work
+ * @sweep: objects swept per UAR and turn
+ * @error_poll_ms: how often records of QPs in ERR are read while idle
+ */
+struct soft_lane_params {
+	u32 idle_us;
+	u32 idle_polls;
+	u32 wqe_budget;
+	u32 byte_budget;
+	u32 qp_polls;
+	u32 sweep;
+	u32 error_poll_ms;
+};
+
+/**
+ * struct soft_lane - polls the doorbell pages of its instances and runs their QPs
+ * @hca: HCA
+ * @index: number
+ * @params: parameters
+ * @instances: instances assigned
+ * @lock: held for a turn
+ * @uars: mapped UAR pages, polled each turn
+ * @active: QPs that may have work
+ * @errors: QPs in ERR
+ * @timers: QPs and CQs that wait
+ * @touch_lock: spinlock for @touched
+ * @touched: UARs mapped again by a fault
+ * @fail_lock: spinlock for @failed
+ * @failed: QPs that another lane wants in ERR
+ * @wake: flag set by soft_lane_wake(), consumed by the thread
+ * @thread: the kthread's handle (lane_thread.c)
+ * @turns: turns taken
+ */
+struct soft_lane {
+	struct soft_hca *hca;
+	u32 index;
+	struct soft_lane_params params;
+	u32 instances;
+	struct mutex lock;
+	struct list_head uars;
+	struct list_head active;
+	struct list_head errors;
+	struct soft_timers timers;
+	spinlock_t touch_lock;
+	struct list_head touched;
+	spinlock_t fail_lock;
+	struct list_head failed;
+	atomic_t wake;
+	void *thread;
+	u64 turns;
+};
+
+/* One turn: takes lane->lock and srcu. true: did something, call again at once. */
+bool soft_lane_turn(struct soft_lane *lane);
+/*
+ * After a turn that did nothing: true when the lane may sleep (all UARs zapped,
+ * no active QP); *deadline: ktime at which it must look again, U64_MAX: never.
+ */
+bool soft_lane_may_sleep(struct soft_lane *lane, u64 *deadline);
+void soft_lane_init(struct soft_lane *lane, struct soft_hca *hca, u32 index,
+		    const struct soft_lane_params *params);
+/* Wake the lane's thread; any context (lane_thread.c; the unit tests have their own). */
+void soft_lane_wake(struct soft_lane *lane);
+/* Put a QP on the active list / let a QP's failure be handled by its lane. */
+void soft_lane_activate(struct soft_lane *lane, struct soft_qp *qp);	/* lane->lock */
+void soft_lane_fail(struct soft_qp *qp);				/* any lane */
+/* The guest touched @uar (fault or trap): poll it; any context. */
+void soft_uar_touch(struct soft_uar *uar);
+
+/* ---- HCA -------------------------------------------------------------- */
+
+/**
+ * struct soft_hca - the software HCA
+ * @hca: as the core sees it
+ * @lanes: @n_lanes of them
+ * @n_lanes: fixed
+ * @srcu: engine sections
+ * @lock: protects @lids' writers and lane assignment
+ * @lids: LID -> struct soft_instance
+ * @next_lid: cyclic
+ * @mcast_lock: writers of @mcast
+ * @mcast: MGID groups (mcast.c)
+ * @n_groups: length of @mcast
+ */
+struct soft_hca {
+	struct mhca_hca hca;
+	struct soft_lane *lanes;
+	u32 n_lanes;
+	struct srcu_struct srcu;
+	struct mutex lock;
+	struct xarray lids;
+	u32 next_lid;
+	struct mutex mcast_lock;
+	struct list_head mcast;
+	u32 n_groups;
+};
+
+int soft_hca_init(struct soft_hca *hca, u32 lanes, const struct soft_lane_params *params);
+void soft_hca_fini(struct soft_hca *hca);
+extern const struct mhca_hca_ops soft_hca_ops;
+
+extern const struct mhca_object_ops soft_uar_ops;
+extern const struct mhca_object_ops soft_mkey_ops;
+extern const struct mhca_object_ops soft_cq_ops;
+extern const struct mhca_object_ops soft_srq_ops;
+extern const struct mhca_object_ops soft_qp_ops;
+
+static inline struct soft_instance *soft_instance(const struct mhca_instance *inst)
+{
+	return inst->backend;
+}
+
+static inline struct soft_hca *soft_hca_of(const struct mhca_instance *inst)
+{
+	return soft_instance(inst)->hca;
+}
+
+/* Inside srcu: NULL when there is none. */
+struct soft_instance *soft_instance_by_lid(struct soft_hca *hca, u16 lid);
+struct soft_qp *soft_qp_find(struct mhca_instance *inst, u32 qpn);
+struct soft_mkey *soft_mkey_find(struct mhca_instance *inst, u32 key);
+
+/* ---- Transport -------------------------------------------------------- */
+
+/*
+ * requester.c: run @qp's SQ within the budget. lane->lock held, inside srcu.
+ * true: something was done.
+ */
+bool soft_requester_run(struct soft_qp *qp);
+
+/**
+ * struct soft_message - a connected message on its way to a responder
+ * @qp: sender
+ * @wqe: its WQE
+ * @done: in and out: bytes moved so far
+ * @budget: in and out: bytes that may still be moved in this turn
+ * @psn: first PSN
+ * @packets: PSNs it takes
+ * @min_rnr: out with SOFT_RNR: the responder's RNR code
+ */
+struct soft_message {
+	struct soft_qp *qp;
+	struct soft_wqe *wqe;
+	u64 *done;
+	u64 *budget;
+	u32 psn;
+	u32 packets;
+	u8 min_rnr;
+};
+
+/* responder.c: deliver RC, UC, XRC messages directly: one copy, the peer's CQE. */
+enum soft_result soft_respond(struct soft_message *msg);
+/* Take the next receive WQE of @qp or its SRQ (rsp.lock held). SOFT_RNR: none. */
+enum soft_result soft_recv_take(struct soft_qp *qp, struct soft_srq *srq, struct soft_recv *recv);
+
+/* datagram.c: UD, GSI, SMI SEND, unicast and multicast. */
+enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe);
+
+/* mcast.c: call @deliver for each QP attached to @gid; inside srcu. Returns how many. */
+u32 soft_mcast_for_each(struct soft_hca *hca, const u8 gid[16],
+			void (*deliver)(struct soft_qp *to, void *arg), void *arg);
+enum mhca_syndrome soft_mcast_attach(struct mhca_object *qp, const u8 gid[16]);
+enum mhca_syndrome soft_mcast_detach(struct mhca_object *qp, const u8 gid[16]);
+void soft_mcast_forget(struct soft_qp *qp);	/* QP destroyed */
+
+/* ---- Completion (complete.c) ------------------------------------------ */
+
+/**
+ * struct soft_cqe - what a completion says; complete.c turns it into 64 bytes
+ * @opcode: MLX5_CQE_REQ, MLX5_CQE_RESP_*, MLX5_CQE_REQ_ERR, MLX5_CQE_RESP_ERR
+ * @syndrome: error CQEs
+ * @vendor: vendor error syndrome
+ * @wqe_opcode: requester: opcode of the WQE
+ * @counter: wqe_counter
+ * @bytes: byte count
+ * @imm: immediate / invalidated rkey, network order
+ * @solicited: solicited event bit
+ * @grh: GRH present (UD)
+ * @src_qpn: UD: source QPN
+ * @slid: UD: source LID
+ * @sl: UD: service level
+ * @path_bits: UD: destination LID path bits
+ * @pkey: GSI
+ * @srq: SRQ of a receive, or NULL
+ */
+struct soft_cqe {
+	u8 opcode;
+	u8 syndrome;
+	u8 vendor;
+	u8 wqe_opcode;
+	u16 counter;
+	u32 bytes;
+	__be32 imm;
+	bool solicited;
+	bool grh;
+	u32 src_qpn;
+	u16 slid;
+	u8 sl;
+	u8 path_bits;
+	u16 pkey;
+	struct soft_srq *srq;
+};
+
+/* Write a CQE for @qp into @cq (NULL: nothing to do) and the event if armed. */
+void soft_complete(struct soft_cq *cq, struct soft_qp *qp, const struct soft_cqe *cqe);
+/* An arm was seen or may have been missed: fire if CQEs are waiting. */
+void soft_cq_check_arm(struct soft_cq *cq);
+/* The CQ's timer is due (lane->lock held). */
+void soft_cq_timer(struct soft_cq *cq);
+/* Drop the event machinery's view of a CQ being destroyed / resized: cq.c */
+
+/* ---- QP states (qp_modify.c) ------------------------------------------ */
+
+/*
+ * Move @qp to ERR: marks both halves (lane->lock held, rsp.lock not held), flushes,
+ * LAST_WQE event, polls for drains from now on.
+ */
+void soft_qp_to_error(struct soft_qp *qp);
+/* Flush what was posted since: SQ and RQ records of a QP in ERR (or SQER: SQ only). */
+bool soft_qp_flush(struct soft_qp *qp);
+/* All state of a QP back to RESET; discards queues silently (both locks inside). */
+void soft_qp_reset(struct soft_qp *qp);
+
+#endif /* SOFT_H */
