@@ -7,6 +7,7 @@
  *   lane.c  timer.c                                    scheduling: what to do next
  *   wqe.c  sgl.c                                       WQEs to segments, copying
  *   requester.c  responder.c  datagram.c  complete.c   transport
+ *   flush.c                                            QPs in error
  *
  * Locks, in order (docs/locking.md):
  *   instance cmd_lock -> lane->lock -> qp->rsp.lock -> srq->lock -> cq->lock
@@ -60,6 +61,7 @@ void soft_timer_arm(struct soft_timers *timers, struct soft_timer *timer, u64 de
 void soft_timer_cancel(struct soft_timers *timers, struct soft_timer *timer);
 /* The due timer with the least deadline, disarmed; NULL: none due at @now. */
 struct soft_timer *soft_timer_pop(struct soft_timers *timers, u64 now);
+void soft_timers_free(struct soft_timers *timers);
 
 /* ---- Objects ---------------------------------------------------------- */
 
@@ -72,6 +74,7 @@ struct soft_timer *soft_timer_pop(struct soft_timers *timers, u64 now);
  * @qp0: SMI QP, @qp1: GSI QP: where datagrams to QPN 0 and 1 go. Written under
  *       the command lock with WRITE_ONCE, read inside srcu.
  * @qp1: see @qp0
+ * @attached: QP attachments to multicast groups, hca->mcast_lock
  */
 struct soft_instance {
 	struct mhca_instance *inst;
@@ -80,6 +83,7 @@ struct soft_instance {
 	u16 lid;
 	struct soft_qp *qp0;
 	struct soft_qp *qp1;
+	u32 attached;
 };
 
 /**
@@ -460,6 +464,9 @@ enum soft_result soft_sgl_check(struct mhca_instance *inst, const struct soft_sg
  * @fail_node: on lane->failed, protected by lane->fail_lock: another lane found
  *             that this QP must go to ERR
  * @fail_queued: on that list
+ * @memory_node: on lane->memory while it waits for the pin of a PA page (its own
+ *               or its peer's); @timer is armed as well, as a fallback
+ * @groups: multicast groups it is attached to, mcast_lock
  * @timer: RNR, retry, or memory wait
  * @sig_all: unused by mlx5 guests, kept 0
  * @req: requester half, lane->lock
@@ -491,6 +498,8 @@ struct soft_qp {
 	struct list_head err_node;
 	struct list_head fail_node;
 	bool fail_queued;
+	struct list_head memory_node;
+	u32 groups;
 	struct soft_timer timer;
 
 	/**
@@ -581,6 +590,8 @@ struct soft_lane_params {
  * @uars: mapped UAR pages, polled each turn
  * @active: QPs that may have work
  * @errors: QPs in ERR
+ * @memory: QPs that wait for the pin of a PA page (soft_qp.memory_node); taken
+ *          off and activated when pages were pinned, or by the QP's timer
  * @timers: QPs and CQs that wait
  * @touch_lock: spinlock for @touched
  * @touched: UARs mapped again by a fault
@@ -599,6 +610,7 @@ struct soft_lane {
 	struct list_head uars;
 	struct list_head active;
 	struct list_head errors;
+	struct list_head memory;
 	struct soft_timers timers;
 	spinlock_t touch_lock;
 	struct list_head touched;
@@ -618,6 +630,12 @@ bool soft_lane_turn(struct soft_lane *lane);
 bool soft_lane_may_sleep(struct soft_lane *lane, u64 *deadline);
 void soft_lane_init(struct soft_lane *lane, struct soft_hca *hca, u32 index,
 		    const struct soft_lane_params *params);
+/* A waiting QP may run again: off the timer heap and @memory, active. lane->lock */
+void soft_lane_resume(struct soft_lane *lane, struct soft_qp *qp);
+/* The lane's thread (lane_thread.c): @cpus: where it may run, NULL: anywhere. */
+struct cpumask;
+int soft_lane_start(struct soft_lane *lane, const struct cpumask *cpus);
+void soft_lane_stop(struct soft_lane *lane);
 /* Wake the lane's thread; any context (lane_thread.c; the unit tests have their own). */
 void soft_lane_wake(struct soft_lane *lane);
 /* Put a QP on the active list / let a QP's failure be handled by its lane. */
@@ -628,6 +646,8 @@ void soft_uar_touch(struct soft_uar *uar);
 
 /* ---- HCA -------------------------------------------------------------- */
 
+#define SOFT_MCAST_BUCKETS	256
+
 /**
  * struct soft_hca - the software HCA
  * @hca: as the core sees it
@@ -637,9 +657,9 @@ void soft_uar_touch(struct soft_uar *uar);
  * @lock: protects @lids' writers and lane assignment
  * @lids: LID -> struct soft_instance
  * @next_lid: cyclic
- * @mcast_lock: writers of @mcast
- * @mcast: MGID groups (mcast.c)
- * @n_groups: length of @mcast
+ * @mcast_lock: protects @mcast; taken inside lane->lock, outside rsp.lock
+ * @mcast: MGID groups by hash (mcast.c); @mcast_lock
+ * @n_groups: groups in @mcast
  */
 struct soft_hca {
 	struct mhca_hca hca;
@@ -650,7 +670,7 @@ struct soft_hca {
 	struct xarray lids;
 	u32 next_lid;
 	struct mutex mcast_lock;
-	struct list_head mcast;
+	struct list_head mcast[SOFT_MCAST_BUCKETS];
 	u32 n_groups;
 };
 
@@ -711,16 +731,37 @@ struct soft_message {
 enum soft_result soft_respond(struct soft_message *msg);
 /* Take the next receive WQE of @qp or its SRQ (rsp.lock held). SOFT_RNR: none. */
 enum soft_result soft_recv_take(struct soft_qp *qp, struct soft_srq *srq, struct soft_recv *recv);
+/*
+ * srq.c: the SRQ half of it: take the head of @srq's list, follow its next index,
+ * fire the limit event. SOFT_OK; SOFT_RNR: empty; SOFT_MEMORY_LOST: ring gone or
+ * list broken. A list that scatters badly is given back as an empty sgl with
+ * SOFT_LOCAL_QP_OP: it is consumed.
+ */
+enum soft_result soft_srq_take(struct soft_srq *srq, struct soft_recv *recv);
+/*
+ * wqe.c: data segments of a receive WQE (@bytes, a private copy) to @sgl: up to the
+ * end or the terminator key; zero lengths are skipped. false: malformed.
+ */
+bool soft_recv_parse(const void *segs, u32 bytes, struct soft_sgl *sgl);
 
 /* datagram.c: UD, GSI, SMI SEND, unicast and multicast. */
 enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe);
 
-/* mcast.c: call @deliver for each QP attached to @gid; inside srcu. Returns how many. */
+/*
+ * mcast.c: call @deliver for each QP attached to @gid, under mcast_lock (so no
+ * lane->lock inside; rsp.lock is fine). Returns how many. The sender's own
+ * instance: ask soft_mcast_blocked().
+ */
 u32 soft_mcast_for_each(struct soft_hca *hca, const u8 gid[16],
 			void (*deliver)(struct soft_qp *to, void *arg), void *arg);
 enum mhca_syndrome soft_mcast_attach(struct mhca_object *qp, const u8 gid[16]);
 enum mhca_syndrome soft_mcast_detach(struct mhca_object *qp, const u8 gid[16]);
 void soft_mcast_forget(struct soft_qp *qp);	/* QP destroyed */
+/* qpc.block_lb_mc of the receiver: nothing that its own instance sent to the group. */
+static inline bool soft_mcast_blocked(const struct soft_qp *from, const struct soft_qp *to)
+{
+	return from->si == to->si && MLX5_GET(qpc, to->attr, block_lb_mc);
+}
 
 /* ---- Completion (complete.c) ------------------------------------------ */
 
@@ -768,7 +809,7 @@ void soft_cq_check_arm(struct soft_cq *cq);
 void soft_cq_timer(struct soft_cq *cq);
 /* Drop the event machinery's view of a CQ being destroyed / resized: cq.c */
 
-/* ---- QP states (qp_modify.c) ------------------------------------------ */
+/* ---- QP states (flush.c) ---------------------------------------------- */
 
 /*
  * Move @qp to ERR: marks both halves (lane->lock held, rsp.lock not held), flushes,
@@ -777,7 +818,14 @@ void soft_cq_timer(struct soft_cq *cq);
 void soft_qp_to_error(struct soft_qp *qp);
 /* Flush what was posted since: SQ and RQ records of a QP in ERR (or SQER: SQ only). */
 bool soft_qp_flush(struct soft_qp *qp);
-/* All state of a QP back to RESET; discards queues silently (both locks inside). */
+/*
+ * qp_modify.c: all state of a QP back to RESET; discards queues silently (takes
+ * both locks). A peer's message in progress loses its receive WQE: rsp.busy falls.
+ */
 void soft_qp_reset(struct soft_qp *qp);
+/* qp_modify.c: MODIFY, all opcodes (soft_qp_ops.modify) */
+enum mhca_syndrome soft_qp_modify(struct mhca_cmd *cmd);
+/* qp_modify.c: the data path's copies of @qp->attr; lane->lock and rsp.lock held */
+void soft_qp_refresh(struct soft_qp *qp);
 
 #endif /* SOFT_H */
