@@ -196,11 +196,16 @@ struct soft_ring {
  * @ignore_overrun: cqc.oi
  * @max_count: moderation: event after that many CQEs (0, 1: each)
  * @period_us: … or that long after the first
- * @unreported: CQEs since the last event
- * @event_due: armed and owed an event, waiting for @timer
+ * @pi_solicited: @pi after the last solicited or error CQE
+ * @event_due: armed and owed an event at @deadline: by @timer, or on the way to it
+ * @deadline: ktime_get_ns() of the owed event
+ * @attention_queued: on the lane's attention list
+ * @attention_node: on lane->attention (lane->fail_lock): any lane completes here,
+ *                  but only the owner's may arm @timer and walk @attached_*
  * @timer: moderation period or EQ-full retry, on the owner's lane (lane->lock)
- * @attached: QPs that complete here (they go to ERR on overrun), lane->lock;
- *            holds soft_qp.send_cq_node and soft_qp.recv_cq_node
+ * @attached_send: QPs that complete here (they go to ERR on overrun), lane->lock;
+ *                 holds soft_qp.send_cq_node
+ * @attached_recv: the same, soft_qp.recv_cq_node
  */
 struct soft_cq {
 	struct mhca_object obj;
@@ -214,8 +219,11 @@ struct soft_cq {
 	bool ignore_overrun;
 	u16 max_count;
 	u16 period_us;
-	u32 unreported;
+	u32 pi_solicited;
 	bool event_due;
+	u64 deadline;
+	bool attention_queued;
+	struct list_head attention_node;
 	struct soft_timer timer;
 	struct list_head attached_send;
 	struct list_head attached_recv;
@@ -353,11 +361,14 @@ struct soft_wqe {
  * struct soft_recv - a receive WQE taken from an RQ or SRQ
  * @counter: CQE.wqe_counter: RQ counter or SRQ index
  * @srq: where it came from, or NULL
+ * @srqn: its number; an XRC SRQ may die while a QP holds the WQE, so @srq is
+ *        compared with a fresh look-up before it is used in a later turn
  * @sgl: its memory
  */
 struct soft_recv {
 	u16 counter;
 	struct soft_srq *srq;
+	u32 srqn;
 	struct soft_sgl sgl;
 };
 
@@ -390,8 +401,8 @@ enum soft_result {
 
 /*
  * A view of memory: one end of a copy. Either inline/host bytes or guest bytes
- * under keys. Keys are looked up anew at each run, so a key that dies in
- * mid-message stops the copy.
+ * under keys. A cursor lives inside one srcu section; a message that goes on in a
+ * later turn looks its keys up again, so a key that dies in mid-message stops it.
  */
 /**
  * struct soft_cursor - position in one end of a copy
@@ -400,9 +411,11 @@ enum soft_result {
  * @qpn: QP on whose behalf (keys bound to a QP)
  * @access: access that the keys must grant
  * @remote: the key is an rkey of a message: all 32 bits must match
- * @sgl: segments
+ * @segs: segments
+ * @n_segs: how many
  * @seg: current segment
  * @offset: bytes consumed of it
+ * @mkey: key of the current segment once it was found, NULL before
  */
 struct soft_cursor {
 	struct mhca_instance *inst;
@@ -410,12 +423,14 @@ struct soft_cursor {
 	u32 qpn;
 	u8 access;
 	bool remote;
-	const struct soft_sgl *sgl;
+	const struct soft_seg *segs;
+	u32 n_segs;
 	u32 seg;
 	u32 offset;
+	const struct soft_mkey *mkey;
 };
 
-/* Put @cursor at byte @at of its sgl. */
+/* Put @cursor at byte @at of its segments. */
 void soft_cursor_seek(struct soft_cursor *cursor, u64 at);
 /*
  * Longest contiguous run at @cursor, at most @want bytes: host address in @ptr.
@@ -428,9 +443,9 @@ enum soft_result soft_copy(struct soft_cursor *to, struct soft_cursor *from, u64
 /* Check a whole range once, before the first byte moves: key, PD, access, bounds. */
 enum soft_result soft_key_check(struct mhca_instance *inst, u32 key, u32 pd, u32 qpn,
 				u64 addr, u64 len, u8 access, bool remote);
-/* Check every segment of an sgl (local keys). */
+/* Check the segments that the first @len bytes of an sgl lie in (local keys). */
 enum soft_result soft_sgl_check(struct mhca_instance *inst, const struct soft_sgl *sgl,
-				u32 pd, u32 qpn, u8 access);
+				u64 len, u32 pd, u32 qpn, u8 access);
 
 /* ---- QP --------------------------------------------------------------- */
 
@@ -541,6 +556,7 @@ struct soft_qp {
 	 * @rsp.access: enum soft_access bits that remote operations may have
 	 * @rsp.min_rnr: 5-bit code
 	 * @rsp.dead: must go to ERR, takes nothing any more
+	 * @rsp.established: the COMM_EST event of this life was sent
 	 * @rsp.busy: a receive WQE is held for a message in progress
 	 * @rsp.recv: that WQE
 	 */
@@ -553,6 +569,7 @@ struct soft_qp {
 		u8 access;
 		u8 min_rnr;
 		bool dead;
+		bool established;
 		bool busy;
 		struct soft_recv recv;
 	} rsp;
@@ -589,14 +606,18 @@ struct soft_lane_params {
  * @lock: held for a turn
  * @uars: mapped UAR pages, polled each turn
  * @active: QPs that may have work
- * @errors: QPs in ERR
+ * @errors: QPs in ERR or SQER
+ * @errors_left: of these, not yet looked at in the current round
+ * @error_at: ktime_get_ns() of the next round
+ * @error_wait: ns until the round after that: doubles while nothing is found
  * @memory: QPs that wait for the pin of a PA page (soft_qp.memory_node); taken
  *          off and activated when pages were pinned, or by the QP's timer
  * @timers: QPs and CQs that wait
  * @touch_lock: spinlock for @touched
  * @touched: UARs mapped again by a fault
- * @fail_lock: spinlock for @failed
+ * @fail_lock: spinlock for @failed and @attention; innermost
  * @failed: QPs that another lane wants in ERR
+ * @attention: CQs that owe an event or have failed (soft_cq.attention_node)
  * @wake: flag set by soft_lane_wake(), consumed by the thread
  * @thread: the kthread's handle (lane_thread.c)
  * @turns: turns taken
@@ -610,12 +631,16 @@ struct soft_lane {
 	struct list_head uars;
 	struct list_head active;
 	struct list_head errors;
+	struct list_head errors_left;
+	u64 error_at;
+	u64 error_wait;
 	struct list_head memory;
 	struct soft_timers timers;
 	spinlock_t touch_lock;
 	struct list_head touched;
 	spinlock_t fail_lock;
 	struct list_head failed;
+	struct list_head attention;
 	atomic_t wake;
 	void *thread;
 	u64 turns;
@@ -641,7 +666,14 @@ void soft_lane_wake(struct soft_lane *lane);
 /* Put a QP on the active list / let a QP's failure be handled by its lane. */
 void soft_lane_activate(struct soft_lane *lane, struct soft_qp *qp);	/* lane->lock */
 void soft_lane_fail(struct soft_qp *qp);				/* any lane */
-/* The guest touched @uar (fault or trap): poll it; any context. */
+/*
+ * A QP or CQ goes: off every list and timer of its lane (not uar_node and the
+ * CQ's attached lists, which their creator keeps). lane->lock; after an srcu fence
+ * that follows its unlinking, nobody can queue it again.
+ */
+void soft_lane_forget_qp(struct soft_lane *lane, struct soft_qp *qp);
+void soft_lane_forget_cq(struct soft_lane *lane, struct soft_cq *cq);
+/* uar.c: the guest touched @uar (fault or trap): poll it; any context. */
 void soft_uar_touch(struct soft_uar *uar);
 
 /* ---- HCA -------------------------------------------------------------- */
@@ -807,7 +839,8 @@ void soft_complete(struct soft_cq *cq, struct soft_qp *qp, const struct soft_cqe
 void soft_cq_check_arm(struct soft_cq *cq);
 /* The CQ's timer is due (lane->lock held). */
 void soft_cq_timer(struct soft_cq *cq);
-/* Drop the event machinery's view of a CQ being destroyed / resized: cq.c */
+/* The CQ was on lane->attention: arm its timer, or fail its QPs (lane->lock held). */
+void soft_cq_attend(struct soft_cq *cq);
 
 /* ---- QP states (flush.c) ---------------------------------------------- */
 
@@ -816,6 +849,8 @@ void soft_cq_timer(struct soft_cq *cq);
  * LAST_WQE event, polls for drains from now on.
  */
 void soft_qp_to_error(struct soft_qp *qp);
+/* A requester error of UC or a datagram service: SQER, the RQ goes on. lane->lock */
+void soft_qp_to_sq_error(struct soft_qp *qp);
 /* Flush what was posted since: SQ and RQ records of a QP in ERR (or SQER: SQ only). */
 bool soft_qp_flush(struct soft_qp *qp);
 /*

@@ -191,6 +191,11 @@ int mhca_pages_write(struct mhca_pages *pages, u64 offset, const void *from, u32
  * dirty log has one place to listen.
  */
 void mhca_guest_write(struct mhca_instance *inst, void *to, const void *from, u32 len);
+/*
+ * The same listener for what cannot go through a copy (atomic operations, the
+ * last word of a completion): call it after the bytes at @ptr were changed.
+ */
+void mhca_guest_dirty(struct mhca_instance *inst, const void *ptr, u32 len);
 
 /*
  * PA-mode keys name guest-physical addresses of any page. Lookups never sleep;
