@@ -320,6 +320,9 @@ void mhca_object_unref(struct mhca_object *obj, struct mhca_object *to);
  * @obj: the object that the command creates, modifies, queries or destroys
  * @ref: objects named by the row's reference fields, in the row's order; NULL
  *       where the row allows none
+ * @new_buffer: pinned pages of a command that replaces @obj's buffer (CQ resize).
+ *              The backend takes them by setting this to NULL; what it leaves
+ *              the core puts.
  */
 struct mhca_cmd {
 	struct mhca_instance *inst;
@@ -332,6 +335,7 @@ struct mhca_cmd {
 	u32 outlen;
 	struct mhca_object *obj;
 	struct mhca_object *ref[MHCA_OBJECT_REFS];
+	struct mhca_pages *new_buffer;
 };
 
 /* ---- Event queues ---------------------------------------------------- */

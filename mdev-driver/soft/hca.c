@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The software HCA as a backend: its instances, their LIDs and lanes.
+ */
+#include <mhca/kernel.h>
+#include "soft.h"
+
+/**
+ * soft_hca_init() - an HCA without instances
+ * @hca: zeroed
+ * @lanes: how many lanes
+ * @params: their parameters
+ *
+ * The lanes' threads are started by the caller. Return: 0 or -errno.
+ */
+int soft_hca_init(struct soft_hca *hca, u32 lanes, const struct soft_lane_params *params)
+{
+	u32 i;
+	int err;
+
+	hca->lanes = kcalloc(lanes, sizeof(*hca->lanes), GFP_KERNEL);
+	if (!hca->lanes)
+		return -ENOMEM;
+	err = init_srcu_struct(&hca->srcu);
+	if (err) {
+		kfree(hca->lanes);
+		hca->lanes = NULL;
+		return err;
+	}
+	mutex_init(&hca->lock);
+	mutex_init(&hca->mcast_lock);
+	xa_init_flags(&hca->lids, XA_FLAGS_ALLOC);
+	hca->next_lid = MHCA_LID_FIRST;
+	for (i = 0; i < SOFT_MCAST_BUCKETS; i++)
+		INIT_LIST_HEAD(&hca->mcast[i]);
+	hca->n_lanes = lanes;
+	for (i = 0; i < lanes; i++)
+		soft_lane_init(&hca->lanes[i], hca, i, params);
+	hca->hca.ops = &soft_hca_ops;
+	hca->hca.backend = hca;
+	return 0;
+}
+
+/**
+ * soft_hca_fini() - free an HCA: no instance, no thread is left
+ * @hca: HCA
+ */
+void soft_hca_fini(struct soft_hca *hca)
+{
+	u32 i;
+
+	for (i = 0; i < hca->n_lanes; i++)
+		soft_timers_free(&hca->lanes[i].timers);
+	xa_destroy(&hca->lids);
+	cleanup_srcu_struct(&hca->srcu);
+	kfree(hca->lanes);
+	hca->lanes = NULL;
+}
+
+/**
+ * soft_instance_by_lid() - who has a unicast LID
+ * @hca: HCA
+ * @lid: LID
+ *
+ * Inside srcu. Return: the instance or NULL.
+ */
+struct soft_instance *soft_instance_by_lid(struct soft_hca *hca, u16 lid)
+{
+	return xa_load(&hca->lids, lid);
+}
+
+/* hca->lock held */
+static struct soft_lane *soft_least_loaded(struct soft_hca *hca)
+{
+	struct soft_lane *lane = &hca->lanes[0];
+	u32 i;
+
+	lockdep_assert_held(&hca->lock);
+	for (i = 1; i < hca->n_lanes; i++)
+		if (hca->lanes[i].instances < lane->instances)
+			lane = &hca->lanes[i];
+	return lane;
+}
+
+static int soft_instance_init(struct mhca_instance *inst)
+{
+	struct soft_hca *hca = inst->hca->backend;
+	struct soft_instance *si;
+	u32 lid;
+	int err;
+
+	si = kzalloc(sizeof(*si), GFP_KERNEL);
+	if (!si)
+		return -ENOMEM;
+	si->inst = inst;
+	si->hca = hca;
+
+	mutex_lock(&hca->lock);
+	err = xa_alloc_cyclic(&hca->lids, &lid, si,
+			      XA_LIMIT(MHCA_LID_FIRST, MHCA_LID_LAST),
+			      &hca->next_lid, GFP_KERNEL);
+	if (err >= 0) {
+		si->lid = lid;
+		si->lane = soft_least_loaded(hca);
+		si->lane->instances++;
+		inst->backend = si;
+		inst->port.lid = lid;
+	}
+	mutex_unlock(&hca->lock);
+
+	if (err < 0) {
+		kfree(si);
+		return err;
+	}
+	return 0;
+}
+
+static void soft_instance_fini(struct mhca_instance *inst)
+{
+	struct soft_instance *si = soft_instance(inst);
+	struct soft_hca *hca = si->hca;
+
+	mutex_lock(&hca->lock);
+	xa_erase(&hca->lids, si->lid);
+	si->lane->instances--;
+	mutex_unlock(&hca->lock);
+
+	/* A sender may have found it by its LID. */
+	synchronize_srcu_expedited(&hca->srcu);
+	inst->backend = NULL;
+	kfree(si);
+}
+
+static struct soft_uar *soft_uar_find(struct mhca_instance *inst, u32 index)
+{
+	return (struct soft_uar *)mhca_object_find(inst, MHCA_UAR, index);
+}
+
+static bool soft_doorbell(struct mhca_instance *inst, u32 index,
+			  struct mhca_doorbell *doorbell)
+{
+	struct soft_hca *hca = soft_hca_of(inst);
+	struct soft_uar *uar;
+	int idx;
+
+	idx = srcu_read_lock(&hca->srcu);
+	uar = soft_uar_find(inst, index);
+	if (uar) {
+		doorbell->kva = uar->page;
+		doorbell->pfn = 0;
+	}
+	srcu_read_unlock(&hca->srcu, idx);
+	return uar;
+}
+
+static void soft_doorbell_touched(struct mhca_instance *inst, u32 index)
+{
+	struct soft_hca *hca = soft_hca_of(inst);
+	struct soft_uar *uar;
+	int idx;
+
+	idx = srcu_read_lock(&hca->srcu);
+	uar = soft_uar_find(inst, index);
+	if (uar)
+		soft_uar_touch(uar);
+	srcu_read_unlock(&hca->srcu, idx);
+}
+
+static void soft_fence(struct mhca_hca *hca)
+{
+	struct soft_hca *soft = hca->backend;
+
+	synchronize_srcu_expedited(&soft->srcu);
+}
+
+/**
+ * soft_lane_resume() - end a QP's wait
+ * @lane: its lane; lock held
+ * @qp: QP that waits, or does not any more
+ */
+void soft_lane_resume(struct soft_lane *lane, struct soft_qp *qp)
+{
+	lockdep_assert_held(&lane->lock);
+	list_del_init(&qp->memory_node);
+	soft_timer_cancel(&lane->timers, &qp->timer);
+	qp->req.waiting = false;
+	soft_lane_activate(lane, qp);
+}
+
+/*
+ * Pages of @inst were pinned. Who waits for them may be a peer on any lane; the
+ * waiters are few, so all of them look again.
+ */
+static void soft_memory_ready(struct mhca_instance *inst)
+{
+	struct soft_hca *hca = soft_hca_of(inst);
+	struct soft_qp *qp, *next;
+	bool resumed;
+	u32 i;
+
+	for (i = 0; i < hca->n_lanes; i++) {
+		struct soft_lane *lane = &hca->lanes[i];
+
+		mutex_lock(&lane->lock);
+		resumed = !list_empty(&lane->memory);
+		list_for_each_entry_safe(qp, next, &lane->memory, memory_node)
+			soft_lane_resume(lane, qp);
+		mutex_unlock(&lane->lock);
+		if (resumed)
+			soft_lane_wake(lane);
+	}
+}
+
+/* A port that came up again: what waited for it need not wait for its timers. */
+static void soft_port_changed(struct mhca_instance *inst)
+{
+	soft_lane_wake(soft_instance(inst)->lane);
+}
+
+const struct mhca_hca_ops soft_hca_ops = {
+	.name = "soft",
+	.object = {
+		[MHCA_QP] = &soft_qp_ops,
+		[MHCA_SRQ] = &soft_srq_ops,
+		[MHCA_MKEY] = &soft_mkey_ops,
+		[MHCA_CQ] = &soft_cq_ops,
+		[MHCA_UAR] = &soft_uar_ops,
+	},
+	.instance_init = soft_instance_init,
+	.instance_fini = soft_instance_fini,
+	.doorbell = soft_doorbell,
+	.doorbell_touched = soft_doorbell_touched,
+	.fence = soft_fence,
+	.memory_ready = soft_memory_ready,
+	.attach_mcg = soft_mcast_attach,
+	.detach_mcg = soft_mcast_detach,
+	.port_changed = soft_port_changed,
+};

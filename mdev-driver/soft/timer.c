@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Timers of a lane: a binary min-heap of soft_timer, least deadline first.
+ * Everything runs under the lane's lock. Room is reserved when a QP or CQ is
+ * created, so that arming one can never fail.
+ */
+#include <mhca/kernel.h>
+#include "soft.h"
+
+#define SOFT_TIMERS_MIN		64
+
+static void soft_timer_place(struct soft_timers *timers, u32 at, struct soft_timer *timer)
+{
+	timers->heap[at] = timer;
+	timer->pos = at + 1;
+}
+
+/* Move @timer from the hole at @at towards the root. */
+static void soft_timer_up(struct soft_timers *timers, u32 at, struct soft_timer *timer)
+{
+	while (at) {
+		u32 parent = (at - 1) / 2;
+
+		if (timers->heap[parent]->deadline <= timer->deadline)
+			break;
+		soft_timer_place(timers, at, timers->heap[parent]);
+		at = parent;
+	}
+	soft_timer_place(timers, at, timer);
+}
+
+/* Move @timer from the hole at @at towards the leaves. */
+static void soft_timer_down(struct soft_timers *timers, u32 at, struct soft_timer *timer)
+{
+	for (;;) {
+		u32 child = 2 * at + 1;
+
+		if (child >= timers->n)
+			break;
+		if (child + 1 < timers->n &&
+		    timers->heap[child + 1]->deadline < timers->heap[child]->deadline)
+			child++;
+		if (timers->heap[child]->deadline >= timer->deadline)
+			break;
+		soft_timer_place(timers, at, timers->heap[child]);
+		at = child;
+	}
+	soft_timer_place(timers, at, timer);
+}
+
+/**
+ * soft_timers_reserve() - make or give back room
+ * @timers: heap
+ * @delta: QPs and CQs that come (positive) or go (negative)
+ *
+ * Return: 0 or -ENOMEM; giving back cannot fail.
+ */
+int soft_timers_reserve(struct soft_timers *timers, int delta)
+{
+	struct soft_timer **heap;
+	u32 need, size;
+
+	if (delta < 0) {
+		timers->reserved -= -delta;
+		return 0;
+	}
+	need = timers->reserved + delta;
+	if (need > timers->size) {
+		size = max_t(u32, need, max_t(u32, 2 * timers->size, SOFT_TIMERS_MIN));
+		heap = kvcalloc(size, sizeof(*heap), GFP_KERNEL);
+		if (!heap)
+			return -ENOMEM;
+		if (timers->n)
+			memcpy(heap, timers->heap, timers->n * sizeof(*heap));
+		kvfree(timers->heap);
+		timers->heap = heap;
+		timers->size = size;
+	}
+	timers->reserved = need;
+	return 0;
+}
+
+/**
+ * soft_timers_free() - free the heap; nothing is armed any more
+ * @timers: heap
+ */
+void soft_timers_free(struct soft_timers *timers)
+{
+	kvfree(timers->heap);
+	memset(timers, 0, sizeof(*timers));
+}
+
+/**
+ * soft_timer_arm() - arm, or move an armed timer
+ * @timers: heap
+ * @timer: timer
+ * @deadline: ktime_get_ns() at which it is due
+ */
+void soft_timer_arm(struct soft_timers *timers, struct soft_timer *timer, u64 deadline)
+{
+	soft_timer_cancel(timers, timer);
+	if (WARN_ON_ONCE(timers->n >= timers->size))
+		return;
+	timer->deadline = deadline;
+	soft_timer_up(timers, timers->n++, timer);
+}
+
+/**
+ * soft_timer_cancel() - disarm; nothing happens when it is not armed
+ * @timers: heap
+ * @timer: timer
+ */
+void soft_timer_cancel(struct soft_timers *timers, struct soft_timer *timer)
+{
+	struct soft_timer *last;
+	u32 at;
+
+	if (!timer->pos)
+		return;
+	at = timer->pos - 1;
+	timer->pos = 0;
+	last = timers->heap[--timers->n];
+	if (last == timer)
+		return;
+	if (at && timers->heap[(at - 1) / 2]->deadline > last->deadline)
+		soft_timer_up(timers, at, last);
+	else
+		soft_timer_down(timers, at, last);
+}
+
+/**
+ * soft_timer_pop() - take the timer that is due longest
+ * @timers: heap
+ * @now: ktime_get_ns()
+ *
+ * Return: the timer, disarmed, or NULL when none is due.
+ */
+struct soft_timer *soft_timer_pop(struct soft_timers *timers, u64 now)
+{
+	struct soft_timer *timer;
+
+	if (!timers->n)
+		return NULL;
+	timer = timers->heap[0];
+	if (timer->deadline > now)
+		return NULL;
+	soft_timer_cancel(timers, timer);
+	return timer;
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * UARs: doorbell pages. A page of RAM that the guest maps and a lane polls.
+ */
+#include <mhca/kernel.h>
+#include <mhca/vmm.h>
+#include "soft.h"
+
+static enum mhca_syndrome soft_uar_create(struct mhca_cmd *cmd)
+{
+	struct soft_uar *uar = (struct soft_uar *)cmd->obj;
+	enum mhca_syndrome syndrome;
+
+	uar->page = (void *)__get_free_page(GFP_KERNEL);
+	if (!uar->page)
+		return MHCA_SYN_NO_MEMORY;
+	/* Every register holds SOFT_DOORBELL_NONE. */
+	memset(uar->page, 0xff, MHCA_PAGE_SIZE);
+
+	INIT_LIST_HEAD(&uar->touch_node);
+	INIT_LIST_HEAD(&uar->node);
+	INIT_LIST_HEAD(&uar->qps);
+	INIT_LIST_HEAD(&uar->cqs);
+	atomic_set(&uar->mapped, 0);
+
+	syndrome = mhca_object_number(&uar->obj, MHCA_UAR_FIRST, MHCA_UAR_END - 1);
+	if (syndrome) {
+		free_page((unsigned long)uar->page);
+		uar->page = NULL;
+	}
+	return syndrome;
+}
+
+static void soft_uar_destroy(struct mhca_object *obj)
+{
+	struct soft_uar *uar = (struct soft_uar *)obj;
+	struct mhca_instance *inst = obj->inst;
+	struct soft_hca *hca = soft_hca_of(inst);
+	struct soft_lane *lane = soft_instance(inst)->lane;
+
+	/* Nobody finds it any more, so nobody queues it after this. */
+	synchronize_srcu_expedited(&hca->srcu);
+
+	mutex_lock(&lane->lock);
+	spin_lock(&lane->touch_lock);
+	if (uar->touch_queued) {
+		list_del_init(&uar->touch_node);
+		uar->touch_queued = false;
+	}
+	spin_unlock(&lane->touch_lock);
+	list_del_init(&uar->node);
+	mutex_unlock(&lane->lock);
+
+	inst->vmm_ops->zap(inst->vmm, obj->num);
+	free_page((unsigned long)uar->page);
+	uar->page = NULL;
+}
+
+/**
+ * soft_uar_touch() - the guest has or gets @uar mapped, or stored to it by trap
+ * @uar: UAR; inside srcu
+ *
+ * Takes spinlocks only: the page fault handler calls it.
+ */
+void soft_uar_touch(struct soft_uar *uar)
+{
+	struct soft_lane *lane = soft_instance(uar->obj.inst)->lane;
+
+	atomic_set(&uar->mapped, 1);
+
+	spin_lock(&lane->touch_lock);
+	if (!uar->touch_queued) {
+		uar->touch_queued = true;
+		list_add_tail(&uar->touch_node, &lane->touched);
+	}
+	spin_unlock(&lane->touch_lock);
+
+	soft_lane_wake(lane);
+}
+
+const struct mhca_object_ops soft_uar_ops = {
+	.size = sizeof(struct soft_uar),
+	.create = soft_uar_create,
+	.destroy = soft_uar_destroy,
+};
