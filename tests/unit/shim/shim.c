@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The shim's functions that are not inline. */
+#include <errno.h>
+#include <sched.h>
+#include <time.h>
+
+#include <mhca/kernel.h>
+#include <shim/control.h>
+
+__thread struct shim_thread shim_self;
+
+/* ---- Messages -------------------------------------------------------- */
+
+void shim_warn(const char *file, int line, const char *fmt, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "WARN at %s:%d: ", file, line);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	abort();
+}
+
+void shim_printk(const char *fmt, ...)
+{
+	static int verbose = -1;
+	va_list args;
+
+	if (__atomic_load_n(&verbose, __ATOMIC_RELAXED) < 0)
+		__atomic_store_n(&verbose, getenv("MHCA_TEST_VERBOSE") != NULL,
+				 __ATOMIC_RELAXED);
+	if (!__atomic_load_n(&verbose, __ATOMIC_RELAXED))
+		return;
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+}
+
+int scnprintf(char *buf, size_t size, const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	if (!size)
+		return 0;
+	va_start(args, fmt);
+	n = vsnprintf(buf, size, fmt, args);
+	va_end(args);
+	return (size_t)n < size ? n : (int)size - 1;
+}
+
+ssize_t strscpy(char *to, const char *from, size_t size)
+{
+	size_t len = strnlen(from, size);
+
+	if (!size)
+		return -E2BIG;
+	if (len == size) {
+		memcpy(to, from, size - 1);
+		to[size - 1] = '\0';
+		return -E2BIG;
+	}
+	memcpy(to, from, len + 1);
+	return (ssize_t)len;
+}
+
+void *memchr_inv(const void *p, int c, size_t n)
+{
+	const u8 *byte = p;
+
+	for (; n; n--, byte++)
+		if (*byte != (u8)c)
+			return (void *)byte;
+	return NULL;
+}
+
+/* ---- Bits ------------------------------------------------------------ */
+
+unsigned long find_next_bit(const unsigned long *p, unsigned long size, unsigned long from)
+{
+	while (from < size) {
+		unsigned long word = p[from / 64] >> from % 64;
+
+		if (word)
+			return min(from + __ffs(word), size);
+		from = (from / 64 + 1) * 64;
+	}
+	return size;
+}
+
+unsigned long find_next_zero_bit(const unsigned long *p, unsigned long size,
+				 unsigned long from)
+{
+	while (from < size && test_bit(from, p))
+		from++;
+	return min(from, size);
+}
+
+/* ---- Time ------------------------------------------------------------ */
+
+static u64 clock_fake_ns;
+static int clock_is_fake;
+
+static u64 clock_real(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (u64)now.tv_sec * NSEC_PER_SEC + (u64)now.tv_nsec;
+}
+
+u64 ktime_get_ns(void)
+{
+	if (__atomic_load_n(&clock_is_fake, __ATOMIC_ACQUIRE))
+		return __atomic_load_n(&clock_fake_ns, __ATOMIC_RELAXED);
+	return clock_real();
+}
+
+void shim_clock_fake(bool on)
+{
+	__atomic_store_n(&clock_fake_ns, clock_real(), __ATOMIC_RELAXED);
+	__atomic_store_n(&clock_is_fake, on, __ATOMIC_RELEASE);
+}
+
+void shim_clock_advance(u64 ns)
+{
+	__atomic_fetch_add(&clock_fake_ns, ns, __ATOMIC_RELAXED);
+}
+
+void usleep_range(unsigned long least, unsigned long most)
+{
+	struct timespec t = { (time_t)(least / 1000000), (long)(least % 1000000) * 1000 };
+
+	(void)most;
+	might_sleep();
+	if (__atomic_load_n(&clock_is_fake, __ATOMIC_ACQUIRE)) {
+		shim_clock_advance(least * NSEC_PER_USEC);
+		t = (struct timespec){ 0, 1000 };
+	}
+	nanosleep(&t, NULL);
+}
+
+void msleep(unsigned int ms)
+{
+	usleep_range(ms * 1000UL, ms * 1000UL);
+}
+
+void cond_resched(void)
+{
+	might_sleep();
+}
+
+/* ---- Locks ----------------------------------------------------------- */
+
+void shim_spin_wait(spinlock_t *lock)
+{
+	int spin;
+
+	if (shim_is_held(&lock->held))
+		shim_warn(__FILE__, __LINE__, "spinlock taken twice");
+	for (spin = 0; spin < 200 && spin_is_locked(lock); spin++)
+		cpu_relax();
+	if (spin_is_locked(lock))
+		sched_yield();
+}
+
+int init_srcu_struct(struct srcu_struct *s)
+{
+	memset(s, 0, sizeof(*s));
+	mutex_init(&s->lock);
+	return 0;
+}
+
+void cleanup_srcu_struct(struct srcu_struct *s)
+{
+	if (atomic_read(&s->readers[0]) || atomic_read(&s->readers[1]))
+		shim_warn(__FILE__, __LINE__, "srcu with readers cleaned up");
+	mutex_destroy(&s->lock);
+}
+
+void synchronize_srcu(struct srcu_struct *s)
+{
+	int i;
+
+	might_sleep();
+	if (shim_self.srcu)
+		shim_warn(__FILE__, __LINE__, "synchronize_srcu() inside a reader");
+	mutex_lock(&s->lock);
+	for (i = 0; i < 2; i++) {
+		int old = (atomic_inc_return(&s->index) - 1) & 1;
+
+		while (atomic_add_return(0, &s->readers[old]))
+			sched_yield();
+	}
+	mutex_unlock(&s->lock);
+}
+
+/* ---- Memory ---------------------------------------------------------- */
+
+static u64 alloc_count;
+static u64 alloc_fail_at;
+static int alloc_did_fail;
+
+void shim_fail_nth(u64 nth)
+{
+	__atomic_store_n(&alloc_did_fail, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&alloc_count, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&alloc_fail_at, nth, __ATOMIC_RELAXED);
+}
+
+u64 shim_allocations(void)
+{
+	return __atomic_load_n(&alloc_count, __ATOMIC_RELAXED);
+}
+
+bool shim_failed(void)
+{
+	return __atomic_load_n(&alloc_did_fail, __ATOMIC_RELAXED);
+}
+
+void *shim_alloc(size_t size, size_t align, gfp_t flags)
+{
+	u64 n = __atomic_add_fetch(&alloc_count, 1, __ATOMIC_RELAXED);
+	void *p;
+
+	if (flags & GFP_KERNEL)
+		might_sleep();
+	if (n == __atomic_load_n(&alloc_fail_at, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&alloc_did_fail, 1, __ATOMIC_RELAXED);
+		return NULL;
+	}
+	if (size > (1UL << 36))
+		return NULL;
+	if (!size)
+		return ZERO_SIZE_PTR;
+	p = align ? aligned_alloc(align, size) :
+	    flags & __GFP_ZERO ? calloc(1, size) : malloc(size);
+	if (p && align && flags & __GFP_ZERO)
+		memset(p, 0, size);
+	return p;
+}
+
+void shim_free(const void *p)
+{
+	if (!ZERO_OR_NULL_PTR(p))
+		free((void *)p);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What a test can turn in the shim. */
+#ifndef MHCA_SHIM_CONTROL_H
+#define MHCA_SHIM_CONTROL_H
+
+#include <linux/types.h>
+
+/*
+ * Fail the @nth allocation from now (1: the next), in any thread, once; 0: none.
+ * shim_allocations(): how many there were since.
+ */
+void shim_fail_nth(u64 nth);
+u64 shim_allocations(void);
+bool shim_failed(void);			/* the failure was delivered */
+
+/* A clock that moves only when told; it goes on from the real one's value. */
+void shim_clock_fake(bool on);
+void shim_clock_advance(u64 ns);
+
+/* Frees what waits for readers that can no longer exist. At a test's end. */
+void shim_quiesce(void);
+
+#endif /* MHCA_SHIM_CONTROL_H */

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Radix tree behind shim/xarray.h. A node covers 64 << shift indices. The tree
+ * grows upwards by putting a new root over the old one, which stays valid, so a
+ * reader that loaded the old root still finds everything below it.
+ */
+#include <mhca/kernel.h>
+#include <shim/control.h>
+
+#define XA_BITS		6
+#define XA_SLOTS	(1U << XA_BITS)
+#define XA_MASK		(XA_SLOTS - 1)
+
+struct shim_xa_node {
+	struct shim_xa_node *garbage;
+	unsigned int shift;
+	void *slot[XA_SLOTS];
+};
+
+static DEFINE_SPINLOCK(garbage_lock);
+static struct shim_xa_node *garbage;
+
+static bool covers(const struct shim_xa_node *node, unsigned long index)
+{
+	unsigned int top = node->shift + XA_BITS;
+
+	return top >= BITS_PER_LONG || !(index >> top);
+}
+
+static void **slot_of(struct shim_xa_node *node, unsigned long index)
+{
+	return &node->slot[index >> node->shift & XA_MASK];
+}
+
+/* The entry's slot, or NULL where the tree does not reach. */
+static void **find_slot(const struct xarray *xa, unsigned long index)
+{
+	struct shim_xa_node *node = __atomic_load_n(&xa->root, __ATOMIC_ACQUIRE);
+
+	if (!node || !covers(node, index))
+		return NULL;
+	while (node->shift) {
+		node = __atomic_load_n(slot_of(node, index), __ATOMIC_ACQUIRE);
+		if (!node)
+			return NULL;
+	}
+	return slot_of(node, index);
+}
+
+static struct shim_xa_node *new_node(unsigned int shift)
+{
+	/* xa_store() allocates with its lock dropped or atomically. */
+	struct shim_xa_node *node = kzalloc(sizeof(*node), GFP_NOWAIT);
+
+	if (node)
+		node->shift = shift;
+	return node;
+}
+
+/* The same, growing the tree. NULL: out of memory. */
+static void **make_slot(struct xarray *xa, unsigned long index)
+{
+	struct shim_xa_node *node = xa->root;
+
+	lockdep_assert_held(&xa->xa_lock);
+	while (!node || !covers(node, index)) {
+		struct shim_xa_node *top = new_node(node ? node->shift + XA_BITS : 0);
+
+		if (!top)
+			return NULL;
+		top->slot[0] = node;
+		__atomic_store_n(&xa->root, top, __ATOMIC_RELEASE);
+		node = top;
+	}
+	while (node->shift) {
+		void **slot = slot_of(node, index);
+
+		if (!*slot) {
+			struct shim_xa_node *child = new_node(node->shift - XA_BITS);
+
+			if (!child)
+				return NULL;
+			__atomic_store_n(slot, child, __ATOMIC_RELEASE);
+		}
+		node = *slot;
+	}
+	return slot_of(node, index);
+}
+
+static void *visible(void *entry)
+{
+	return xa_is_zero(entry) ? NULL : entry;
+}
+
+void *xa_load(struct xarray *xa, unsigned long index)
+{
+	void **slot = find_slot(xa, index);
+
+	return slot ? visible(__atomic_load_n(slot, __ATOMIC_ACQUIRE)) : NULL;
+}
+
+void *__xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
+{
+	void **slot = entry ? make_slot(xa, index) : find_slot(xa, index);
+	void *old;
+
+	(void)gfp;
+	lockdep_assert_held(&xa->xa_lock);
+	if (!slot)
+		return entry ? ERR_PTR(-ENOMEM) : NULL;
+	old = *slot;
+	__atomic_store_n(slot, entry, __ATOMIC_RELEASE);
+	return visible(old);
+}
+
+void *__xa_erase(struct xarray *xa, unsigned long index)
+{
+	return __xa_store(xa, index, NULL, 0);
+}
+
+void *__xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entry, gfp_t gfp)
+{
+	void **slot = find_slot(xa, index);
+	void *now = slot ? *slot : NULL;
+
+	if (now != old)
+		return visible(now);
+	now = __xa_store(xa, index, entry, gfp);
+	return xa_is_err(now) ? now : visible(old);
+}
+
+static void check_context(gfp_t gfp)
+{
+	if (gfp & GFP_KERNEL)
+		might_sleep();
+}
+
+void *xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
+{
+	void *old;
+
+	check_context(gfp);
+	xa_lock(xa);
+	old = __xa_store(xa, index, entry, gfp);
+	xa_unlock(xa);
+	return old;
+}
+
+void *xa_erase(struct xarray *xa, unsigned long index)
+{
+	return xa_store(xa, index, NULL, 0);
+}
+
+void *xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entry, gfp_t gfp)
+{
+	void *now;
+
+	check_context(gfp);
+	xa_lock(xa);
+	now = __xa_cmpxchg(xa, index, old, entry, gfp);
+	xa_unlock(xa);
+	return now;
+}
+
+int xa_insert(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
+{
+	void **slot;
+	int ret = 0;
+
+	check_context(gfp);
+	xa_lock(xa);
+	slot = find_slot(xa, index);
+	if (slot && *slot)
+		ret = -EBUSY;
+	else
+		ret = xa_err(__xa_store(xa, index, entry ? entry : XA_ZERO_ENTRY, gfp));
+	xa_unlock(xa);
+	return ret;
+}
+
+int xa_reserve(struct xarray *xa, unsigned long index, gfp_t gfp)
+{
+	int ret = xa_insert(xa, index, NULL, gfp);
+
+	return ret == -EBUSY ? 0 : ret;
+}
+
+static int alloc_between(struct xarray *xa, u32 *id, void *entry, u64 min, u64 max, gfp_t gfp)
+{
+	u64 index;
+
+	for (index = min; index <= max; index++) {
+		void **slot = find_slot(xa, index);
+
+		if (slot && *slot)
+			continue;
+		if (xa_err(__xa_store(xa, index, entry ? entry : XA_ZERO_ENTRY, gfp)))
+			return -ENOMEM;
+		*id = (u32)index;
+		return 0;
+	}
+	return -EBUSY;
+}
+
+int xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, gfp_t gfp)
+{
+	int ret;
+
+	check_context(gfp);
+	xa_lock(xa);
+	ret = alloc_between(xa, id, entry, limit.min, limit.max, gfp);
+	xa_unlock(xa);
+	return ret;
+}
+
+int xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit,
+		    u32 *next, gfp_t gfp)
+{
+	u32 start = max(*next, limit.min);
+	int ret;
+
+	check_context(gfp);
+	xa_lock(xa);
+	ret = alloc_between(xa, id, entry, start, limit.max, gfp);
+	if (ret == -EBUSY && start > limit.min) {
+		ret = alloc_between(xa, id, entry, limit.min, start - 1, gfp);
+		ret = ret ? ret : 1;
+	}
+	if (ret >= 0)
+		*next = *id + 1;
+	xa_unlock(xa);
+	return ret;
+}
+
+/* The first entry in [@index, @max] below @node. */
+static void *find_from(struct shim_xa_node *node, unsigned long *index, unsigned long max)
+{
+	unsigned long step = 1UL << node->shift;
+	unsigned int i = *index >> node->shift & XA_MASK;
+
+	for (; i < XA_SLOTS; i++) {
+		void *entry = __atomic_load_n(&node->slot[i], __ATOMIC_ACQUIRE);
+		unsigned long next;
+
+		if (entry && node->shift)
+			entry = find_from(entry, index, max);
+		else
+			entry = visible(entry);
+		if (entry || *index > max)
+			return entry;
+		next = (*index & ~(step - 1)) + step;
+		if (!next || next > max)
+			return NULL;
+		if (i + 1 < XA_SLOTS)
+			*index = next;
+	}
+	return NULL;
+}
+
+void *xa_find(struct xarray *xa, unsigned long *index, unsigned long max, xa_mark_t filter)
+{
+	struct shim_xa_node *root = __atomic_load_n(&xa->root, __ATOMIC_ACQUIRE);
+	unsigned long at = *index;
+	void *entry;
+
+	(void)filter;
+	if (!root || at > max || !covers(root, at))
+		return NULL;
+	entry = find_from(root, &at, max);
+	if (!entry || at > max)
+		return NULL;
+	*index = at;
+	return entry;
+}
+
+void *xa_find_after(struct xarray *xa, unsigned long *index, unsigned long max,
+		    xa_mark_t filter)
+{
+	unsigned long next = *index + 1;
+	void *entry = next ? xa_find(xa, &next, max, filter) : NULL;
+
+	if (entry)
+		*index = next;
+	return entry;
+}
+
+static bool subtree_empty(struct shim_xa_node *node)
+{
+	unsigned int i;
+
+	for (i = 0; i < XA_SLOTS; i++) {
+		if (!node->slot[i])
+			continue;
+		if (!node->shift || !subtree_empty(node->slot[i]))
+			return false;
+	}
+	return true;
+}
+
+bool xa_empty(const struct xarray *xa)
+{
+	return !xa->root || subtree_empty(xa->root);
+}
+
+static void retire(struct shim_xa_node *node)
+{
+	unsigned int i;
+
+	if (node->shift)
+		for (i = 0; i < XA_SLOTS; i++)
+			if (node->slot[i])
+				retire(node->slot[i]);
+	node->garbage = garbage;
+	garbage = node;
+}
+
+void xa_destroy(struct xarray *xa)
+{
+	struct shim_xa_node *root;
+
+	xa_lock(xa);
+	root = xa->root;
+	__atomic_store_n(&xa->root, NULL, __ATOMIC_RELEASE);
+	xa_unlock(xa);
+	spin_lock(&garbage_lock);
+	if (root)
+		retire(root);
+	spin_unlock(&garbage_lock);
+}
+
+void shim_quiesce(void)
+{
+	struct shim_xa_node *node;
+
+	spin_lock(&garbage_lock);
+	while ((node = garbage)) {
+		garbage = node->garbage;
+		kfree(node);
+	}
+	spin_unlock(&garbage_lock);
+}
