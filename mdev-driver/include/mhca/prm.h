@@ -95,6 +95,8 @@ enum mhca_syndrome mhca_syndrome_from_errno(int error);
 	X(wqes)			/* send WQEs executed */			\
 	X(messages)		/* messages delivered */			\
 	X(bytes)		/* payload bytes moved as requester */		\
+	X(rx_messages)		/* messages that arrived for QPs of the instance */ \
+	X(rx_bytes)		/* payload bytes that arrived */		\
 	X(cqes)			/* CQEs written */				\
 	X(error_cqes)		/* of these, with error (flushes included) */	\
 	X(eqes)			/* EQEs written */				\
@@ -123,13 +125,18 @@ struct mhca_counters {
 /* ---- Guest memory ---------------------------------------------------- */
 
 /**
- * struct mhca_pages - a list of guest pages, pinned as a whole
+ * struct mhca_pages - a list of guest pages, of which one range is pinned
  * @inst: the instance whose memory it is
  * @node: on &struct mhca_gmem.list, protected by &struct mhca_gmem.lock
  * @iova: guest-physical address of each entry; host byte order, masked
  * @entries: number of entries of @iova
  * @shift: log2 of an entry's size, >= MHCA_PAGE_SHIFT
- * @kva: host address of each MHCA_PAGE_SIZE page: entries << (shift - 12) of them
+ * @kva: host address of each pinned page of MHCA_PAGE_SIZE, from page @first on:
+ *       use mhca_pages_at(). A big page may reach far beyond the registered
+ *       range (and over holes of guest memory), so only that range is pinned.
+ * @first: first pinned page of MHCA_PAGE_SIZE, counted from the list's start
+ * @n: how many are pinned in a live list
+ * @held: how many of @kva are pinned now; protected by &struct mhca_gmem.lock
  * @bytes: entries << shift
  * @writable: pinned for writing
  * @dead: the pages are unpinned or about to be; nobody may start using @kva.
@@ -143,18 +150,22 @@ struct mhca_pages {
 	u32 entries;
 	u8 shift;
 	void **kva;
+	u64 first;
+	u64 n;
+	u64 held;
 	u64 bytes;
 	bool writable;
 	bool dead;
 };
 
 /*
- * Pin @entries pages of 1 << @shift bytes. All of them or none. Sleeps; the
- * caller holds no lock but the command lock. 0 or a syndrome.
+ * Pin what lies in [@from, @from + @len) of a list of @entries pages of
+ * 1 << @shift bytes. All of it or nothing. Sleeps; the caller holds no lock but
+ * the command lock. 0 or a syndrome.
  */
 enum mhca_syndrome mhca_pages_pin(struct mhca_instance *inst, const __be64 *pas,
-				  u32 entries, u8 shift, bool writable,
-				  struct mhca_pages **out);
+				  u32 entries, u8 shift, u64 from, u64 len,
+				  bool writable, struct mhca_pages **out);
 /* The same for a guest-physical range inside one page (a doorbell record). */
 enum mhca_syndrome mhca_pages_pin_record(struct mhca_instance *inst, u64 iova,
 					 u32 bytes, struct mhca_pages **out);
@@ -164,21 +175,23 @@ void mhca_pages_put(struct mhca_pages *pages);
 /**
  * mhca_pages_at() - host address of a byte
  * @pages: pinned pages
- * @offset: byte offset, < @pages->bytes
+ * @offset: byte offset in the list
  * @run: out: bytes that follow contiguously in host memory, at least 1, at most
  *       up to the end of the page (callers merge neighbours themselves)
  *
- * Return: the address, or NULL when the pages are dead or @offset is outside.
+ * Return: the address, or NULL when the pages are dead or @offset is outside of
+ * what is pinned.
  */
 static inline void *mhca_pages_at(const struct mhca_pages *pages, u64 offset,
 				  u32 *run)
 {
+	u64 page = (offset >> MHCA_PAGE_SHIFT) - pages->first;
 	u32 in_page = offset & (MHCA_PAGE_SIZE - 1);
 
-	if (unlikely(READ_ONCE(pages->dead) || offset >= pages->bytes))
+	if (unlikely(READ_ONCE(pages->dead) || page >= pages->n))
 		return NULL;
 	*run = MHCA_PAGE_SIZE - in_page;
-	return (u8 *)pages->kva[offset >> MHCA_PAGE_SHIFT] + in_page;
+	return (u8 *)pages->kva[page] + in_page;
 }
 
 /* Copy out of / into pinned pages, across page borders. 0 or -EFAULT. */
@@ -202,6 +215,7 @@ void mhca_guest_dirty(struct mhca_instance *inst, const void *ptr, u32 len);
  * a miss asks the instance's worker to pin the page and says -EAGAIN, an
  * address that is no guest memory says -EFAULT. When the worker is done it
  * calls &struct mhca_hca_ops.memory_ready. Call inside the engine's SRCU section.
+ * @kva is the host address of that byte; it is valid up to the end of its page.
  */
 int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, void **kva);
 
@@ -216,10 +230,12 @@ int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, void **kva);
  * @peak: greatest value of @pinned since the instance was created
  * @limit: bound of @pinned
  * @pa: IOVA page number -> tagged host page or failure; PA cache
- * @pa_count: entries of @pa
+ * @pa_count: entries of @pa; protected by @lock, as are its writers
+ * @pa_failures: of these, failures; forgotten by each tick
+ * @pa_hand: where the next eviction goes on
  * @pa_requests: IOVA pages asked for and not yet pinned
  * @pa_n: entries of @pa_requests
- * @pa_lock: spinlock for @pa_requests
+ * @pa_lock: spinlock for @pa_requests and @pa_n
  */
 struct mhca_gmem {
 	struct mutex lock;
@@ -231,6 +247,8 @@ struct mhca_gmem {
 	u64 limit;
 	struct xarray pa;
 	u32 pa_count;
+	u32 pa_failures;
+	unsigned long pa_hand;
 	u64 pa_requests[64];
 	u32 pa_n;
 	spinlock_t pa_lock;
@@ -262,6 +280,8 @@ const char *mhca_object_name(enum mhca_object_kind kind);
  * struct mhca_object - what a guest created and names by a 24-bit number
  * @inst: owner
  * @kind: kind
+ * @created_by: opcode of the command that made it: SRQ, XRC SRQ and RMP share
+ *              one number space, but no command takes one for another
  * @num: number; comes from the backend (a real adapter's own numbers stand in
  *       WQEs that nobody rewrites)
  * @users: objects that reference this one; destroying needs 0. Protected by
@@ -279,6 +299,7 @@ const char *mhca_object_name(enum mhca_object_kind kind);
 struct mhca_object {
 	struct mhca_instance *inst;
 	enum mhca_object_kind kind;
+	u16 created_by;
 	u32 num;
 	u32 users;
 	struct mhca_object *refs[MHCA_OBJECT_REFS];
@@ -394,12 +415,29 @@ struct mhca_port {
 };
 
 /**
- * struct mhca_quota - how many objects of each kind the guest may hold
- * @max: bound by kind
+ * struct mhca_quota - what the guest may hold and ask, as configured
+ * @max: objects by kind
+ * @cmd_rate: control verbs per second, weighted by their cost class; 0: no bound
  */
 struct mhca_quota {
 	u32 max[MHCA_OBJECT_KINDS];
+	u32 cmd_rate;
 };
+
+/**
+ * struct mhca_limit - the three views of a limit
+ * @configured: what was asked for
+ * @clamped: what the host enforces
+ * @visible: what the guest's capabilities say: a power of two, or a count for EQs
+ */
+struct mhca_limit {
+	u32 configured;
+	u32 clamped;
+	u32 visible;
+};
+
+/* The one function that computes them (caps.c). */
+struct mhca_limit mhca_limit(enum mhca_object_kind kind, u32 configured);
 
 /**
  * struct mhca_instance - one mediated instance

@@ -31,7 +31,10 @@ struct mhca_vmm_ops {
 	void (*zap)(void *vmm, u32 index);
 };
 
-/* Create; @vmm_ops and @vmm stay valid until mhca_instance_destroy(). */
+/*
+ * Create; @vmm_ops and @vmm stay valid until mhca_instance_destroy(). Return: the
+ * instance, or an ERR_PTR().
+ */
 struct mhca_instance *mhca_instance_create(struct mhca_hca *hca,
 					   enum mhca_personality personality,
 					   const struct mhca_identity *id,
@@ -66,7 +69,7 @@ void mhca_instance_set_master(struct mhca_instance *inst, bool on);
  */
 void mhca_instance_dma_unmap(struct mhca_instance *inst, u64 iova, u64 len);
 
-/* About once a second: raises vectors again whose EQ was not read. */
+/* About once a second, in process context: raises vectors again whose EQ was not read. */
 void mhca_instance_tick(struct mhca_instance *inst);
 
 #endif /* MHCA_VMM_H */
