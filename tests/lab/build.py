@@ -96,20 +96,24 @@ def build_modules(suite, log, kdir, binds):
 
 
 def build_programs(suite, log):
-    """Each tests/system/progs/*.c is one program in out/bin/."""
-    progs = sorted((suite_dir(suite) / "src/tests/system/progs").glob("*.c"))
+    """tests/system/progs/X.c, or all of X/*.c, is the program out/bin/X."""
+    top = suite_dir(suite) / "src/tests/system/progs"
+    progs = {p.stem: [p] for p in sorted(top.glob("*.c"))}
+    progs.update((d.name, sorted(d.glob("*.c"))) for d in sorted(top.glob("*/"))
+                 if any(d.glob("*.c")))
     bindir = suite_dir(suite) / "out/bin"
     bindir.mkdir(parents=True, exist_ok=True)
     for old in bindir.iterdir():
-        if old.name + ".c" not in {p.name for p in progs}:
+        if old.name not in progs:
             old.unlink()
     if not progs:
         return []
-    lines = [f"P=/mnt/src/tests/system/progs; cd $P"]
-    lines += [f"echo CC {p.name}; gcc {CFLAGS} -I$P -o /mnt/out/bin/{p.stem} "
-              f"{p.name} {LIBS}" for p in progs]
+    lines = ["P=/mnt/src/tests/system/progs; cd $P"]
+    lines += [f"echo CC {name}; gcc {CFLAGS} -I$P -o /mnt/out/bin/{name} "
+              f"{' '.join(str(f.relative_to(top)) for f in files)} {LIBS}"
+              for name, files in progs.items()]
     chroot(suite, "\n".join(lines), log)
-    return [p.stem for p in progs]
+    return list(progs)
 
 
 def ensure(suite, modules=True, kernel=None):
