@@ -45,11 +45,14 @@ struct mhca_doorbell {
 /**
  * struct mhca_hca_ops - a backend
  * @name: for messages and the type's name
+ * @adapter_doorbells: doorbell pages are an adapter's (pfn), not RAM (kva)
  * @object: operations by kind; NULL: the core alone handles the kind
  * @instance_init: an instance was created; set @inst->backend and port.lid
  * @instance_fini: it is removed; all its objects are gone
  * @doorbell: the page behind UAR @index, which exists as object; false: none.
  *            Called from a page fault: must not sleep on anything that pins.
+ *            RAM is a single page of the page allocator. It stays what it is
+ *            until the UAR is not findable any more and then was zapped.
  * @doorbell_touched: the guest faulted on UAR @index (its page is mapped when
  *                    this returns) or wrote it through the trap. Atomic context
  *                    allowed.
@@ -61,6 +64,7 @@ struct mhca_doorbell {
  */
 struct mhca_hca_ops {
 	const char *name;
+	bool adapter_doorbells;
 	const struct mhca_object_ops *object[MHCA_OBJECT_KINDS];
 	int (*instance_init)(struct mhca_instance *inst);
 	void (*instance_fini)(struct mhca_instance *inst);

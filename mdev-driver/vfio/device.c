@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device as the monitor's VFIO file descriptor shows it.
+ *
+ * A reset (ioctl, FLR, open, close) stops the work queue, has the core drop
+ * everything the guest made, and starts again from configuration defaults.
+ */
+#include <linux/capability.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "compat.h"
+#include "frontend.h"
+
+const struct mhca_vmm_ops mhca_frontend_ops = {
+	.pin = mhca_memory_pin,
+	.unpin = mhca_memory_unpin,
+	.read = mhca_memory_read,
+	.write = mhca_memory_write,
+	.raise = mhca_irq_raise,
+	.kick = mhca_work_kick,
+	.zap = mhca_region_zap,
+};
+
+/* ---- Life cycle ------------------------------------------------------- */
+
+/* v->lock held, work stopped: back to power-on state. */
+static void mhca_device_clear(struct mhca_vdev *v)
+{
+	lockdep_assert_held(&v->lock);
+
+	mhca_instance_reset(v->inst);
+	mhca_config_reset(v);
+	mhca_region_zap_all(v);
+	mhca_irq_forget(v);
+}
+
+/**
+ * mhca_device_reset() - function-level reset of an open device
+ * @v: device, v->lock held
+ */
+void mhca_device_reset(struct mhca_vdev *v)
+{
+	lockdep_assert_held(&v->lock);
+
+	mhca_work_stop(v);
+	mhca_device_clear(v);
+	mhca_work_start(v);
+}
+
+static void mhca_device_set_open(struct mhca_vdev *v, bool open)
+{
+	mutex_lock(&v->map_lock);
+	WRITE_ONCE(v->open, open);
+	mutex_unlock(&v->map_lock);
+}
+
+static int mhca_device_open(struct vfio_device *vdev)
+{
+	struct mhca_vdev *v = to_mhca_vdev(vdev);
+
+	/* The backend must not go away under a guest: rmmod says "in use". */
+	if (!try_module_get(v->parent->owner))
+		return -ENODEV;
+
+	mutex_lock(&v->lock);
+	v->opener = get_task_struct(current->group_leader);
+	v->memlock_free = capable(CAP_IPC_LOCK);
+	mhca_device_clear(v);
+	mhca_device_set_open(v, true);
+	mhca_work_start(v);
+	mutex_unlock(&v->lock);
+	return 0;
+}
+
+static void mhca_device_close(struct vfio_device *vdev)
+{
+	struct mhca_vdev *v = to_mhca_vdev(vdev);
+
+	mutex_lock(&v->lock);
+	mhca_work_stop(v);
+	mhca_device_set_open(v, false);
+	mhca_device_clear(v);
+	mhca_irq_disable(v);
+	WARN_ON(atomic64_read(&v->inst->gmem.pinned));
+	put_task_struct(v->opener);
+	v->opener = NULL;
+	mutex_unlock(&v->lock);
+	module_put(v->parent->owner);
+}
+
+static int mhca_device_init(struct vfio_device *vdev)
+{
+	struct mhca_vdev *v = to_mhca_vdev(vdev);
+
+	v->dev = vdev->dev;
+	mutex_init(&v->lock);
+	mutex_init(&v->map_lock);
+	mhca_irq_init(v);
+	v->bar = ~0ULL;
+	v->scratch = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!v->scratch)
+		return -ENOMEM;
+	v->mapping_file = mhca_mapping_file();
+	if (IS_ERR(v->mapping_file)) {
+		__free_page(v->scratch);
+		return PTR_ERR(v->mapping_file);
+	}
+	return 0;
+}
+
+/* The last reference is gone, mappings included. */
+static void mhca_device_release(struct vfio_device *vdev)
+{
+	struct mhca_vdev *v = to_mhca_vdev(vdev);
+
+	if (v->mapping_file)
+		fput(v->mapping_file);
+	__free_page(v->scratch);
+	mhca_free_device(vdev);
+}
+
+static void mhca_device_request(struct vfio_device *vdev, unsigned int count)
+{
+	struct mhca_vdev *v = to_mhca_vdev(vdev);
+
+	if (!mhca_irq_request(v) && !count)
+		dev_notice(v->dev, "in use and its user takes no requests: waiting until it closes\n");
+}
+
+static void mhca_device_dma_unmap(struct vfio_device *vdev, u64 iova, u64 len)
+{
+	mhca_instance_dma_unmap(to_mhca_vdev(vdev)->inst, iova, len);
+}
+
+/* ---- ioctls ----------------------------------------------------------- */
+
+static long mhca_ioctl_info(unsigned long arg)
+{
+	unsigned long minsz = offsetofend(struct vfio_device_info, num_irqs);
+	struct vfio_device_info info;
+
+	if (copy_from_user(&info, (void __user *)arg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+	info.flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET;
+	info.num_regions = VFIO_PCI_NUM_REGIONS;
+	info.num_irqs = VFIO_PCI_NUM_IRQS;
+	return copy_to_user((void __user *)arg, &info, minsz) ? -EFAULT : 0;
+}
+
+#ifndef MHCA_HAVE_REGION_INFO_CAPS
+/* Newer cores do this part and call mhca_region_info() themselves. */
+static long mhca_ioctl_region_info(struct mhca_vdev *v, unsigned long arg)
+{
+	unsigned long minsz = offsetofend(struct vfio_region_info, offset);
+	struct vfio_info_cap caps = { };
+	struct vfio_region_info info = { };
+	long ret;
+
+	if (copy_from_user(&info, (void __user *)arg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+	info.cap_offset = 0;
+	ret = mhca_region_info(&v->vdev, &info, &caps);
+	if (ret)
+		return ret;
+	if (caps.size) {
+		info.flags |= VFIO_REGION_INFO_FLAG_CAPS;
+		if (info.argsz < sizeof(info) + caps.size) {
+			info.argsz = sizeof(info) + caps.size;
+		} else {
+			vfio_info_cap_shift(&caps, sizeof(info));
+			if (copy_to_user((void __user *)arg + sizeof(info), caps.buf, caps.size))
+				ret = -EFAULT;
+			info.cap_offset = sizeof(info);
+		}
+		kfree(caps.buf);
+	}
+	if (!ret && copy_to_user((void __user *)arg, &info, minsz))
+		ret = -EFAULT;
+	return ret;
+}
+#endif
+
+static long mhca_ioctl_irq_info(unsigned long arg)
+{
+	unsigned long minsz = offsetofend(struct vfio_irq_info, count);
+	struct vfio_irq_info info;
+	int ret;
+
+	if (copy_from_user(&info, (void __user *)arg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+	ret = mhca_irq_info(&info);
+	if (ret)
+		return ret;
+	return copy_to_user((void __user *)arg, &info, minsz) ? -EFAULT : 0;
+}
+
+static long mhca_ioctl_set_irqs(struct mhca_vdev *v, unsigned long arg)
+{
+	unsigned long minsz = offsetofend(struct vfio_irq_set, count);
+	struct vfio_irq_set hdr;
+	void *data = NULL;
+	size_t size;
+	long ret;
+
+	if (copy_from_user(&hdr, (void __user *)arg, minsz))
+		return -EFAULT;
+	ret = vfio_set_irqs_validate_and_prepare(&hdr, mhca_irq_count(hdr.index),
+						 VFIO_PCI_NUM_IRQS, &size);
+	if (ret)
+		return ret;
+	if (size) {
+		data = memdup_user((void __user *)(arg + minsz), size);
+		if (IS_ERR(data))
+			return PTR_ERR(data);
+	}
+	ret = mhca_irq_set(v, &hdr, data);
+	kfree(data);
+	return ret;
+}
+
+static long mhca_device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
+{
+	struct mhca_vdev *v = to_mhca_vdev(vdev);
+
+	switch (cmd) {
+	case VFIO_DEVICE_GET_INFO:
+		return mhca_ioctl_info(arg);
+#ifndef MHCA_HAVE_REGION_INFO_CAPS
+	case VFIO_DEVICE_GET_REGION_INFO:
+		return mhca_ioctl_region_info(v, arg);
+#endif
+	case VFIO_DEVICE_GET_IRQ_INFO:
+		return mhca_ioctl_irq_info(arg);
+	case VFIO_DEVICE_SET_IRQS:
+		return mhca_ioctl_set_irqs(v, arg);
+	case VFIO_DEVICE_RESET:
+		mutex_lock(&v->lock);
+		mhca_device_reset(v);
+		mutex_unlock(&v->lock);
+		return 0;
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* ---- Regions ---------------------------------------------------------- */
+
+static ssize_t mhca_device_read(struct vfio_device *vdev, char __user *buf, size_t count,
+				loff_t *ppos)
+{
+	return mhca_region_read(to_mhca_vdev(vdev), buf, count, ppos);
+}
+
+static ssize_t mhca_device_write(struct vfio_device *vdev, const char __user *buf,
+				 size_t count, loff_t *ppos)
+{
+	return mhca_region_write(to_mhca_vdev(vdev), buf, count, ppos);
+}
+
+static int mhca_device_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
+{
+	return mhca_region_mmap(to_mhca_vdev(vdev), vma);
+}
+
+const struct vfio_device_ops mhca_device_ops = {
+	.name = "mhca",
+	.init = mhca_device_init,
+	.release = mhca_device_release,
+#ifdef MHCA_HAVE_IOMMUFD_OPS
+	.bind_iommufd = vfio_iommufd_emulated_bind,
+	.unbind_iommufd = vfio_iommufd_emulated_unbind,
+	.attach_ioas = vfio_iommufd_emulated_attach_ioas,
+	.detach_ioas = vfio_iommufd_emulated_detach_ioas,
+#endif
+	.open_device = mhca_device_open,
+	.close_device = mhca_device_close,
+	.read = mhca_device_read,
+	.write = mhca_device_write,
+	.ioctl = mhca_device_ioctl,
+#ifdef MHCA_HAVE_REGION_INFO_CAPS
+	.get_region_info_caps = mhca_region_info,
+#endif
+	.mmap = mhca_device_mmap,
+	.request = mhca_device_request,
+	.dma_unmap = mhca_device_dma_unmap,
+};

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The VFIO front end's own types and who calls whom.
+ *
+ *   main.c     module, HCA registration, mdev types, creation and removal
+ *   device.c   vfio_device_ops: open, close, reset, ioctls, request
+ *   config.c   PCI configuration space
+ *   region.c   BAR0: traps, doorbell mappings and their page faults
+ *   irq.c      MSI-X, ERR and REQ eventfds
+ *   memory.c   guest memory: pins and copies
+ *   work.c     work queue: commands, tick; identity
+ *   sysfs.c    attributes
+ *
+ * Locks, in order (docs/locking.md):
+ *   mhca_vdev.lock -> mhca_instance.cmd_lock -> … -> mhca_vdev.map_lock
+ *   monitor's mmap_lock -> mhca_vdev.map_lock -> what ops->doorbell() takes
+ * Nothing that pins, unpins or copies guest memory is called under map_lock.
+ */
+#ifndef MHCA_VFIO_FRONTEND_H
+#define MHCA_VFIO_FRONTEND_H
+
+#include <linux/bitmap.h>
+#include <linux/device.h>
+#include <linux/mdev.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/uuid.h>
+#include <linux/vfio.h>
+#include <linux/workqueue.h>
+
+#include <mhca/vmm.h>
+
+#define MHCA_CONFIG_SIZE	4096
+#define MHCA_REGION_SHIFT	40
+#define MHCA_REGION_MASK	((1ULL << MHCA_REGION_SHIFT) - 1)
+
+/**
+ * struct mhca_type_desc - an mdev type, as a row of main.c's table
+ * @name: sysfs name (after the driver name)
+ * @pretty: human readable name
+ * @description: one line
+ * @personality: what the guest sees
+ * @class: PCI class code
+ */
+struct mhca_type_desc {
+	const char *name;
+	const char *pretty;
+	const char *description;
+	enum mhca_personality personality;
+	u32 class;
+};
+
+/**
+ * struct mhca_type - a type of one parent
+ * @mtype: mdev's part
+ * @desc: its row
+ */
+struct mhca_type {
+	struct mdev_type mtype;
+	const struct mhca_type_desc *desc;
+};
+
+/**
+ * struct mhca_trigger - an installed eventfd; read under RCU, freed after it
+ * @ctx: eventfd
+ * @rcu: for call_rcu()
+ */
+struct mhca_trigger {
+	struct eventfd_ctx *ctx;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct mhca_irqs - interrupt routes of a device
+ * @lock: serialises SET_IRQS
+ * @msix: by vector; NULL: none. Written under @lock, read under RCU.
+ * @pending: vectors raised while they had no eventfd
+ * @err: error interrupt
+ * @req: "please release the device"
+ */
+struct mhca_irqs {
+	struct mutex lock;
+	struct mhca_trigger __rcu *msix[MHCA_MSIX_VECTORS];
+	DECLARE_BITMAP(pending, MHCA_MSIX_VECTORS);
+	struct mhca_trigger __rcu *err;
+	struct mhca_trigger __rcu *req;
+};
+
+struct mhca_parent;
+
+/**
+ * struct mhca_vdev - a mediated instance as VFIO sees it
+ * @vdev: VFIO's part, first
+ * @dev: the mdev device, for messages
+ * @node: on main.c's list of all instances
+ * @parent: HCA it is carved from
+ * @desc: type
+ * @inst: the core's part; valid from creation to removal
+ * @lock: open, close, reset and writes to @config
+ * @open: between open_device and close_device; written under @lock and
+ *        @map_lock, read under either or for sysfs
+ * @config: PCI configuration space, little endian; written under @lock
+ * @master: what mhca_instance_set_master() was told last; @lock
+ * @bar: guest-physical address of BAR0, or ~0; written under @lock
+ * @irqs: interrupts
+ * @map_lock: page faults, trapped accesses and zaps of doorbell pages against
+ *            each other: after a zap no page looked up before it gets mapped
+ * @scratch: stands behind UAR indices that do not exist
+ * @mapping_file: owner of the doorbell mappings (kernels without a device inode)
+ * @wq: ordered: @work and @tick
+ * @work: mhca_prm_work()
+ * @tick: mhca_instance_tick(), while open
+ * @kick_lock: protects @running and @kicked; any context
+ * @running: @work may be queued
+ * @kicked: somebody wanted @work while it was not @running
+ * @opener: process that opened the device: its RLIMIT_MEMLOCK counts
+ * @memlock_free: it had CAP_IPC_LOCK
+ */
+struct mhca_vdev {
+	struct vfio_device vdev;
+	struct device *dev;
+	struct list_head node;
+	struct mhca_parent *parent;
+	const struct mhca_type_desc *desc;
+	struct mhca_instance *inst;
+	struct mutex lock;
+	bool open;
+	u8 config[MHCA_CONFIG_SIZE];
+	bool master;
+	u64 bar;
+	struct mhca_irqs irqs;
+	struct mutex map_lock;
+	struct page *scratch;
+	struct file *mapping_file;
+	struct workqueue_struct *wq;
+	struct work_struct work;
+	struct delayed_work tick;
+	spinlock_t kick_lock;
+	bool running;
+	bool kicked;
+	struct task_struct *opener;
+	bool memlock_free;
+};
+
+/**
+ * struct mhca_parent - an HCA in sysfs: /sys/class/mdev_bus/mhcaN
+ * @dev: the device; its release frees this
+ * @mdev: mdev's part
+ * @hca: HCA
+ * @owner: its module, held while an instance is open
+ * @index: N
+ * @instances: created now; under main.c's mutex
+ * @types: types
+ * @type_list: the same, as mdev wants them
+ */
+struct mhca_parent {
+	struct device dev;
+	struct mdev_parent mdev;
+	struct mhca_hca *hca;
+	struct module *owner;
+	int index;
+	u32 instances;
+	struct mhca_type *types;
+	struct mdev_type **type_list;
+};
+
+static inline struct mhca_vdev *to_mhca_vdev(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct mhca_vdev, vdev);
+}
+
+/* device.c */
+extern const struct vfio_device_ops mhca_device_ops;
+extern const struct mhca_vmm_ops mhca_frontend_ops;
+void mhca_device_reset(struct mhca_vdev *v);			/* v->lock */
+
+/* config.c */
+void mhca_config_reset(struct mhca_vdev *v);			/* v->lock */
+void mhca_config_read(struct mhca_vdev *v, u32 offset, void *buf, u32 len);
+void mhca_config_write(struct mhca_vdev *v, u32 offset, const void *buf, u32 len);
+
+/* region.c */
+ssize_t mhca_region_read(struct mhca_vdev *v, char __user *buf, size_t count, loff_t *ppos);
+ssize_t mhca_region_write(struct mhca_vdev *v, const char __user *buf, size_t count,
+			  loff_t *ppos);
+int mhca_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
+		     struct vfio_info_cap *caps);
+int mhca_region_mmap(struct mhca_vdev *v, struct vm_area_struct *vma);
+void mhca_region_zap(void *vmm, u32 index);
+void mhca_region_zap_all(struct mhca_vdev *v);
+
+/* irq.c */
+void mhca_irq_init(struct mhca_vdev *v);
+int mhca_irq_info(struct vfio_irq_info *info);
+int mhca_irq_set(struct mhca_vdev *v, const struct vfio_irq_set *hdr, const void *data);
+u32 mhca_irq_count(u32 index);
+void mhca_irq_raise(void *vmm, u32 vector);
+bool mhca_irq_request(struct mhca_vdev *v);
+void mhca_irq_forget(struct mhca_vdev *v);
+void mhca_irq_disable(struct mhca_vdev *v);
+
+/* memory.c */
+int mhca_memory_pin(void *vmm, u64 iova, u64 npages, bool write, void **kva);
+void mhca_memory_unpin(void *vmm, u64 iova, u64 npages);
+int mhca_memory_read(void *vmm, u64 iova, void *buf, size_t len);
+int mhca_memory_write(void *vmm, u64 iova, const void *buf, size_t len);
+
+/* work.c */
+int mhca_work_init(struct mhca_vdev *v);
+void mhca_work_fini(struct mhca_vdev *v);
+void mhca_work_kick(void *vmm);
+void mhca_work_start(struct mhca_vdev *v);
+void mhca_work_stop(struct mhca_vdev *v);
+
+/* identity.c */
+void mhca_identity_from_uuid(struct mhca_identity *id, const guid_t *uuid);
+
+/* sysfs.c */
+extern const struct attribute_group *mhca_instance_groups[];
+
+#endif /* MHCA_VFIO_FRONTEND_H */
