@@ -8,7 +8,7 @@ import subprocess
 from common import BUILD, LabError, need_root, run, step
 
 PACKAGES = {
-    "lab": ["qemu-system-x86", "mmdebstrap", "squashfs-tools", "busybox-static",
+    "lab": ["mmdebstrap", "squashfs-tools", "busybox-static",
             "cpio", "zstd", "xz-utils", "kmod", "git", "python3"],
     "unit": ["gcc", "clang", "meson", "ninja-build", "pkg-config",
              "libcmocka-dev", "python3-pytest"],

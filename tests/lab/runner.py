@@ -17,7 +17,7 @@ import deps
 import image
 import kmsg
 from channel import ChannelError
-from common import BUILD, LabError, need_root, step, tail
+from common import BUILD, DEFAULT_SUITE, LabError, need_root, step, tail
 from vm import HostVM
 
 
@@ -39,7 +39,7 @@ def prepare(args, build_too=True):
     need_root()
     guests = args.guest_suite or [args.suite]
     debug = None
-    for s in dict.fromkeys([args.suite, *guests]):
+    for s in dict.fromkeys([DEFAULT_SUITE, args.suite, *guests]):
         image.ensure(s)
     if args.debug_kernel:
         import debugkernel
@@ -103,7 +103,8 @@ def emit(data):
 
 def boot(vm):
     """Boot with progress lines."""
-    step("boot", "host: " + " ".join(vm.argv()[10:16]))
+    argv = vm.argv()
+    step("boot", f"host: {' '.join(argv[argv.index('-accel'):][:8])}")
     step("boot", f"host is up after {vm.boot():.1f} s")
 
 

@@ -11,12 +11,16 @@ import tempfile
 import time
 
 from channel import Channel, ChannelError
-from common import BUILD, LabError, step, tail
+from common import BUILD, DEFAULT_SUITE, LabError, step, tail
+from image import image_dir
+
+# A 5-level page table only makes an emulated page walk longer.
+TCG_CPU = "max,-la57"
 
 BASE_CMDLINE = ("console=ttyS0 root=/dev/vda quiet loglevel=5 panic=-1 "
                 "mitigations=off net.ifnames=0 rcupdate.rcu_cpu_stall_timeout=120 "
                 "watchdog_thresh=60 log_buf_len=8M printk.devkmsg=on "
-                "transparent_hugepage=madvise module_blacklist=mhca ")
+                "transparent_hugepage=madvise ")
 
 
 def die_with_parent():
@@ -36,11 +40,24 @@ def default_cpus():
     return int(os.environ.get("MHCA_LAB_CPUS", max(2, min(4, n))))
 
 
+def qemu_command():
+    """QEMU of the default suite's image, run with its own loader.
+
+    So the outer emulator is the same whatever this machine's distribution,
+    and newer than Debian 12's, which is markedly slower at nesting.
+    """
+    root = image_dir(DEFAULT_SUITE) / "rootfs"
+    lib = root / "usr/lib/x86_64-linux-gnu"
+    return [root / "usr/lib64/ld-linux-x86-64.so.2", "--library-path", lib,
+            root / "usr/bin/qemu-system-x86_64",
+            "-L", root / "usr/share/qemu", "-L", root / "usr/share/seabios"]
+
+
 def probe_kvm(kernel, initrd):
     """True if /dev/kvm really runs this kernel and offers nesting in it."""
     try:
         p = subprocess.run(
-            ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-M", "q35",
+            [*qemu_command(), "-nodefaults", "-display", "none", "-M", "q35",
              "-accel", "kvm", "-cpu", "host", "-m", "512", "-no-reboot",
              "-kernel", kernel, "-initrd", initrd, "-serial", "stdio",
              "-append", "console=ttyS0 panic=-1 mhca.probe"],
@@ -72,7 +89,7 @@ def accel(kernel, initrd):
         usable = known["kvm"]
     if usable:
         return ["-accel", "kvm", "-cpu", "host"]
-    cpu = os.environ.get("MHCA_LAB_CPU", "max")
+    cpu = os.environ.get("MHCA_LAB_CPU", TCG_CPU)
     return ["-accel", "tcg,thread=multi,tb-size=1024", "-cpu", cpu]
 
 
@@ -96,7 +113,7 @@ class HostVM:
     def argv(self):
         """The whole QEMU command line."""
         t = self.tmp.name
-        a = ["qemu-system-x86_64", "-name", "mhca-host", "-nodefaults",
+        a = [*qemu_command(), "-name", "mhca-host", "-nodefaults",
              "-no-user-config", "-display", "none", "-M", "q35", "-no-reboot",
              *accel(self.kernel, self.initrd),
              "-smp", str(default_cpus()), "-m", str(default_memory()),
@@ -104,6 +121,7 @@ class HostVM:
              "-append", self.cmdline, "-serial", f"file:{self.console}",
              "-device", "virtio-rng-pci"]
         for i, (serial, path) in enumerate(self.disks):
+            # Read-only and shared by runs: no locking, no flushes.
             a += ["-drive", f"file={path},if=none,id=d{i},format=raw,"
                             "readonly=on,cache=unsafe,file.locking=off",
                   "-device", f"virtio-blk-pci,drive=d{i},serial={serial}"]
