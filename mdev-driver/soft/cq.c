@@ -151,11 +151,11 @@ static int soft_cq_write_resize(struct soft_cq *cq)
 	struct mlx5_cqe64 cqe = {};
 	int err;
 
-	/* The ownership byte makes it visible: last, and as a byte of its own. */
 	cqe.op_own = MLX5_CQE_RESIZE_CQ << 4 | ((cq->pi >> cq->ring.log_size) & 1);
 	err = mhca_pages_write(cq->ring.pages, offset, &cqe, sizeof(cqe) - 1);
 	if (err)
 		return err;
+	/* The ownership byte makes it visible: last, and as a byte of its own. */
 	smp_wmb();
 	err = mhca_pages_write(cq->ring.pages, offset + sizeof(cqe) - 1, &cqe.op_own, 1);
 	if (err)
@@ -211,11 +211,12 @@ static enum mhca_syndrome soft_cq_resize(struct mhca_cmd *cmd, u32 select, const
 static enum mhca_syndrome soft_cq_modify(struct mhca_cmd *cmd)
 {
 	const void *cqc = MLX5_ADDR_OF(modify_cq_in, cmd->in, cq_context);
+	const void *selector = MLX5_ADDR_OF(modify_cq_in, cmd->in,
+					    modify_field_select_resize_field_select);
 	u32 select;
 
 	/* Both readings of the union are the same 32 bits. */
-	select = MLX5_GET(modify_cq_in, cmd->in,
-			  modify_field_select_resize_field_select.modify_field_select.modify_field_select);
+	select = MLX5_GET(modify_field_select, selector, modify_field_select);
 	switch (cmd->op_mod) {
 	case SOFT_CQ_MODIFY:
 		return soft_cq_modify_fields((struct soft_cq *)cmd->obj, select, cqc);

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A lane's thread: turns while there is work or a doorbell page to poll, sleep
+ * otherwise. Only this file knows that a lane is a kthread.
+ */
+#include <linux/cpumask.h>
+#include <linux/freezer.h>
+#include <linux/hrtimer.h>
+#include <linux/kthread.h>
+
+#include <mhca/kernel.h>
+#include "soft.h"
+
+#define SOFT_SLEEP_SLACK_NS	(50 * NSEC_PER_USEC)
+
+/*
+ * Sleep until @deadline (ktime_get_ns(), U64_MAX: no end) or a wake. A wake that
+ * came since the lane last looked is noticed here, because soft_lane_wake() sets
+ * the flag first and this looks at it with the task's state already set.
+ */
+static void soft_lane_sleep(struct soft_lane *lane, u64 deadline)
+{
+	ktime_t expires = ns_to_ktime(deadline);
+
+	set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+	if (!atomic_read(&lane->wake) && !kthread_should_stop()) {
+		trace_mhca_lane(lane->index, false);
+		if (deadline == U64_MAX)
+			schedule();
+		else
+			schedule_hrtimeout_range(&expires, SOFT_SLEEP_SLACK_NS,
+						 HRTIMER_MODE_ABS);
+		trace_mhca_lane(lane->index, true);
+	}
+	__set_current_state(TASK_RUNNING);
+}
+
+static int soft_lane_loop(void *data)
+{
+	struct soft_lane *lane = data;
+	u64 deadline;
+
+	set_freezable();
+	while (!kthread_should_stop()) {
+		try_to_freeze();
+		/* Before the turn: what happens during it wakes again. */
+		atomic_xchg(&lane->wake, 0);
+		if (!soft_lane_turn(lane) && soft_lane_may_sleep(lane, &deadline))
+			soft_lane_sleep(lane, deadline);
+		else
+			cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * soft_lane_start() - start the lane's thread
+ * @lane: lane
+ * @cpus: where it may run, or NULL
+ *
+ * Return: 0 or -errno.
+ */
+int soft_lane_start(struct soft_lane *lane, const struct cpumask *cpus)
+{
+	struct task_struct *task;
+	int err;
+
+	task = kthread_create(soft_lane_loop, lane, "mhca_lane/%u", lane->index);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	if (cpus) {
+		err = set_cpus_allowed_ptr(task, cpus);
+		if (err) {
+			kthread_stop(task);
+			return err;
+		}
+	}
+	WRITE_ONCE(lane->thread, task);
+	wake_up_process(task);
+	return 0;
+}
+
+/**
+ * soft_lane_stop() - stop the lane's thread; no instance is left
+ * @lane: lane
+ */
+void soft_lane_stop(struct soft_lane *lane)
+{
+	struct task_struct *task = lane->thread;
+
+	if (!task)
+		return;
+	kthread_stop(task);
+	lane->thread = NULL;
+}
+
+/**
+ * soft_lane_wake() - have the lane look again
+ * @lane: lane
+ *
+ * Any context. Cheap while a wake is already on its way.
+ */
+void soft_lane_wake(struct soft_lane *lane)
+{
+	struct task_struct *task = READ_ONCE(lane->thread);
+
+	/* The exchange orders what the caller made visible before the flag. */
+	if (!atomic_xchg(&lane->wake, 1) && task)
+		wake_up_process(task);
+}
