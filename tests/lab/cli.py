@@ -41,13 +41,10 @@ def parser():
                    help="arguments for pytest (after --)")
     c = command("exec", "boot the host and run one command in it")
     host_options(c)
-    c.add_argument("--no-build", action="store_true",
-                   help="do not build modules and programs before")
     c.add_argument("--timeout", type=int, default=3600)
     c.add_argument("cmd", nargs=argparse.REMAINDER, help="-- COMMAND …")
     c = command("shell", "boot the host and give a root shell on it")
     host_options(c)
-    c.add_argument("--no-build", action="store_true")
     command("debug-kernel", "build the debug kernel from Debian's sources")
     command("clean", "remove build results; --all also removes images",
             False).add_argument("--all", action="store_true")
@@ -61,6 +58,8 @@ def host_options(c):
                                       "(default: the host's suite)")
     c.add_argument("--debug-kernel", action="store_true",
                    help="host runs our KASAN and lockdep kernel")
+    c.add_argument("--no-build", action="store_true",
+                   help="use what was built before")
 
 
 def main(argv):

@@ -33,7 +33,7 @@ def new_logs():
     return logs
 
 
-def prepare(args, build_too=True):
+def prepare(args):
     """Images of the host and of the guests, and what is built in them."""
     deps.ensure("lab")
     need_root()
@@ -44,7 +44,9 @@ def prepare(args, build_too=True):
     if args.debug_kernel:
         import debugkernel
         debug = debugkernel.ensure(args.suite)
-    if build_too:
+    if args.no_build:
+        build.snapshot(BUILD / args.suite / "src")
+    else:
         for s in dict.fromkeys([args.suite, *guests]):
             if s == args.suite:
                 build.ensure(s, kernel=debug and debug.build_key())
@@ -224,7 +226,7 @@ def run_command(args):
     cmd = args.cmd[1:] if args.cmd[:1] == ["--"] else args.cmd
     if not cmd:
         raise LabError("exec needs a command: mhca-lab exec -- COMMAND …")
-    guests, debug = prepare(args, not args.no_build)
+    guests, debug = prepare(args)
     logs = new_logs()
     (logs / "lab.json").write_text(lab_config(args, guests))
     with host_vm(args, guests, debug, logs) as vm:
@@ -244,7 +246,7 @@ def run_command(args):
 
 def shell(args):
     """`mhca-lab shell`: a terminal on the host; exit with Ctrl-]."""
-    guests, debug = prepare(args, not args.no_build)
+    guests, debug = prepare(args)
     logs = new_logs()
     (logs / "lab.json").write_text(lab_config(args, guests))
     with host_vm(args, guests, debug, logs, interactive=True) as vm:

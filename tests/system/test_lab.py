@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The lab itself: guests boot, answer, reboot and end."""
+
+from guest import ExitCauses
+
+
+def test_guest_without_instance(make_guest, guest_suite):
+    """A stock guest boots, runs commands and sees the shared programs."""
+    g = make_guest(suite=guest_suite)
+    assert "Linux" in g.check("uname -a")
+    assert g.run("exit 3")[0] == 3
+    assert g.run("printf 'a\\nb'") == (0, "a\nb")
+    assert g.run("sleep 10", timeout=1)[0] == 124
+    g.check("[ -d /mhca/out/bin ]")
+    assert g.dmesg()
+
+
+def test_guest_control(make_guest):
+    """Background commands, QMP, exit counters, reboot, kill."""
+    g = make_guest(mem=512)
+    job = g.start_bg("echo started; read x < /run/never-there || exit 7")
+    assert job.wait() == (7, job.output())
+    job = g.start_bg("sleep 100")
+    assert job.running()
+    job.kill()
+    assert g.qmp("query-status")["status"] == "running"
+    before = g.kvm_counters()
+    with ExitCauses() as causes:
+        g.check("true")
+    assert g.kvm_counters()["exits"] > before["exits"]
+    assert sum(causes.result.values()) > 0
+    g.check("touch /tmp/mark")
+    g.reboot()
+    assert g.run("[ -e /tmp/mark ]")[0] != 0
+    g.kill()
+    assert g.dead()
