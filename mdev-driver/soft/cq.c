@@ -26,10 +26,7 @@
 #define SOFT_CQC_ST_ARMED	0x9
 #define SOFT_CQC_ST_FIRED	0xa
 
-/*
- * Where the CQEs are. A 128-byte CQE carries the 64 bytes in its second half, so
- * its ring is one of 128-byte strides that begins 64 bytes later.
- */
+/* Where the CQEs are. A 128-byte CQE carries the 64 bytes in its second half. */
 static enum mhca_syndrome soft_cq_ring(struct soft_ring *ring, const void *cqc,
 				       struct mhca_pages *pages)
 {
@@ -49,8 +46,6 @@ static enum mhca_syndrome soft_cq_ring(struct soft_ring *ring, const void *cqc,
 	bytes = 1ULL << (ring->log_size + ring->log_stride);
 	if (ring->offset > pages->bytes || bytes > pages->bytes - ring->offset)
 		return MHCA_SYN_PAGE_LIST;
-	if (ring->log_stride == SOFT_LOG_CQE_128)
-		ring->offset += BIT(SOFT_LOG_CQE_64);
 	return MHCA_SYN_NONE;
 }
 
@@ -151,6 +146,8 @@ static int soft_cq_write_resize(struct soft_cq *cq)
 	struct mlx5_cqe64 cqe = {};
 	int err;
 
+	if (cq->ring.log_stride == SOFT_LOG_CQE_128)
+		offset += BIT(SOFT_LOG_CQE_64);
 	cqe.op_own = MLX5_CQE_RESIZE_CQ << 4 | ((cq->pi >> cq->ring.log_size) & 1);
 	err = mhca_pages_write(cq->ring.pages, offset, &cqe, sizeof(cqe) - 1);
 	if (err)
@@ -233,18 +230,13 @@ static enum mhca_syndrome soft_cq_query(struct mhca_cmd *cmd)
 	void *cqc = MLX5_ADDR_OF(query_cq_out, cmd->out, cq_context);
 	__be32 *record = mhca_object_record(&cq->obj);
 	bool armed = record && READ_ONCE(record[1]) != SOFT_ARM_NONE;
-	u64 offset;
 
 	spin_lock(&cq->lock);
-	offset = cq->ring.offset;
-	if (cq->ring.log_stride == SOFT_LOG_CQE_128) {
-		offset -= BIT(SOFT_LOG_CQE_64);
-		MLX5_SET(cqc, cqc, cqe_sz, 1);
-	}
+	MLX5_SET(cqc, cqc, cqe_sz, cq->ring.log_stride == SOFT_LOG_CQE_128);
 	MLX5_SET(cqc, cqc, status, cq->failed ? SOFT_CQC_STATUS_OVERFLOW : SOFT_CQC_STATUS_OK);
 	MLX5_SET(cqc, cqc, st, armed ? SOFT_CQC_ST_ARMED : SOFT_CQC_ST_FIRED);
 	MLX5_SET(cqc, cqc, oi, cq->ignore_overrun);
-	MLX5_SET(cqc, cqc, page_offset, offset >> (cq->ring.pages->shift - 6));
+	MLX5_SET(cqc, cqc, page_offset, cq->ring.offset >> (cq->ring.pages->shift - 6));
 	MLX5_SET(cqc, cqc, log_cq_size, cq->ring.log_size);
 	MLX5_SET(cqc, cqc, log_page_size, cq->ring.pages->shift - MHCA_PAGE_SHIFT);
 	MLX5_SET(cqc, cqc, cq_period, cq->period_us);
