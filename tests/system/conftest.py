@@ -25,6 +25,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 import kmsg                                     # noqa: E402
 from guest import Guest                         # noqa: E402
 from host import Host, Kmsg, base_modules       # noqa: E402
+from lib_net import Bridge                      # noqa: E402
 
 LOGS = pathlib.Path(os.environ.get("MHCA_LOGS", "/tmp/mhca-logs"))
 GUESTS = []                                     # all that run now
@@ -34,6 +35,8 @@ HOST_LOG = []                                   # the one Kmsg reader
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "kmsg_ok(*regex): kernel log lines this test may provoke")
+    config.addinivalue_line(
+        "markers", "soak: hours rather than minutes; only with MHCA_SOAK=1")
     config.addinivalue_line("markers", "slow: takes more than a minute")
     LOGS.mkdir(parents=True, exist_ok=True)
 
@@ -53,6 +56,15 @@ def suites():
     return [s for s in asked or conf["guest_suites"] if s in conf["guests"]]
 
 
+def pytest_collection_modifyitems(config, items):
+    """Soak tests run only when asked for (make test-debug does)."""
+    if os.environ.get("MHCA_SOAK") == "1":
+        return
+    soak = [i for i in items if i.get_closest_marker("soak")]
+    config.hook.pytest_deselected(items=soak)
+    items[:] = [i for i in items if i not in soak]
+
+
 def pytest_generate_tests(metafunc):
     if "guest_suite" in metafunc.fixturenames:
         metafunc.parametrize("guest_suite", suites(), scope="session")
@@ -69,6 +81,17 @@ def pytest_runtest_makereport(item, call):
                                     "\n".join(text.splitlines()[-25:])))
         rc = os.popen("dmesg | tail -25").read()
         report.sections.append(("host's kernel log", rc))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What tests measured (record_property), also when they passed."""
+    rows = [(r.nodeid.rpartition("/")[2], k, v)
+            for r in terminalreporter.getreports("passed") if r.when == "call"
+            for k, v in r.user_properties]
+    if rows:
+        terminalreporter.section("measured")
+    for test, key, value in rows:
+        terminalreporter.write_line(f"{test}: {key} = {value}")
 
 
 @pytest.fixture(scope="session")
@@ -173,10 +196,10 @@ def check_consoles(request, guests):
 
 
 class Pair:
-    """Two guests with an instance each, kept between tests."""
+    """Two guests with an instance each and a network, kept between tests."""
 
     def __init__(self):
-        self.factory = self.a = self.b = self.host = None
+        self.factory = self.a = self.b = self.host = self.net = None
 
     def get(self, lab, host):
         """The pair, freshly started when the last test left it broken."""
@@ -185,15 +208,16 @@ class Pair:
         self.clear()
         self.host, self.factory = host, Factory(lab)
         self.instances = [host.instance(), host.instance()]
-        names = suites()
-        self.a = self.factory([self.instances[0]], suite=names[0], name="a",
-                              start=False)
-        self.b = self.factory([self.instances[1]], suite=names[0], name="b",
-                              start=False)
+        self.net = Bridge()
+        self.a, self.b = (
+            self.factory([inst], suite=suites()[0], name=name, start=False,
+                         extra=self.net.plug())
+            for inst, name in zip(self.instances, "ab"))
         for g in (self.a, self.b):
             g.start(wait=False)
-        for g in (self.a, self.b):
+        for number, g in enumerate((self.a, self.b), 1):
             g.wait_boot()
+            self.net.up(g, number)
         return self
 
     def clear(self):
@@ -205,7 +229,8 @@ class Pair:
                     inst.remove()
                 if inst in self.host.instances:
                     self.host.instances.remove(inst)
-        self.factory = self.a = self.b = None
+            self.net.remove()
+        self.factory = self.a = self.b = self.net = None
 
 
 PAIR = Pair()

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every opcode, size class and alignment, SGLs, errors: every byte checked."""
+
+import pytest
+
+from lib_rdma import verified, verify
+
+GROUPS = {
+    "rc": "rc_*", "uc": "uc_*", "xrc": "xrc_*", "ud": "ud_*", "errors": "error_*",
+    "rnr": "rnr_*", "events": "[!eurx]*",
+}
+
+
+def check(pair, record_property, server, client, pattern, options=""):
+    """Run, and keep how much was checked."""
+    passed, messages, size = verified(verify(server, client, pattern, options=options))
+    record_property("tests", passed)
+    record_property("messages", messages)
+    record_property("bytes", size)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_two_guests(pair, group, record_property):
+    """Between two guests, polling."""
+    check(pair, record_property, pair.b, pair.a, GROUPS[group])
+
+
+@pytest.mark.parametrize("group", ["rc", "ud", "xrc", "errors"])
+def test_one_guest(pair, group, record_property):
+    """Inside one guest, from one instance to itself."""
+    check(pair, record_property, pair.a, pair.a, GROUPS[group])
+
+
+@pytest.mark.parametrize("pattern", ["*_mix", "ud_*", "rc_atomic_*", "rnr_*"])
+def test_with_events(pair, pattern, record_property):
+    """Sleeping on completion events instead of polling."""
+    check(pair, record_property, pair.b, pair.a, pattern, "-e")
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_other_seeds(pair, seed, record_property):
+    """Other random plans."""
+    check(pair, record_property, pair.a, pair.b, "*_mix", f"-s {seed}")
