@@ -26,6 +26,7 @@
 struct soft_hca;
 struct soft_lane;
 struct soft_qp;
+struct soft_cqe;
 
 /* ---- Timers: a min-heap per lane (timer.c) ---------------------------- */
 
@@ -317,7 +318,7 @@ struct soft_sgl {
 
 /**
  * struct soft_wqe - a send WQE: copied out of the ring once, then parsed
- * @raw: the snapshot, ds * 16 bytes
+ * @raw: the snapshot, @blocks * 64 bytes
  * @index: 16-bit counter of its first basic block
  * @blocks: basic blocks it takes
  * @opcode: MLX5_OPCODE_*
@@ -337,7 +338,7 @@ struct soft_sgl {
  * @sgl: local memory
  */
 struct soft_wqe {
-	u8 raw[MHCA_MAX_SQ_DS * 16];
+	u8 raw[MHCA_MAX_WQE_SQ];
 	u16 index;
 	u8 blocks;
 	u8 opcode;
@@ -372,8 +373,13 @@ struct soft_recv {
 	struct soft_sgl sgl;
 };
 
-/* Copy and parse the WQE at @qp's SQ consumer. 0, or the CQE syndrome (MLX5_CQE_SYNDROME_*) that ends the QP. */
-u8 soft_wqe_fetch(struct soft_qp *qp, struct soft_wqe *wqe);
+/*
+ * Copy and parse the WQE at @qp's SQ consumer; @posted basic blocks are there. 0, or
+ * the CQE syndrome (MLX5_CQE_SYNDROME_*) that ends the QP.
+ */
+u8 soft_wqe_fetch(struct soft_qp *qp, u32 posted, struct soft_wqe *wqe);
+/* Only its size in basic blocks (0: cannot be read) and opcode: for the flush. */
+u32 soft_wqe_peek(struct soft_qp *qp, u32 posted, u8 *opcode);
 
 /**
  * enum soft_result - how a step of the engine ended
@@ -437,6 +443,10 @@ void soft_cursor_seek(struct soft_cursor *cursor, u64 at);
  * SOFT_OK, SOFT_AGAIN, or *_PROT / REMOTE_ACCESS by @cursor->remote.
  */
 enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **ptr, u32 *len);
+/* Move past @len bytes of the current run. */
+void soft_cursor_advance(struct soft_cursor *cursor, u32 len);
+/* Is all of @len bytes from here on present? As soft_cursor_run(); moves @cursor. */
+enum soft_result soft_cursor_probe(struct soft_cursor *cursor, u64 len);
 /* Copy @len bytes; *done says how far it came. The result names the failing end in *failed (cursor). */
 enum soft_result soft_copy(struct soft_cursor *to, struct soft_cursor *from, u64 len,
 			   u64 *done, struct soft_cursor **failed);
@@ -763,6 +773,10 @@ struct soft_message {
 enum soft_result soft_respond(struct soft_message *msg);
 /* Take the next receive WQE of @qp or its SRQ (rsp.lock held). SOFT_RNR: none. */
 enum soft_result soft_recv_take(struct soft_qp *qp, struct soft_srq *srq, struct soft_recv *recv);
+/* rsp.lock held: messages arrive in this state; PD of the WQE's keys; complete rsp.recv. */
+bool soft_qp_receives(const struct soft_qp *qp);
+u32 soft_recv_pd(const struct soft_qp *qp, const struct soft_recv *recv);
+void soft_recv_complete(struct soft_qp *qp, struct soft_cqe *cqe);
 /*
  * srq.c: the SRQ half of it: take the head of @srq's list, follow its next index,
  * fire the limit event. SOFT_OK; SOFT_RNR: empty; SOFT_MEMORY_LOST: ring gone or

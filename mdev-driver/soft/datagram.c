@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Datagrams: UD, GSI and SMI SENDs, to one QP or to a multicast group.
+ *
+ * A sender never learns what became of a datagram: every reason not to deliver it is
+ * a counter of the one who did not take it. Only guest memory that is being pinned
+ * (keys in PA mode, which kernel drivers use for these services) makes it wait, and
+ * for a receiver's memory only for a bounded time.
+ *
+ * A receive WQE that was taken and turned out not to do stays with its QP (rsp.busy)
+ * for the next datagram.
+ */
+#include <mhca/kernel.h>
+#include "soft.h"
+
+#define SOFT_GRH_BYTES		40
+#define SOFT_UD_MTU_MAX		4096U
+#define SOFT_GSI_QKEY		0x80010000U
+#define SOFT_QKEY_CONTROLLED	BIT(31)		/* the QP's own Q_Key is sent instead */
+#define SOFT_LID_MULTICAST	0xc000U
+#define SOFT_LID_PERMISSIVE	0xffffU
+#define SOFT_DEFAULT_PKEY	0xffffU
+#define SOFT_MEMORY_TRIES	100		/* for a receiver's pages, 50 us each */
+
+/* IBTA 8.3: the global route header, as it lies in front of the payload. */
+struct soft_grh {
+	__be32 version_class_flow;
+	__be16 payload;
+	u8 next_header;
+	u8 hop_limit;
+	u8 sgid[16];
+	u8 dgid[16];
+} __packed;
+
+/**
+ * struct soft_packet - a datagram on its way
+ * @qp: sender
+ * @wqe: its WQE
+ * @src_qpn: QPN shown to receivers
+ * @qkey: Q_Key
+ * @grh: its header; valid when wqe->av.grh
+ * @probing: nobody gets it yet, and nobody counts a drop
+ * @waits: a receiver's page is being pinned
+ * @result: an error of the sender's own memory
+ */
+struct soft_packet {
+	struct soft_qp *qp;
+	struct soft_wqe *wqe;
+	u32 src_qpn;
+	u32 qkey;
+	struct soft_grh grh;
+	bool probing;
+	bool waits;
+	enum soft_result result;
+};
+
+#define soft_dgram_drop(pkt, to, counter)				\
+	do {								\
+		if (!(pkt)->probing)					\
+			mhca_count((to)->obj.inst, counter);		\
+	} while (0)
+
+/* ---- The packet ----------------------------------------------------------- */
+
+static u32 soft_dgram_source(const struct soft_qp *qp)
+{
+	switch (qp->type) {
+	case MLX5_QP_ST_QP0:
+		return 0;
+	case MLX5_QP_ST_QP1:
+		return 1;
+	default:
+		return qp->deth_sqpn ? qp->deth_sqpn : qp->obj.num;
+	}
+}
+
+static void soft_dgram_grh(struct soft_packet *pkt)
+{
+	const struct soft_av *av = &pkt->wqe->av;
+	struct soft_grh *grh = &pkt->grh;
+	__be64 part;
+	/* BTH, DETH, payload padded to 4, ICRC */
+	u32 payload = 12 + 8 + round_up((u32)pkt->wqe->sgl.len, 4) + 4;
+
+	BUILD_BUG_ON(sizeof(*grh) != SOFT_GRH_BYTES);
+	if (pkt->wqe->opcode == MLX5_OPCODE_SEND_IMM)
+		payload += 4;
+	grh->version_class_flow = cpu_to_be32(6U << 28 | (u32)av->tclass << 20 | av->flow);
+	grh->payload = cpu_to_be16(payload);
+	grh->next_header = 0x1b;
+	grh->hop_limit = av->hop_limit;
+	/* The link-local GID: the only one that ports of this fabric have. */
+	part = cpu_to_be64(0xfe80ULL << 48);
+	memcpy(grh->sgid, &part, sizeof(part));
+	part = cpu_to_be64(pkt->qp->obj.inst->id.port_guid);
+	memcpy(grh->sgid + sizeof(part), &part, sizeof(part));
+	memcpy(grh->dgid, av->dgid, sizeof(grh->dgid));
+}
+
+static void soft_dgram_fill(struct soft_packet *pkt, struct soft_qp *qp, struct soft_wqe *wqe)
+{
+	pkt->qp = qp;
+	pkt->wqe = wqe;
+	pkt->src_qpn = soft_dgram_source(qp);
+	pkt->qkey = wqe->qkey & SOFT_QKEY_CONTROLLED ? qp->qkey : wqe->qkey;
+	pkt->probing = false;
+	pkt->waits = false;
+	pkt->result = SOFT_OK;
+	if (wqe->av.grh)
+		soft_dgram_grh(pkt);
+}
+
+static void soft_dgram_source_cursor(const struct soft_packet *pkt, struct soft_cursor *from)
+{
+	const struct soft_qp *qp = pkt->qp;
+
+	from->inst = qp->obj.inst;
+	from->pd = qp->pd;
+	from->qpn = qp->obj.num;
+	from->access = SOFT_LOCAL_READ;
+	from->remote = false;
+	from->segs = pkt->wqe->sgl.seg;
+	from->n_segs = pkt->wqe->sgl.n;
+	soft_cursor_seek(from, 0);
+}
+
+/* ---- Receivers ------------------------------------------------------------ */
+
+static void soft_dgram_recv_cursor(struct soft_qp *to, struct soft_cursor *cursor, u64 at)
+{
+	const struct soft_recv *recv = &to->rsp.recv;
+
+	cursor->inst = to->obj.inst;
+	cursor->pd = soft_recv_pd(to, recv);
+	cursor->qpn = to->obj.num;
+	cursor->access = SOFT_LOCAL_WRITE;
+	cursor->remote = false;
+	cursor->segs = recv->sgl.seg;
+	cursor->n_segs = recv->sgl.n;
+	soft_cursor_seek(cursor, at);
+}
+
+static bool soft_dgram_qkey_ok(const struct soft_qp *to, const struct soft_packet *pkt)
+{
+	switch (to->type) {
+	case MLX5_QP_ST_QP0:
+		return true;
+	case MLX5_QP_ST_QP1:
+		return pkt->qkey == SOFT_GSI_QKEY;
+	default:
+		return pkt->qkey == to->qkey;
+	}
+}
+
+/* The receive WQE held reports an error of its own, which ends the QP. */
+static void soft_dgram_recv_error(struct soft_qp *to, u8 syndrome)
+{
+	struct soft_cqe cqe = {
+		.opcode = MLX5_CQE_RESP_ERR,
+		.syndrome = syndrome,
+	};
+
+	soft_recv_complete(to, &cqe);
+	to->rsp.dead = true;
+	soft_lane_fail(to);
+}
+
+/* Have @to hold a receive WQE. */
+static bool soft_dgram_hold(struct soft_qp *to, const struct soft_packet *pkt)
+{
+	enum soft_result result;
+
+	if (to->rsp.busy)
+		return true;
+	result = soft_recv_take(to, to->srq, &to->rsp.recv);
+	switch (result) {
+	case SOFT_OK:
+		to->rsp.busy = true;
+		return true;
+	case SOFT_RNR:
+		soft_dgram_drop(pkt, to, drop_no_buffer);
+		return false;
+	case SOFT_LOCAL_QP_OP:
+		to->rsp.busy = true;
+		soft_dgram_recv_error(to, MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR);
+		return false;
+	default:
+		mhca_event_qp(to->obj.inst, MLX5_EVENT_TYPE_WQ_CATAS_ERROR, to->obj.num);
+		to->rsp.dead = true;
+		soft_lane_fail(to);
+		return false;
+	}
+}
+
+/* Does @to take the datagram, and is its memory there? Notes in @pkt if not yet. */
+static bool soft_dgram_prepare(struct soft_qp *to, struct soft_packet *pkt)
+{
+	u64 len = SOFT_GRH_BYTES + pkt->wqe->sgl.len;
+	struct soft_cursor cursor;
+	enum soft_result result;
+
+	lockdep_assert_held(&to->rsp.lock);
+	if (!soft_qp_receives(to)) {
+		soft_dgram_drop(pkt, to, drop_state);
+		return false;
+	}
+	if (!soft_dgram_qkey_ok(to, pkt)) {
+		soft_dgram_drop(pkt, to, drop_qkey);
+		if (!pkt->probing)
+			atomic_inc(&to->obj.inst->port.qkey_violations);
+		return false;
+	}
+	if (!soft_dgram_hold(to, pkt))
+		return false;
+	if (len > to->rsp.recv.sgl.len) {
+		soft_dgram_drop(pkt, to, drop_length);
+		return false;
+	}
+	soft_dgram_recv_cursor(to, &cursor, 0);
+	result = soft_cursor_probe(&cursor, len);
+	if (result == SOFT_AGAIN)
+		pkt->waits = true;
+	else if (result != SOFT_OK)
+		soft_dgram_recv_error(to, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR);
+	return result == SOFT_OK;
+}
+
+/* The first 40 bytes are the header's place, whether there is one or not. */
+static enum soft_result soft_dgram_copy(struct soft_qp *to, struct soft_packet *pkt,
+					struct soft_cursor **failed, struct soft_cursor *from)
+{
+	struct soft_seg header = {
+		.inline_data = (const u8 *)&pkt->grh,
+		.len = SOFT_GRH_BYTES,
+	};
+	struct soft_cursor grh = { .segs = &header, .n_segs = 1 };
+	struct soft_cursor cursor;
+	enum soft_result result;
+	u64 done;
+
+	soft_dgram_recv_cursor(to, &cursor, 0);
+	if (pkt->wqe->av.grh) {
+		result = soft_copy(&cursor, &grh, SOFT_GRH_BYTES, &done, failed);
+		if (result != SOFT_OK)
+			return result;
+	} else {
+		soft_cursor_seek(&cursor, SOFT_GRH_BYTES);
+	}
+	soft_dgram_source_cursor(pkt, from);
+	return soft_copy(&cursor, from, pkt->wqe->sgl.len, &done, failed);
+}
+
+static void soft_dgram_complete(struct soft_qp *to, const struct soft_packet *pkt)
+{
+	const struct soft_wqe *wqe = pkt->wqe;
+	struct soft_cqe cqe = {
+		.opcode = MLX5_CQE_RESP_SEND,
+		.bytes = SOFT_GRH_BYTES + wqe->sgl.len,
+		.solicited = wqe->solicited,
+		.grh = wqe->av.grh,
+		.src_qpn = pkt->src_qpn,
+		.slid = pkt->qp->si->lid,
+		.sl = wqe->av.sl,
+	};
+
+	if (wqe->opcode == MLX5_OPCODE_SEND_IMM) {
+		cqe.opcode = MLX5_CQE_RESP_SEND_IMM;
+		cqe.imm = wqe->imm;
+	} else if (to->type == MLX5_QP_ST_QP1) {
+		cqe.pkey = SOFT_DEFAULT_PKEY;
+	}
+	soft_recv_complete(to, &cqe);
+	mhca_count(to->obj.inst, messages);
+}
+
+/* Deliver to one QP; rsp.lock held. */
+static void soft_dgram_deliver(struct soft_qp *to, struct soft_packet *pkt)
+{
+	struct soft_cursor *failed, from;
+	enum soft_result result;
+
+	if (!soft_dgram_prepare(to, pkt))
+		return;
+	result = soft_dgram_copy(to, pkt, &failed, &from);
+	if (result == SOFT_OK) {
+		if (unlikely(to->state == MLX5_QP_STATE_RTR && !to->rsp.established)) {
+			to->rsp.established = true;
+			mhca_event_qp(to->obj.inst, MLX5_EVENT_TYPE_COMM_EST, to->obj.num);
+		}
+		soft_dgram_complete(to, pkt);
+	} else if (result == SOFT_AGAIN) {
+		pkt->waits = true;
+	} else if (failed == &from) {
+		pkt->result = result;
+	} else {
+		soft_dgram_recv_error(to, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR);
+	}
+}
+
+/* May the sender wait once more for a receiver's memory? */
+static bool soft_dgram_may_wait(const struct soft_packet *pkt)
+{
+	return pkt->waits && pkt->qp->req.retries < SOFT_MEMORY_TRIES;
+}
+
+static enum soft_result soft_dgram_end(struct soft_packet *pkt)
+{
+	if (pkt->result != SOFT_OK)
+		return pkt->result;
+	if (soft_dgram_may_wait(pkt)) {
+		pkt->qp->req.retries++;
+		return SOFT_AGAIN;
+	}
+	return SOFT_OK;
+}
+
+/* ---- Unicast --------------------------------------------------------------- */
+
+static struct soft_qp *soft_dgram_find(const struct soft_packet *pkt)
+{
+	struct soft_instance *si = soft_instance_by_lid(pkt->qp->si->hca, pkt->wqe->av.dlid);
+	struct soft_qp *to;
+
+	if (!si)
+		return NULL;
+	switch (pkt->wqe->dqpn) {
+	case 0:
+		return READ_ONCE(si->qp0);
+	case 1:
+		return READ_ONCE(si->qp1);
+	default:
+		to = soft_qp_find(si->inst, pkt->wqe->dqpn);
+		return to && to->type == MLX5_QP_ST_UD ? to : NULL;
+	}
+}
+
+static enum soft_result soft_dgram_unicast(struct soft_packet *pkt)
+{
+	struct soft_qp *to = soft_dgram_find(pkt);
+
+	if (!to) {
+		mhca_count(pkt->qp->obj.inst, drop_no_peer);
+		return SOFT_OK;
+	}
+	mutex_lock(&to->rsp.lock);
+	soft_dgram_deliver(to, pkt);
+	mutex_unlock(&to->rsp.lock);
+	return soft_dgram_end(pkt);
+}
+
+/* ---- Multicast ------------------------------------------------------------- */
+
+static void soft_dgram_each(struct soft_qp *to, struct soft_packet *pkt, bool deliver)
+{
+	if (to->type != MLX5_QP_ST_UD || soft_mcast_blocked(pkt->qp, to))
+		return;
+	mutex_lock(&to->rsp.lock);
+	if (deliver)
+		soft_dgram_deliver(to, pkt);
+	else
+		soft_dgram_prepare(to, pkt);
+	mutex_unlock(&to->rsp.lock);
+}
+
+static void soft_dgram_prepare_each(struct soft_qp *to, void *pkt)
+{
+	soft_dgram_each(to, pkt, false);
+}
+
+static void soft_dgram_deliver_each(struct soft_qp *to, void *pkt)
+{
+	soft_dgram_each(to, pkt, true);
+}
+
+/*
+ * Nobody gets it twice: whether a receiver's memory has to be waited for is found
+ * out before the first one gets it.
+ */
+static enum soft_result soft_dgram_multicast(struct soft_packet *pkt)
+{
+	struct soft_hca *hca = pkt->qp->si->hca;
+	u32 n;
+
+	if (pkt->qp->req.retries < SOFT_MEMORY_TRIES) {
+		pkt->probing = true;
+		soft_mcast_for_each(hca, pkt->wqe->av.dgid, soft_dgram_prepare_each, pkt);
+		if (pkt->waits)
+			return soft_dgram_end(pkt);
+		pkt->probing = false;
+	}
+	n = soft_mcast_for_each(hca, pkt->wqe->av.dgid, soft_dgram_deliver_each, pkt);
+	if (!n)
+		mhca_count(pkt->qp->obj.inst, drop_no_peer);
+	return pkt->result;
+}
+
+static bool soft_dgram_is_multicast(const struct soft_av *av)
+{
+	if (av->grh && av->dgid[0] == 0xff)
+		return true;
+	return av->dlid >= SOFT_LID_MULTICAST && av->dlid != SOFT_LID_PERMISSIVE;
+}
+
+/**
+ * soft_datagram_send() - execute a SEND of a UD, GSI or SMI QP
+ * @qp: sender; its lane's lock held, no rsp.lock, inside srcu
+ * @wqe: its WQE, local keys checked
+ *
+ * Return: SOFT_OK: it is gone; SOFT_AGAIN: later; others: the sender's error.
+ */
+enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe)
+{
+	struct soft_cursor from;
+	struct soft_packet pkt;
+	enum soft_result result;
+
+	lockdep_assert_held(&qp->si->lane->lock);
+	if (wqe->sgl.len > min(qp->mtu, SOFT_UD_MTU_MAX))
+		return SOFT_LOCAL_LENGTH;
+	soft_dgram_fill(&pkt, qp, wqe);
+	soft_dgram_source_cursor(&pkt, &from);
+	result = soft_cursor_probe(&from, wqe->sgl.len);
+	if (result != SOFT_OK)
+		return result;
+	if (soft_dgram_is_multicast(&wqe->av))
+		result = soft_dgram_multicast(&pkt);
+	else
+		result = soft_dgram_unicast(&pkt);
+	if (result == SOFT_OK)
+		mhca_count_add(qp->obj.inst, bytes, wqe->sgl.len);
+	return result;
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The requester half of a QP: takes send WQEs in order, has them executed by
+ * responder.c or datagram.c, waits where the InfiniBand rules say so, and completes
+ * them.
+ *
+ * One WQE is executed to its end before the next one is looked at, in the order in
+ * which they were posted. So every fence mode of a WQE is satisfied by construction,
+ * and READ and atomic results are in place before anything that follows them.
+ */
+#include <mhca/kernel.h>
+#include "soft.h"
+
+#define SOFT_PSN_MASK		0xffffffU
+#define SOFT_RNR_FOR_EVER	7
+#define SOFT_MTU_MIN		256U
+#define SOFT_MEMORY_WAIT_NS	(50 * 1000ULL)
+#define SOFT_LOOK_AGAIN_NS	(1000 * 1000 * 1000ULL)	/* ack timeout 0: for ever */
+
+/* RNR timer codes (IBTA 9.7.5.2.8) in units of 10 us. */
+static const u32 soft_rnr_10us[32] = {
+	65536, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512,
+	768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768, 49152,
+};
+
+/* Results that end the WQE and the QP: the syndrome of the requester's CQE. */
+static const u8 soft_syndromes[] = {
+	[SOFT_LOCAL_LENGTH]	= MLX5_CQE_SYNDROME_LOCAL_LENGTH_ERR,
+	[SOFT_LOCAL_QP_OP]	= MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR,
+	[SOFT_LOCAL_PROT]	= MLX5_CQE_SYNDROME_LOCAL_PROT_ERR,
+	[SOFT_REMOTE_INVALID]	= MLX5_CQE_SYNDROME_REMOTE_INVAL_REQ_ERR,
+	[SOFT_REMOTE_ACCESS]	= MLX5_CQE_SYNDROME_REMOTE_ACCESS_ERR,
+	[SOFT_REMOTE_OP]	= MLX5_CQE_SYNDROME_REMOTE_OP_ERR,
+	[SOFT_MEMORY_LOST]	= MLX5_CQE_SYNDROME_LOCAL_PROT_ERR,
+};
+
+static bool soft_is_datagram(const struct soft_qp *qp)
+{
+	return qp->type == MLX5_QP_ST_UD || qp->type == MLX5_QP_ST_QP0 ||
+	       qp->type == MLX5_QP_ST_QP1;
+}
+
+static bool soft_is_reliable(const struct soft_qp *qp)
+{
+	return qp->type == MLX5_QP_ST_RC || qp->type == MLX5_QP_ST_XRC;
+}
+
+static bool soft_is_atomic(const struct soft_wqe *wqe)
+{
+	return wqe->opcode == MLX5_OPCODE_ATOMIC_CS || wqe->opcode == MLX5_OPCODE_ATOMIC_FA;
+}
+
+/* ---- Ends of a WQE ------------------------------------------------------ */
+
+static void soft_req_error(struct soft_qp *qp, u8 syndrome)
+{
+	struct soft_cqe cqe = {
+		.opcode = MLX5_CQE_REQ_ERR,
+		.syndrome = syndrome,
+		.wqe_opcode = qp->req.wqe.opcode,
+		.counter = qp->req.wqe.index,
+	};
+
+	mhca_count(qp->obj.inst, qp_errors);
+	soft_complete(qp->send_cq, qp, &cqe);
+	qp->req.consumer += qp->req.wqe.blocks;
+	if (soft_is_reliable(qp))
+		soft_qp_to_error(qp);
+	else
+		soft_qp_to_sq_error(qp);
+}
+
+/* The queue itself cannot be used: no WQE to report, an event instead. */
+static void soft_req_catastrophe(struct soft_qp *qp)
+{
+	mhca_count(qp->obj.inst, qp_errors);
+	mhca_event_qp(qp->obj.inst, MLX5_EVENT_TYPE_WQ_CATAS_ERROR, qp->obj.num);
+	soft_qp_to_error(qp);
+}
+
+static void soft_req_complete(struct soft_qp *qp)
+{
+	const struct soft_wqe *wqe = &qp->req.wqe;
+	struct soft_cqe cqe;
+
+	if (wqe->signalled) {
+		memset(&cqe, 0, sizeof(cqe));
+		cqe.opcode = MLX5_CQE_REQ;
+		cqe.wqe_opcode = wqe->opcode;
+		cqe.counter = wqe->index;
+		cqe.bytes = wqe->sgl.len;
+		soft_complete(qp->send_cq, qp, &cqe);
+	}
+	mhca_count(qp->obj.inst, wqes);
+	qp->req.psn = (qp->req.psn + qp->req.packets) & SOFT_PSN_MASK;
+	qp->req.consumer += wqe->blocks;
+	qp->req.busy = false;
+	qp->req.done = 0;
+	qp->req.retries = 0;
+	qp->req.rnr_retries = 0;
+}
+
+/* ---- Waiting ------------------------------------------------------------ */
+
+static void soft_req_wait(struct soft_qp *qp, u64 ns)
+{
+	qp->req.waiting = true;
+	soft_timer_arm(&qp->si->lane->timers, &qp->timer, ktime_get_ns() + ns);
+}
+
+/* A page is being pinned; soft_memory_ready() or the timer looks again. */
+static void soft_req_wait_memory(struct soft_qp *qp)
+{
+	struct soft_lane *lane = qp->si->lane;
+
+	if (list_empty(&qp->memory_node))
+		list_add_tail(&qp->memory_node, &lane->memory);
+	soft_req_wait(qp, SOFT_MEMORY_WAIT_NS);
+}
+
+static void soft_req_rnr(struct soft_qp *qp, u8 code)
+{
+	if (qp->req.rnr_retry != SOFT_RNR_FOR_EVER) {
+		if (qp->req.rnr_retries >= qp->req.rnr_retry) {
+			soft_req_error(qp, MLX5_CQE_SYNDROME_RNR_RETRY_EXC_ERR);
+			return;
+		}
+		qp->req.rnr_retries++;
+	}
+	mhca_count(qp->obj.inst, retries);
+	soft_req_wait(qp, soft_rnr_10us[code & 0x1f] * 10000ULL);
+}
+
+/*
+ * Nobody answers: as if every packet were lost. The message begins anew after the
+ * timeout; after the last retry there is one timeout more, in which an answer would
+ * still be in time.
+ */
+static void soft_req_no_peer(struct soft_qp *qp)
+{
+	qp->req.done = 0;
+	if (!qp->req.ack_timeout) {
+		soft_req_wait(qp, SOFT_LOOK_AGAIN_NS);
+		return;
+	}
+	if (qp->req.retries > qp->req.retry_count) {
+		soft_req_error(qp, MLX5_CQE_SYNDROME_TRANSPORT_RETRY_EXC_ERR);
+		return;
+	}
+	qp->req.retries++;
+	mhca_count(qp->obj.inst, retries);
+	soft_req_wait(qp, 4096ULL << (qp->req.ack_timeout & 0x1f));
+}
+
+/* ---- One WQE ------------------------------------------------------------ */
+
+/*
+ * Basic blocks that are posted. More than the ring holds cannot be: the record is
+ * broken, and what it says about WQEs is worth nothing.
+ */
+static u32 soft_req_posted(struct soft_qp *qp, bool *broken)
+{
+	const __be32 *record = mhca_object_record(&qp->obj);
+	u16 posted;
+
+	*broken = !record;
+	if (unlikely(!record))
+		return 0;
+	posted = be32_to_cpu(READ_ONCE(record[MLX5_SND_DBR])) - qp->req.consumer;
+	*broken = posted > 1U << qp->req.ring.log_size;
+	smp_rmb();	/* record before WQEs */
+	return *broken ? 0 : posted;
+}
+
+static u64 soft_max_message(const struct soft_qp *qp)
+{
+	u32 log = MLX5_GET(qpc, qp->attr, log_msg_max);
+
+	/* Not set by services whose transitions do not carry it. */
+	if (!log || log > MHCA_LOG_MAX_MSG)
+		log = MHCA_LOG_MAX_MSG;
+	return 1ULL << log;
+}
+
+/* All that can be said about a message before its first byte moves. */
+static enum soft_result soft_req_check(struct soft_qp *qp, const struct soft_wqe *wqe)
+{
+	bool in = wqe->opcode == MLX5_OPCODE_RDMA_READ || soft_is_atomic(wqe);
+	u32 i;
+
+	if (wqe->sgl.len > soft_max_message(qp))
+		return SOFT_LOCAL_LENGTH;
+	if (soft_is_atomic(wqe) && wqe->sgl.len != sizeof(u64))
+		return SOFT_LOCAL_LENGTH;
+	/* Nothing can be read into the WQE. */
+	for (i = 0; in && i < wqe->sgl.n; i++)
+		if (wqe->sgl.seg[i].inline_data)
+			return SOFT_LOCAL_QP_OP;
+	return soft_sgl_check(qp->obj.inst, &wqe->sgl, wqe->sgl.len, qp->pd, qp->obj.num,
+			      in ? SOFT_LOCAL_WRITE : SOFT_LOCAL_READ);
+}
+
+static u32 soft_req_packets(const struct soft_qp *qp, const struct soft_wqe *wqe)
+{
+	if (!wqe->sgl.len || soft_is_atomic(wqe) || soft_is_datagram(qp))
+		return 1;
+	return DIV_ROUND_UP((u32)wqe->sgl.len, max(qp->mtu, SOFT_MTU_MIN));
+}
+
+/* Begin the WQE at the consumer. false: the QP is in error now. */
+static bool soft_req_begin(struct soft_qp *qp, u32 posted)
+{
+	struct soft_wqe *wqe = &qp->req.wqe;
+	enum soft_result result;
+	u8 syndrome;
+
+	syndrome = soft_wqe_fetch(qp, posted, wqe);
+	if (unlikely(syndrome)) {
+		soft_req_error(qp, syndrome);
+		return false;
+	}
+	result = soft_req_check(qp, wqe);
+	if (unlikely(result != SOFT_OK)) {
+		soft_req_error(qp, soft_syndromes[result]);
+		return false;
+	}
+	qp->req.packets = soft_req_packets(qp, wqe);
+	qp->req.busy = true;
+	qp->req.done = 0;
+	return true;
+}
+
+static enum soft_result soft_req_execute(struct soft_qp *qp, u64 *budget)
+{
+	struct soft_wqe *wqe = &qp->req.wqe;
+	struct soft_message msg;
+	enum soft_result result;
+
+	if (wqe->opcode == MLX5_OPCODE_NOP) {
+		qp->req.packets = 0;
+		return SOFT_OK;
+	}
+	if (soft_is_datagram(qp)) {
+		*budget -= min_t(u64, *budget, wqe->sgl.len);
+		return soft_datagram_send(qp, wqe);
+	}
+	msg.qp = qp;
+	msg.wqe = wqe;
+	msg.done = &qp->req.done;
+	msg.budget = budget;
+	msg.psn = qp->req.psn;
+	msg.packets = qp->req.packets;
+	msg.min_rnr = 0;
+	result = soft_respond(&msg);
+	if (unlikely(result == SOFT_RNR))
+		soft_req_rnr(qp, msg.min_rnr);
+	return result;
+}
+
+/* Go on with the current WQE. true: it is complete, the next one may follow. */
+static bool soft_req_step(struct soft_qp *qp, u64 *budget)
+{
+	enum soft_result result = soft_req_execute(qp, budget);
+
+	switch (result) {
+	case SOFT_OK:
+		soft_req_complete(qp);
+		return true;
+	case SOFT_MORE:
+	case SOFT_RNR:
+		break;
+	case SOFT_AGAIN:
+		soft_req_wait_memory(qp);
+		break;
+	case SOFT_NO_PEER:
+		soft_req_no_peer(qp);
+		break;
+	default:
+		soft_req_error(qp, soft_syndromes[result]);
+	}
+	return false;
+}
+
+/**
+ * soft_requester_run() - execute send WQEs within a turn's budget
+ * @qp: QP; its lane's lock held, inside srcu
+ *
+ * Return: true when something was done; false: nothing to do, or it waits.
+ */
+bool soft_requester_run(struct soft_qp *qp)
+{
+	struct soft_lane *lane = qp->si->lane;
+	u64 budget = lane->params.byte_budget;
+	u32 n = lane->params.wqe_budget;
+	bool did = false, broken;
+	u32 posted;
+
+	lockdep_assert_held(&lane->lock);
+	if (unlikely(qp->state != MLX5_QP_STATE_RTS))
+		return soft_qp_flush(qp);
+	if (qp->req.none || qp->req.waiting)
+		return false;
+	while (n-- && budget) {
+		if (!qp->req.busy) {
+			posted = soft_req_posted(qp, &broken);
+			if (unlikely(broken)) {
+				soft_req_catastrophe(qp);
+				return true;
+			}
+			if (!posted)
+				break;
+			if (!soft_req_begin(qp, posted))
+				return true;
+		}
+		did = true;
+		if (!soft_req_step(qp, &budget))
+			break;
+	}
+	return did;
+}

@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The responder half of connected QPs: RC, UC and XRC messages are delivered
+ * directly, from the sender's pages to the receiver's or back, on the sender's lane
+ * under the receiver's rsp.lock. No packets exist, but both ends count PSNs as if
+ * MTU-sized packets had been sent, so that a connection can change to and from the
+ * wire at any message boundary.
+ *
+ * A long message is moved in chunks. Between two of them the receiver may change or
+ * die; so everything but the receive WQE that it holds (rsp.busy) is looked at again.
+ *
+ * Errors follow the IBTA classes. Reliable services: the responder's QP goes to ERR,
+ * with an event when no receive WQE can report it, and the requester gets the NAK's
+ * completion. UC: the message is dropped and its receive WQE waits for the next one.
+ */
+#include <mhca/kernel.h>
+#include "soft.h"
+
+#define SOFT_PSN_MASK	0xffffffU
+
+/**
+ * struct soft_action - what a message does to its responder
+ * @known: there is such a message
+ * @recv: it consumes a receive WQE
+ * @access: enum soft_access bit that the QP and the rkey must grant, or 0
+ * @cqe: opcode of the receive completion
+ */
+struct soft_action {
+	bool known;
+	bool recv;
+	u8 access;
+	u8 cqe;
+};
+
+static const struct soft_action soft_actions[] = {
+	[MLX5_OPCODE_SEND]		= { true, true, 0, MLX5_CQE_RESP_SEND },
+	[MLX5_OPCODE_SEND_IMM]		= { true, true, 0, MLX5_CQE_RESP_SEND_IMM },
+	[MLX5_OPCODE_SEND_INVAL]	= { true, true, 0, MLX5_CQE_RESP_SEND_INV },
+	[MLX5_OPCODE_RDMA_WRITE]	= { true, false, SOFT_REMOTE_WRITE },
+	[MLX5_OPCODE_RDMA_WRITE_IMM]	= { true, true, SOFT_REMOTE_WRITE,
+					    MLX5_CQE_RESP_WR_IMM },
+	[MLX5_OPCODE_RDMA_READ]		= { true, false, SOFT_REMOTE_READ },
+	[MLX5_OPCODE_ATOMIC_CS]		= { true, false, SOFT_REMOTE_ATOMIC },
+	[MLX5_OPCODE_ATOMIC_FA]		= { true, false, SOFT_REMOTE_ATOMIC },
+};
+
+/* ---- Who answers -------------------------------------------------------- */
+
+static struct soft_qp *soft_resp_find(const struct soft_qp *qp)
+{
+	struct soft_instance *si = soft_instance_by_lid(qp->si->hca, qp->av.dlid);
+
+	return si ? soft_qp_find(si->inst, qp->remote_qpn) : NULL;
+}
+
+static bool soft_resp_is_connected(const struct soft_qp *peer, const struct soft_qp *qp)
+{
+	return peer->type == qp->type && peer->remote_qpn == qp->obj.num &&
+	       peer->av.dlid == qp->si->lid;
+}
+
+/**
+ * soft_qp_receives() - is a QP in a state in which messages arrive?
+ * @qp: QP; rsp.lock held
+ */
+bool soft_qp_receives(const struct soft_qp *qp)
+{
+	lockdep_assert_held(&qp->rsp.lock);
+	switch (qp->state) {
+	case MLX5_QP_STATE_RTR:
+	case MLX5_QP_STATE_RTS:
+	case MLX5_QP_STATE_SQER:
+	case MLX5_QP_STATE_SQD:
+	case MLX5_QP_STATE_SQ_DRAINING:
+		return !qp->rsp.dead;
+	default:
+		return false;
+	}
+}
+
+/* ---- Receive WQEs -------------------------------------------------------- */
+
+static enum soft_result soft_rq_take(struct soft_qp *qp, struct soft_recv *recv)
+{
+	const struct soft_ring *ring = &qp->rsp.ring;
+	const __be32 *record = mhca_object_record(&qp->obj);
+	u32 stride = min_t(u32, 1U << ring->log_stride, MHCA_MAX_WQE_RQ);
+	u32 size = 1U << ring->log_size;
+	u8 raw[MHCA_MAX_WQE_RQ] __aligned(8);
+	u32 skip = 0;
+	u16 posted;
+	u64 at;
+
+	if (unlikely(!record))
+		return SOFT_MEMORY_LOST;
+	posted = be32_to_cpu(READ_ONCE(record[MLX5_RCV_DBR])) - qp->rsp.consumer;
+	if (!posted)
+		return SOFT_RNR;
+	if (unlikely(posted > size))
+		return SOFT_MEMORY_LOST;
+	smp_rmb();	/* record before WQE */
+	at = ring->offset + ((u64)(qp->rsp.consumer & (size - 1)) << ring->log_stride);
+	if (mhca_pages_read(ring->pages, at, raw, stride))
+		return SOFT_MEMORY_LOST;
+	recv->counter = qp->rsp.consumer++;
+	if (MLX5_GET(qpc, qp->attr, wq_signature))
+		skip = sizeof(struct mlx5_rwqe_sig);
+	if (unlikely(!soft_recv_parse(raw + skip, stride - skip, &recv->sgl)))
+		return SOFT_LOCAL_QP_OP;
+	return SOFT_OK;
+}
+
+/**
+ * soft_recv_take() - take the next receive WQE
+ * @qp: receiver; rsp.lock held
+ * @srq: take it from there, or NULL: from the QP's own RQ
+ * @recv: out
+ *
+ * Return: SOFT_OK; SOFT_RNR: none is posted; SOFT_LOCAL_QP_OP: taken, but malformed;
+ * SOFT_MEMORY_LOST: the queue cannot be used any more.
+ */
+enum soft_result soft_recv_take(struct soft_qp *qp, struct soft_srq *srq,
+				struct soft_recv *recv)
+{
+	lockdep_assert_held(&qp->rsp.lock);
+	recv->srq = srq;
+	recv->srqn = srq ? srq->obj.num : 0;
+	if (srq)
+		return soft_srq_take(srq, recv);
+	if (qp->rsp.none)
+		return SOFT_RNR;
+	return soft_rq_take(qp, recv);
+}
+
+/**
+ * soft_recv_pd() - PD number that the keys of a receive WQE must have
+ * @qp: receiver
+ * @recv: its WQE
+ */
+u32 soft_recv_pd(const struct soft_qp *qp, const struct soft_recv *recv)
+{
+	return recv->srq ? recv->srq->pd : qp->pd;
+}
+
+static struct soft_cq *soft_recv_cq(const struct soft_qp *qp, const struct soft_recv *recv)
+{
+	if (recv->srq && recv->srq->flavour == SOFT_XRC_SRQ)
+		return recv->srq->cq;
+	return qp->recv_cq;
+}
+
+/**
+ * soft_recv_complete() - complete the receive WQE that a QP holds
+ * @qp: receiver; rsp.lock held
+ * @cqe: its completion; counter and SRQ are filled in here
+ */
+void soft_recv_complete(struct soft_qp *qp, struct soft_cqe *cqe)
+{
+	const struct soft_recv *recv = &qp->rsp.recv;
+
+	lockdep_assert_held(&qp->rsp.lock);
+	cqe->counter = recv->counter;
+	cqe->srq = recv->srq;
+	qp->rsp.busy = false;
+	soft_complete(soft_recv_cq(qp, recv), qp, cqe);
+}
+
+/* ---- Refusals ------------------------------------------------------------ */
+
+static bool soft_resp_is_reliable(const struct soft_qp *peer)
+{
+	return peer->type != MLX5_QP_ST_UC;
+}
+
+static void soft_resp_condemn(struct soft_qp *peer)
+{
+	lockdep_assert_held(&peer->rsp.lock);
+	peer->rsp.dead = true;
+	soft_lane_fail(peer);
+}
+
+/* A NAK that no receive WQE reports: the event does. UC: nothing but a drop. */
+static enum soft_result soft_resp_nak(struct soft_qp *peer, enum soft_result result)
+{
+	if (!soft_resp_is_reliable(peer))
+		return result;
+	mhca_event_qp(peer->obj.inst, result == SOFT_REMOTE_ACCESS ?
+		      MLX5_EVENT_TYPE_WQ_ACCESS_ERROR : MLX5_EVENT_TYPE_WQ_INVAL_REQ_ERROR,
+		      peer->obj.num);
+	soft_resp_condemn(peer);
+	return result;
+}
+
+/* A NAK whose cause lies in the receive WQE held, which reports it. */
+static enum soft_result soft_resp_nak_recv(struct soft_qp *peer, u8 syndrome,
+					   enum soft_result result)
+{
+	struct soft_cqe cqe = {
+		.opcode = MLX5_CQE_RESP_ERR,
+		.syndrome = syndrome,
+	};
+
+	soft_recv_complete(peer, &cqe);
+	soft_resp_condemn(peer);
+	return result;
+}
+
+static enum soft_result soft_resp_catastrophe(struct soft_qp *peer)
+{
+	mhca_event_qp(peer->obj.inst, MLX5_EVENT_TYPE_WQ_CATAS_ERROR, peer->obj.num);
+	soft_resp_condemn(peer);
+	return SOFT_REMOTE_OP;
+}
+
+/* ---- Beginning of a message ---------------------------------------------- */
+
+/* Where receive WQEs of this message come from. false: no such XRC SRQ. */
+static bool soft_resp_srq(const struct soft_message *msg, struct soft_qp *peer,
+			  struct soft_srq **srq)
+{
+	struct mhca_object *obj;
+
+	*srq = peer->srq;
+	if (peer->type != MLX5_QP_ST_XRC)
+		return true;
+	obj = mhca_object_find(peer->obj.inst, MHCA_SRQ, msg->wqe->xrc_srqn);
+	*srq = obj ? container_of(obj, struct soft_srq, obj) : NULL;
+	return *srq && (*srq)->flavour == SOFT_XRC_SRQ && (*srq)->xrcd == peer->xrcd;
+}
+
+/*
+ * Have @peer hold a receive WQE. One that is held already belongs to a message that
+ * was begun and lost, by this requester or an earlier one.
+ */
+static enum soft_result soft_resp_hold(struct soft_message *msg, struct soft_qp *peer)
+{
+	enum soft_result result;
+	struct soft_srq *srq;
+
+	if (!soft_resp_srq(msg, peer, &srq))
+		return soft_resp_nak(peer, SOFT_REMOTE_INVALID);
+	if (peer->rsp.busy && peer->rsp.recv.srq == srq)
+		return SOFT_OK;
+	result = soft_recv_take(peer, srq, &peer->rsp.recv);
+	peer->rsp.busy = result == SOFT_OK || result == SOFT_LOCAL_QP_OP;
+	switch (result) {
+	case SOFT_OK:
+		return SOFT_OK;
+	case SOFT_RNR:
+		msg->min_rnr = peer->rsp.min_rnr;
+		if (soft_resp_is_reliable(peer))
+			mhca_count(peer->obj.inst, rnr_naks);
+		else
+			mhca_count(peer->obj.inst, drop_no_buffer);
+		return SOFT_RNR;
+	case SOFT_LOCAL_QP_OP:
+		return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR,
+					  SOFT_REMOTE_OP);
+	default:
+		return soft_resp_catastrophe(peer);
+	}
+}
+
+/* A SEND's own conditions on the receive WQE held. */
+static enum soft_result soft_resp_check_recv(struct soft_message *msg, struct soft_qp *peer)
+{
+	const struct soft_recv *recv = &peer->rsp.recv;
+	u64 len = msg->wqe->sgl.len;
+
+	/* No key of ours can be invalidated remotely: that takes en_rinval. */
+	if (msg->wqe->opcode == MLX5_OPCODE_SEND_INVAL)
+		return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_MW_BIND_ERR,
+					  SOFT_REMOTE_ACCESS);
+	if (len > recv->sgl.len) {
+		if (soft_resp_is_reliable(peer))
+			return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_LOCAL_LENGTH_ERR,
+						  SOFT_REMOTE_INVALID);
+		mhca_count(peer->obj.inst, drop_length);
+		return SOFT_REMOTE_INVALID;
+	}
+	if (soft_sgl_check(peer->obj.inst, &recv->sgl, len, soft_recv_pd(peer, recv),
+			   peer->obj.num, SOFT_LOCAL_WRITE) != SOFT_OK)
+		return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR,
+					  SOFT_REMOTE_OP);
+	return SOFT_OK;
+}
+
+static enum soft_result soft_resp_check_remote(const struct soft_message *msg,
+					       struct soft_qp *peer, u8 access)
+{
+	const struct soft_wqe *wqe = msg->wqe;
+
+	/* The operation is not enabled: an invalid request (IBTA 9.7.4.1.2). */
+	if (!(peer->rsp.access & access))
+		return soft_resp_nak(peer, SOFT_REMOTE_INVALID);
+	if (access == SOFT_REMOTE_ATOMIC && !IS_ALIGNED(wqe->remote_addr, sizeof(u64)))
+		return soft_resp_nak(peer, SOFT_REMOTE_INVALID);
+	/* Without a payload the key is not looked at. */
+	if (wqe->sgl.len &&
+	    soft_key_check(peer->obj.inst, wqe->rkey, peer->pd, peer->obj.num,
+			   wqe->remote_addr, wqe->sgl.len, access, true) != SOFT_OK)
+		return soft_resp_nak(peer, SOFT_REMOTE_ACCESS);
+	return SOFT_OK;
+}
+
+/* Everything that can refuse a message, before its first byte moves. */
+static enum soft_result soft_resp_begin(struct soft_message *msg, struct soft_qp *peer,
+					const struct soft_action *action)
+{
+	enum soft_result result = SOFT_OK;
+
+	*msg->done = 0;
+	if (action->access)
+		result = soft_resp_check_remote(msg, peer, action->access);
+	if (result == SOFT_OK && action->recv)
+		result = soft_resp_hold(msg, peer);
+	if (result == SOFT_OK && action->recv && !action->access)
+		result = soft_resp_check_recv(msg, peer);
+	return result;
+}
+
+/* May the next chunk follow? Or did the receiver lose the message meanwhile? */
+static bool soft_resp_goes_on(const struct soft_message *msg, struct soft_qp *peer,
+			      const struct soft_action *action)
+{
+	struct soft_srq *srq;
+
+	if (!*msg->done)
+		return false;
+	if (action->access && !(peer->rsp.access & action->access))
+		return false;
+	if (!action->recv)
+		return true;
+	return soft_resp_srq(msg, peer, &srq) && peer->rsp.busy &&
+	       peer->rsp.recv.srq == srq;
+}
+
+/* ---- Moving bytes -------------------------------------------------------- */
+
+/* Both ends of the message; @one is the range that a remote address names. */
+static void soft_resp_ends(const struct soft_message *msg, struct soft_qp *peer, u8 access,
+			   struct soft_cursor *local, struct soft_cursor *remote,
+			   struct soft_seg *one)
+{
+	const struct soft_wqe *wqe = msg->wqe;
+	struct soft_qp *qp = msg->qp;
+
+	local->inst = qp->obj.inst;
+	local->pd = qp->pd;
+	local->qpn = qp->obj.num;
+	local->access = access == SOFT_REMOTE_READ || access == SOFT_REMOTE_ATOMIC ?
+			SOFT_LOCAL_WRITE : SOFT_LOCAL_READ;
+	local->remote = false;
+	local->segs = wqe->sgl.seg;
+	local->n_segs = wqe->sgl.n;
+	soft_cursor_seek(local, *msg->done);
+
+	remote->inst = peer->obj.inst;
+	remote->qpn = peer->obj.num;
+	if (access) {
+		one->inline_data = NULL;
+		one->addr = wqe->remote_addr;
+		one->lkey = wqe->rkey;
+		one->len = wqe->sgl.len;
+		remote->pd = peer->pd;
+		remote->access = access;
+		remote->remote = true;
+		remote->segs = one;
+		remote->n_segs = 1;
+	} else {
+		remote->pd = soft_recv_pd(peer, &peer->rsp.recv);
+		remote->access = SOFT_LOCAL_WRITE;
+		remote->remote = false;
+		remote->segs = peer->rsp.recv.sgl.seg;
+		remote->n_segs = peer->rsp.recv.sgl.n;
+	}
+	soft_cursor_seek(remote, *msg->done);
+}
+
+/* A copy failed at one end: whose fault is it? */
+static enum soft_result soft_resp_copy_error(struct soft_qp *peer, enum soft_result result,
+					     bool sender)
+{
+	if (result == SOFT_AGAIN || sender)
+		return result;
+	if (result == SOFT_REMOTE_ACCESS)
+		return soft_resp_nak(peer, SOFT_REMOTE_ACCESS);
+	return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR, SOFT_REMOTE_OP);
+}
+
+static enum soft_result soft_resp_move(struct soft_message *msg, struct soft_qp *peer,
+				       u8 access)
+{
+	struct soft_cursor local, remote, *failed;
+	enum soft_result result;
+	struct soft_seg one;
+	u64 left = msg->wqe->sgl.len - *msg->done;
+	u64 moved;
+
+	if (!left)
+		return SOFT_OK;
+	soft_resp_ends(msg, peer, access, &local, &remote, &one);
+	left = min(left, *msg->budget);
+	if (access == SOFT_REMOTE_READ)
+		result = soft_copy(&local, &remote, left, &moved, &failed);
+	else
+		result = soft_copy(&remote, &local, left, &moved, &failed);
+	*msg->done += moved;
+	*msg->budget -= moved;
+	mhca_count_add(msg->qp->obj.inst, bytes, moved);
+	if (unlikely(result != SOFT_OK))
+		return soft_resp_copy_error(peer, result, failed == &local);
+	return *msg->done < msg->wqe->sgl.len ? SOFT_MORE : SOFT_OK;
+}
+
+/* The locked operation on guest memory, which the guest's own CPUs use as well. */
+static u64 soft_resp_operate(const struct soft_wqe *wqe, u64 *word)
+{
+	if (wqe->opcode == MLX5_OPCODE_ATOMIC_CS)
+		return cmpxchg(word, wqe->compare, wqe->swap_add);
+	return atomic64_fetch_add(wqe->swap_add, (atomic64_t *)word);
+}
+
+/*
+ * Operands and memory are in host order (atomic_req_8B_endianness_mode 1), and so is
+ * the result. Its place is known before the operation: there is no second try.
+ */
+static enum soft_result soft_resp_atomic(struct soft_message *msg, struct soft_qp *peer)
+{
+	struct soft_cursor local, remote;
+	struct soft_seg one;
+	struct { void *ptr; u32 len; } to[sizeof(u64)];
+	enum soft_result result;
+	u32 i, n = 0, got = 0;
+	void *word;
+	u64 old;
+
+	soft_resp_ends(msg, peer, SOFT_REMOTE_ATOMIC, &local, &remote, &one);
+	while (got < sizeof(old)) {
+		result = soft_cursor_run(&local, sizeof(old) - got, &to[n].ptr, &to[n].len);
+		if (result != SOFT_OK)
+			return result;
+		soft_cursor_advance(&local, to[n].len);
+		got += to[n++].len;
+	}
+	result = soft_cursor_run(&remote, sizeof(old), &word, &got);
+	if (result != SOFT_OK)
+		return soft_resp_copy_error(peer, result, false);
+
+	old = soft_resp_operate(msg->wqe, word);
+	mhca_guest_dirty(peer->obj.inst, word, sizeof(old));
+	for (i = 0, got = 0; i < n; got += to[i++].len)
+		mhca_guest_write(msg->qp->obj.inst, to[i].ptr, (u8 *)&old + got, to[i].len);
+	*msg->done = sizeof(old);
+	mhca_count_add(msg->qp->obj.inst, bytes, sizeof(old));
+	return SOFT_OK;
+}
+
+/* ---- The message --------------------------------------------------------- */
+
+static void soft_resp_complete(const struct soft_message *msg, struct soft_qp *peer,
+			       const struct soft_action *action)
+{
+	const struct soft_wqe *wqe = msg->wqe;
+	struct soft_cqe cqe;
+
+	peer->rsp.psn = (msg->psn + msg->packets) & SOFT_PSN_MASK;
+	mhca_count(peer->obj.inst, messages);
+	if (unlikely(peer->state == MLX5_QP_STATE_RTR && !peer->rsp.established)) {
+		peer->rsp.established = true;
+		mhca_event_qp(peer->obj.inst, MLX5_EVENT_TYPE_COMM_EST, peer->obj.num);
+	}
+	if (!action->recv)
+		return;
+	memset(&cqe, 0, sizeof(cqe));
+	cqe.opcode = action->cqe;
+	cqe.bytes = wqe->sgl.len;
+	cqe.solicited = wqe->solicited;
+	if (action->cqe != MLX5_CQE_RESP_SEND)
+		cqe.imm = wqe->imm;
+	soft_recv_complete(peer, &cqe);
+}
+
+static enum soft_result soft_resp_execute(struct soft_message *msg, struct soft_qp *peer)
+{
+	const struct soft_action *action = &soft_actions[msg->wqe->opcode];
+	enum soft_result result;
+
+	lockdep_assert_held(&peer->rsp.lock);
+	if (!soft_qp_receives(peer) || !soft_resp_is_connected(peer, msg->qp))
+		return SOFT_NO_PEER;
+	/* UC takes up with whatever comes; a reliable peer would see lost packets. */
+	if (soft_resp_is_reliable(peer) && peer->rsp.psn != msg->psn)
+		return SOFT_NO_PEER;
+	if (!soft_resp_goes_on(msg, peer, action)) {
+		result = soft_resp_begin(msg, peer, action);
+		if (unlikely(result != SOFT_OK))
+			return result;
+	}
+	if (action->access == SOFT_REMOTE_ATOMIC)
+		result = soft_resp_atomic(msg, peer);
+	else
+		result = soft_resp_move(msg, peer, action->access);
+	if (result == SOFT_OK)
+		soft_resp_complete(msg, peer, action);
+	return result;
+}
+
+/* What a UC sender learns: nothing but its own mistakes. */
+static enum soft_result soft_resp_unreliable(struct soft_message *msg,
+					     enum soft_result result)
+{
+	switch (result) {
+	case SOFT_NO_PEER:
+		mhca_count(msg->qp->obj.inst, drop_no_peer);
+		return SOFT_OK;
+	case SOFT_RNR:
+	case SOFT_REMOTE_INVALID:
+	case SOFT_REMOTE_ACCESS:
+	case SOFT_REMOTE_OP:
+		return SOFT_OK;
+	default:
+		return result;
+	}
+}
+
+/**
+ * soft_respond() - deliver a connected message, or the next chunk of one
+ * @msg: message; its sender's lane lock held, no rsp.lock, inside srcu
+ *
+ * Return: SOFT_OK: all of it is delivered (UC: or lost); SOFT_MORE: the budget is
+ * used up; SOFT_AGAIN, SOFT_RNR, SOFT_NO_PEER: later; others: the sender's error.
+ */
+enum soft_result soft_respond(struct soft_message *msg)
+{
+	enum soft_result result = SOFT_NO_PEER;
+	struct soft_qp *peer;
+
+	lockdep_assert_held(&msg->qp->si->lane->lock);
+	if (unlikely(msg->wqe->opcode >= ARRAY_SIZE(soft_actions) ||
+		     !soft_actions[msg->wqe->opcode].known))
+		return SOFT_LOCAL_QP_OP;
+	peer = soft_resp_find(msg->qp);
+	if (likely(peer)) {
+		mutex_lock(&peer->rsp.lock);
+		result = soft_resp_execute(msg, peer);
+		mutex_unlock(&peer->rsp.lock);
+	}
+	if (unlikely(msg->qp->type == MLX5_QP_ST_UC))
+		return soft_resp_unreliable(msg, result);
+	return result;
+}

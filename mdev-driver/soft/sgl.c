@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Scatter/gather: key checks, cursors over one end of a copy, and the copy.
+ * Here, and in complete.c, is every place where the engine reaches guest memory
+ * by an address that a guest chose.
+ */
+#include <mhca/kernel.h>
+#include "soft.h"
+
+#define SOFT_ANY_QP	0xffffffU
+
+/* Does @mkey cover [@addr, @addr + @len)? Subtraction form: nothing can wrap. */
+static bool soft_mkey_covers(const struct soft_mkey *mkey, u64 addr, u64 len)
+{
+	if (mkey->length64)
+		return !len || len - 1 <= U64_MAX - addr;
+	return addr >= mkey->start && len <= mkey->len &&
+	       addr - mkey->start <= mkey->len - len;
+}
+
+/* The key if it grants @access to that PD and QP, or NULL. Inside srcu. */
+static const struct soft_mkey *soft_mkey_grant(struct mhca_instance *inst, u32 key, u32 pd,
+					       u32 qpn, u8 access)
+{
+	const struct soft_mkey *mkey = soft_mkey_find(inst, key);
+
+	if (unlikely(!mkey || mkey->pd != pd || (mkey->access & access) != access))
+		return NULL;
+	if (unlikely(mkey->qpn != SOFT_ANY_QP && mkey->qpn != qpn))
+		return NULL;
+	return mkey;
+}
+
+static bool soft_mkey_allows(struct mhca_instance *inst, u32 key, u32 pd, u32 qpn,
+			     u64 addr, u64 len, u8 access)
+{
+	const struct soft_mkey *mkey = soft_mkey_grant(inst, key, pd, qpn, access);
+
+	if (unlikely(!mkey || !soft_mkey_covers(mkey, addr, len)))
+		return false;
+	return mkey->pa || !len ||
+	       (mkey->obj.buffer && !READ_ONCE(mkey->obj.buffer->dead));
+}
+
+static enum soft_result soft_key_error(bool remote)
+{
+	return remote ? SOFT_REMOTE_ACCESS : SOFT_LOCAL_PROT;
+}
+
+/**
+ * soft_key_check() - may all of a range be used?
+ * @inst: whose key
+ * @key: all 32 bits
+ * @pd: PD number it must have
+ * @qpn: on whose behalf
+ * @addr: first address
+ * @len: bytes
+ * @access: enum soft_access bits it must grant
+ * @remote: it is an rkey of a message
+ *
+ * Inside srcu. Return: SOFT_OK, SOFT_REMOTE_ACCESS or SOFT_LOCAL_PROT.
+ */
+enum soft_result soft_key_check(struct mhca_instance *inst, u32 key, u32 pd, u32 qpn,
+				u64 addr, u64 len, u8 access, bool remote)
+{
+	if (likely(soft_mkey_allows(inst, key, pd, qpn, addr, len, access)))
+		return SOFT_OK;
+	return soft_key_error(remote);
+}
+
+/**
+ * soft_sgl_check() - may the local memory of a message be used?
+ * @inst: whose keys
+ * @sgl: segments
+ * @len: bytes of them that will be used
+ * @pd: PD number
+ * @qpn: on whose behalf
+ * @access: enum soft_access bits
+ *
+ * Return: SOFT_OK or SOFT_LOCAL_PROT.
+ */
+enum soft_result soft_sgl_check(struct mhca_instance *inst, const struct soft_sgl *sgl,
+				u64 len, u32 pd, u32 qpn, u8 access)
+{
+	u32 i;
+
+	for (i = 0; i < sgl->n && len; i++) {
+		const struct soft_seg *seg = &sgl->seg[i];
+		u32 use = min_t(u64, len, seg->len);
+
+		if (!seg->inline_data &&
+		    !soft_mkey_allows(inst, seg->lkey, pd, qpn, seg->addr, use, access))
+			return SOFT_LOCAL_PROT;
+		len -= use;
+	}
+	return len ? SOFT_LOCAL_PROT : SOFT_OK;
+}
+
+/**
+ * soft_cursor_seek() - put a cursor at a byte
+ * @cursor: cursor
+ * @at: bytes from the beginning; past the end: at the end
+ */
+void soft_cursor_seek(struct soft_cursor *cursor, u64 at)
+{
+	cursor->seg = 0;
+	cursor->offset = 0;
+	cursor->mkey = NULL;
+	while (cursor->seg < cursor->n_segs && at >= cursor->segs[cursor->seg].len) {
+		at -= cursor->segs[cursor->seg].len;
+		cursor->seg++;
+	}
+	if (cursor->seg < cursor->n_segs)
+		cursor->offset = at;
+}
+
+/**
+ * soft_cursor_advance() - move on inside the current segment, or to the next one
+ * @cursor: cursor
+ * @len: bytes, at most what soft_cursor_run() said
+ */
+void soft_cursor_advance(struct soft_cursor *cursor, u32 len)
+{
+	cursor->offset += len;
+	if (cursor->offset == cursor->segs[cursor->seg].len) {
+		cursor->seg++;
+		cursor->offset = 0;
+		cursor->mkey = NULL;
+	}
+}
+
+/* Bytes at @addr of an MTT key; pages that lie next to each other become one run. */
+static enum soft_result soft_run_mtt(const struct soft_mkey *mkey, u64 addr, u32 want,
+				     void **ptr, u32 *len)
+{
+	const struct mhca_pages *pages = mkey->obj.buffer;
+	/* soft_mkey_covers() has seen that addr >= start */
+	u64 offset = addr - (mkey->start & ~((1ULL << mkey->shift) - 1));
+	u64 page = (offset >> MHCA_PAGE_SHIFT) - pages->first;
+	u32 run;
+
+	*ptr = pages ? mhca_pages_at(pages, offset, &run) : NULL;
+	if (unlikely(!*ptr))
+		return SOFT_LOCAL_PROT;
+	while (run < want && page + 1 < pages->n &&
+	       (u8 *)pages->kva[page + 1] == (u8 *)pages->kva[page] + MHCA_PAGE_SIZE) {
+		run += MHCA_PAGE_SIZE;
+		page++;
+	}
+	*len = min(run, want);
+	return SOFT_OK;
+}
+
+/* Bytes at guest-physical @addr: up to the end of its page. */
+static enum soft_result soft_run_pa(struct mhca_instance *inst, u64 addr, u32 want,
+				    void **ptr, u32 *len)
+{
+	u32 in_page = addr & (MHCA_PAGE_SIZE - 1);
+	void *kva;
+	int err;
+
+	*len = min_t(u32, want, MHCA_PAGE_SIZE - in_page);
+	err = mhca_pa_lookup(inst, addr - in_page, &kva);
+	if (err)
+		return err == -EAGAIN ? SOFT_AGAIN : SOFT_LOCAL_PROT;
+	*ptr = (u8 *)kva + in_page;
+	return SOFT_OK;
+}
+
+/**
+ * soft_cursor_run() - what lies at a cursor
+ * @cursor: cursor; it does not move, but remembers its key
+ * @want: bytes wanted, > 0
+ * @ptr: out: host address
+ * @len: out: bytes there, 1 … @want
+ *
+ * Return: SOFT_OK; SOFT_AGAIN: a page of @len bytes is being pinned; SOFT_LOCAL_PROT or
+ * SOFT_REMOTE_ACCESS: nothing there that may be used, or the end.
+ */
+enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **ptr, u32 *len)
+{
+	const struct soft_seg *seg;
+	enum soft_result result;
+	u64 addr;
+
+	if (unlikely(cursor->seg >= cursor->n_segs))
+		return soft_key_error(cursor->remote);
+	seg = &cursor->segs[cursor->seg];
+	want = min(want, seg->len - cursor->offset);
+	if (seg->inline_data) {
+		*ptr = (void *)(seg->inline_data + cursor->offset);
+		*len = want;
+		return SOFT_OK;
+	}
+	if (!cursor->mkey) {
+		cursor->mkey = soft_mkey_grant(cursor->inst, seg->lkey, cursor->pd,
+					       cursor->qpn, cursor->access);
+		if (unlikely(!cursor->mkey))
+			return soft_key_error(cursor->remote);
+	}
+	addr = seg->addr + cursor->offset;
+	if (unlikely(!soft_mkey_covers(cursor->mkey, addr, want)))
+		return soft_key_error(cursor->remote);
+	if (cursor->mkey->pa)
+		result = soft_run_pa(cursor->inst, addr, want, ptr, len);
+	else
+		result = soft_run_mtt(cursor->mkey, addr, want, ptr, len);
+	if (unlikely(result == SOFT_LOCAL_PROT))
+		return soft_key_error(cursor->remote);
+	return result;
+}
+
+/**
+ * soft_cursor_probe() - ask for every page of a range, touch nothing
+ * @cursor: cursor; moves to the end of the range
+ * @len: bytes
+ *
+ * Asks for all missing pages before it says so, which saves waiting for them one
+ * by one. Return: as soft_cursor_run().
+ */
+enum soft_result soft_cursor_probe(struct soft_cursor *cursor, u64 len)
+{
+	enum soft_result result, all = SOFT_OK;
+	void *ptr;
+	u32 n;
+
+	while (len) {
+		n = min_t(u64, len, MHCA_PAGE_SIZE);
+		result = soft_cursor_run(cursor, n, &ptr, &n);
+		if (result == SOFT_AGAIN)
+			all = SOFT_AGAIN;
+		else if (result != SOFT_OK)
+			return result;
+		soft_cursor_advance(cursor, n);
+		len -= n;
+	}
+	return all;
+}
+
+/**
+ * soft_copy() - copy from one end of a message to the other
+ * @to: guest memory
+ * @from: guest memory or bytes of a WQE
+ * @len: how many
+ * @done: out: how many were copied
+ * @failed: out: the end that a result other than SOFT_OK is about
+ *
+ * Both cursors advance by what was copied. Inside srcu. Return: as
+ * soft_cursor_run().
+ */
+enum soft_result soft_copy(struct soft_cursor *to, struct soft_cursor *from, u64 len,
+			   u64 *done, struct soft_cursor **failed)
+{
+	enum soft_result result;
+	void *src, *dst;
+	u32 n;
+
+	*done = 0;
+	while (*done < len) {
+		n = min_t(u64, len - *done, U32_MAX);
+		*failed = from;
+		result = soft_cursor_run(from, n, &src, &n);
+		if (unlikely(result != SOFT_OK))
+			return result;
+		*failed = to;
+		result = soft_cursor_run(to, n, &dst, &n);
+		if (unlikely(result != SOFT_OK))
+			return result;
+		mhca_guest_write(to->inst, dst, src, n);
+		soft_cursor_advance(from, n);
+		soft_cursor_advance(to, n);
+		*done += n;
+	}
+	*failed = NULL;
+	return SOFT_OK;
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Work queue elements: copied out of guest memory once, then parsed. Nothing here
+ * trusts a length that the guest wrote; a WQE that does not fit its own size, its
+ * opcode or its service type ends as LOCAL_QP_OP_ERR.
+ */
+#include <mhca/kernel.h>
+#include "soft.h"
+
+#define SOFT_BB_SHIFT		6
+#define SOFT_BB			(1U << SOFT_BB_SHIFT)
+#define SOFT_DS			16U
+#define SOFT_INLINE_LEN		0x3ffU
+#define SOFT_LKEY_END		0x100U	/* ends a scatter list */
+#define SOFT_AV_EXT		BIT(31)	/* the address vector has all 48 bytes */
+#define SOFT_AV_GRH		BIT(30)
+#define SOFT_CTRL_CE		0x0c
+#define SOFT_CTRL_FENCE		0xe0
+
+/* Service types as bits, and what an opcode needs behind its control segment. */
+#define SOFT_ST(type)		BIT(MLX5_QP_ST_##type)
+#define SOFT_ST_RELIABLE	(SOFT_ST(RC) | SOFT_ST(XRC))
+#define SOFT_ST_CONNECTED	(SOFT_ST_RELIABLE | SOFT_ST(UC))
+#define SOFT_ST_DATAGRAM	(SOFT_ST(UD) | SOFT_ST(QP0) | SOFT_ST(QP1))
+
+/**
+ * struct soft_opcode - what a send WQE of an opcode looks like
+ * @services: service types (by bit) it is allowed on
+ * @raddr: a remote address segment follows
+ * @atomic: an atomic segment follows that
+ */
+struct soft_opcode {
+	u16 services;
+	bool raddr;
+	bool atomic;
+};
+
+static const struct soft_opcode soft_opcodes[] = {
+	[MLX5_OPCODE_NOP]		= { 0xffff },
+	[MLX5_OPCODE_SEND]		= { SOFT_ST_CONNECTED | SOFT_ST_DATAGRAM },
+	[MLX5_OPCODE_SEND_IMM]		= { SOFT_ST_CONNECTED | SOFT_ST_DATAGRAM },
+	[MLX5_OPCODE_SEND_INVAL]	= { SOFT_ST_RELIABLE },
+	[MLX5_OPCODE_RDMA_WRITE]	= { SOFT_ST_CONNECTED, true },
+	[MLX5_OPCODE_RDMA_WRITE_IMM]	= { SOFT_ST_CONNECTED, true },
+	[MLX5_OPCODE_RDMA_READ]		= { SOFT_ST_RELIABLE, true },
+	[MLX5_OPCODE_ATOMIC_CS]		= { SOFT_ST_RELIABLE, true, true },
+	[MLX5_OPCODE_ATOMIC_FA]		= { SOFT_ST_RELIABLE, true, true },
+};
+
+/**
+ * struct soft_reader - walks the snapshot of a WQE
+ * @at: next segment
+ * @left: bytes left
+ */
+struct soft_reader {
+	const u8 *at;
+	u32 left;
+};
+
+/* The next @bytes (a multiple of 16), or NULL when the WQE is too short. */
+static const void *soft_reader_take(struct soft_reader *reader, u32 bytes)
+{
+	const u8 *at = reader->at;
+
+	if (unlikely(bytes > reader->left))
+		return NULL;
+	reader->at += bytes;
+	reader->left -= bytes;
+	return at;
+}
+
+static bool soft_sgl_add(struct soft_sgl *sgl, const u8 *inline_data, u64 addr,
+			 u32 lkey, u32 len)
+{
+	struct soft_seg *seg;
+
+	if (!len)
+		return true;
+	if (unlikely(sgl->n == SOFT_MAX_SEG))
+		return false;
+	seg = &sgl->seg[sgl->n++];
+	seg->inline_data = inline_data;
+	seg->addr = addr;
+	seg->lkey = lkey;
+	seg->len = len;
+	sgl->len += len;
+	return true;
+}
+
+static bool soft_add_pointer(struct soft_sgl *sgl, const struct mlx5_wqe_data_seg *data)
+{
+	return soft_sgl_add(sgl, NULL, be64_to_cpu(data->addr), be32_to_cpu(data->lkey),
+			    be32_to_cpu(data->byte_count));
+}
+
+/* The rest of a send WQE: pointers and inline data in any order. */
+static bool soft_parse_data(struct soft_reader *reader, struct soft_sgl *sgl)
+{
+	const struct mlx5_wqe_data_seg *data;
+	u32 count, len;
+
+	sgl->n = 0;
+	sgl->len = 0;
+	while (reader->left) {
+		data = (const struct mlx5_wqe_data_seg *)reader->at;
+		count = be32_to_cpu(data->byte_count);
+		if (!(count & MLX5_INLINE_SEG)) {
+			reader->at += SOFT_DS;
+			reader->left -= SOFT_DS;
+			if (!soft_add_pointer(sgl, data))
+				return false;
+			continue;
+		}
+		len = count & SOFT_INLINE_LEN;
+		if (!soft_reader_take(reader, round_up(sizeof(data->byte_count) + len, SOFT_DS)) ||
+		    !soft_sgl_add(sgl, (const u8 *)data + sizeof(data->byte_count), 0, 0, len))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * soft_recv_parse() - the scatter list of a receive WQE
+ * @segs: its data segments, a private copy
+ * @bytes: of them
+ * @sgl: out
+ *
+ * Drivers of the kernel post empty entries as they come, so those are skipped; the
+ * terminator key ends the list early.
+ *
+ * Return: false when an entry cannot be a scatter entry.
+ */
+bool soft_recv_parse(const void *segs, u32 bytes, struct soft_sgl *sgl)
+{
+	const struct mlx5_wqe_data_seg *data = segs;
+	u32 i;
+
+	sgl->n = 0;
+	sgl->len = 0;
+	for (i = 0; i < bytes / SOFT_DS; i++, data++) {
+		if (be32_to_cpu(data->lkey) == SOFT_LKEY_END)
+			break;
+		if (be32_to_cpu(data->byte_count) & MLX5_INLINE_SEG)
+			return false;
+		if (!soft_add_pointer(sgl, data))
+			return false;
+	}
+	return true;
+}
+
+static bool soft_parse_av(struct soft_reader *reader, struct soft_qp *qp,
+			  struct soft_wqe *wqe)
+{
+	const struct mlx5_av *av = soft_reader_take(reader, sizeof(*av));
+	u32 dqpn, flow;
+
+	if (!av)
+		return false;
+	dqpn = be32_to_cpu(av->dqp_dct);
+	/* The short form needs a capability that is never set. */
+	if (!(dqpn & SOFT_AV_EXT))
+		return false;
+	flow = be32_to_cpu(av->grh_gid_fl);
+	wqe->qkey = be32_to_cpu(av->key.qkey.qkey);
+	wqe->dqpn = dqpn & 0xffffff;
+	wqe->av.dlid = be16_to_cpu(av->rlid);
+	wqe->av.slid = qp->si->lid;
+	wqe->av.sl = av->stat_rate_sl & 0xf;
+	wqe->av.grh = flow & SOFT_AV_GRH;
+	wqe->av.sgid_index = flow >> 20;
+	wqe->av.flow = flow & 0xfffff;
+	wqe->av.tclass = av->tclass;
+	wqe->av.hop_limit = av->hop_limit;
+	memcpy(wqe->av.dgid, av->rgid, sizeof(wqe->av.dgid));
+	return true;
+}
+
+static bool soft_parse_raddr(struct soft_reader *reader, struct soft_wqe *wqe)
+{
+	const struct mlx5_wqe_raddr_seg *raddr = soft_reader_take(reader, sizeof(*raddr));
+
+	if (!raddr)
+		return false;
+	wqe->remote_addr = be64_to_cpu(raddr->raddr);
+	wqe->rkey = be32_to_cpu(raddr->rkey);
+	return true;
+}
+
+static bool soft_parse_atomic(struct soft_reader *reader, struct soft_wqe *wqe)
+{
+	const struct mlx5_wqe_atomic_seg *atomic = soft_reader_take(reader, sizeof(*atomic));
+
+	if (!atomic)
+		return false;
+	wqe->swap_add = be64_to_cpu(atomic->swap_add);
+	wqe->compare = be64_to_cpu(atomic->compare);
+	return true;
+}
+
+static bool soft_parse_xrc(struct soft_reader *reader, struct soft_wqe *wqe)
+{
+	const struct mlx5_wqe_xrc_seg *xrc = soft_reader_take(reader, sizeof(*xrc));
+
+	if (!xrc)
+		return false;
+	wqe->xrc_srqn = be32_to_cpu(xrc->xrc_srqn) & 0xffffff;
+	return true;
+}
+
+/* The control segment: everything but the size, which the caller has used. */
+static void soft_parse_ctrl(struct soft_qp *qp, struct soft_wqe *wqe)
+{
+	const struct mlx5_wqe_ctrl_seg *ctrl = (const void *)wqe->raw;
+	u32 word = be32_to_cpu(ctrl->opmod_idx_opcode);
+
+	wqe->index = qp->req.consumer;
+	wqe->opcode = word & MLX5_WQE_CTRL_OPCODE_MASK;
+	wqe->opmod = word >> 24;
+	wqe->fence = ctrl->fm_ce_se & SOFT_CTRL_FENCE;
+	wqe->signalled = (ctrl->fm_ce_se & SOFT_CTRL_CE) >= MLX5_WQE_CTRL_CQ_UPDATE;
+	wqe->solicited = ctrl->fm_ce_se & MLX5_WQE_CTRL_SOLICITED;
+	wqe->imm = ctrl->imm;
+}
+
+static bool soft_parse_send(struct soft_qp *qp, struct soft_wqe *wqe, u32 bytes)
+{
+	struct soft_reader reader = {
+		.at = wqe->raw + sizeof(struct mlx5_wqe_ctrl_seg),
+		.left = bytes - sizeof(struct mlx5_wqe_ctrl_seg),
+	};
+	const struct soft_opcode *op;
+
+	if (wqe->opcode >= ARRAY_SIZE(soft_opcodes))
+		return false;
+	op = &soft_opcodes[wqe->opcode];
+	if (!(op->services & BIT(qp->type)))
+		return false;
+	if (wqe->opcode == MLX5_OPCODE_NOP) {
+		wqe->sgl.n = 0;
+		wqe->sgl.len = 0;
+		return true;
+	}
+	if (qp->type == MLX5_QP_ST_XRC && !soft_parse_xrc(&reader, wqe))
+		return false;
+	if ((SOFT_ST_DATAGRAM & BIT(qp->type)) && !soft_parse_av(&reader, qp, wqe))
+		return false;
+	if (op->raddr && !soft_parse_raddr(&reader, wqe))
+		return false;
+	if (op->atomic && !soft_parse_atomic(&reader, wqe))
+		return false;
+	return soft_parse_data(&reader, &wqe->sgl);
+}
+
+/* @blocks basic blocks from ring position @index: at most two pieces. */
+static int soft_sq_read(const struct soft_ring *ring, u16 index, u32 blocks, void *to)
+{
+	u32 size = 1U << ring->log_size;
+	u32 first = index & (size - 1);
+	u32 n = min(blocks, size - first);
+	int err;
+
+	err = mhca_pages_read(ring->pages, ring->offset + ((u64)first << SOFT_BB_SHIFT),
+			      to, n << SOFT_BB_SHIFT);
+	if (err || n == blocks)
+		return err;
+	return mhca_pages_read(ring->pages, ring->offset, to + (n << SOFT_BB_SHIFT),
+			       (blocks - n) << SOFT_BB_SHIFT);
+}
+
+/**
+ * soft_wqe_peek() - size and opcode of the WQE at the SQ's consumer
+ * @qp: QP
+ * @posted: basic blocks that are posted, > 0
+ * @opcode: out
+ *
+ * For the flush, which must count WQEs and nothing else.
+ *
+ * Return: basic blocks, 1 … @posted; 0 when the ring cannot be read.
+ */
+u32 soft_wqe_peek(struct soft_qp *qp, u32 posted, u8 *opcode)
+{
+	struct mlx5_wqe_ctrl_seg ctrl;
+	u32 size = 1U << qp->req.ring.log_size;
+	u64 at = (u64)(qp->req.consumer & (size - 1)) << SOFT_BB_SHIFT;
+	u32 blocks;
+
+	if (mhca_pages_read(qp->req.ring.pages, qp->req.ring.offset + at, &ctrl, sizeof(ctrl)))
+		return 0;
+	*opcode = be32_to_cpu(ctrl.opmod_idx_opcode) & MLX5_WQE_CTRL_OPCODE_MASK;
+	blocks = DIV_ROUND_UP(be32_to_cpu(ctrl.qpn_ds) & MLX5_WQE_CTRL_DS_MASK,
+			      MLX5_SEND_WQEBB_NUM_DS);
+	return clamp_t(u32, blocks, 1, posted);
+}
+
+/**
+ * soft_wqe_fetch() - copy and parse the WQE at the SQ's consumer
+ * @qp: QP; lane lock held
+ * @posted: basic blocks that are posted, > 0
+ * @wqe: out. After a syntax error index, opcode and blocks are still valid.
+ *
+ * Return: 0 or the CQE syndrome that ends the QP.
+ */
+u8 soft_wqe_fetch(struct soft_qp *qp, u32 posted, struct soft_wqe *wqe)
+{
+	const struct soft_ring *ring = &qp->req.ring;
+	const struct mlx5_wqe_ctrl_seg *ctrl = (const void *)wqe->raw;
+	u32 ds, blocks;
+
+	lockdep_assert_held(&qp->si->lane->lock);
+	if (soft_sq_read(ring, qp->req.consumer, 1, wqe->raw))
+		goto lost;
+	ds = be32_to_cpu(ctrl->qpn_ds) & MLX5_WQE_CTRL_DS_MASK;
+	blocks = DIV_ROUND_UP(ds, MLX5_SEND_WQEBB_NUM_DS);
+	wqe->blocks = clamp_t(u32, blocks, 1, posted);
+	/* The size is decided: what the guest does to the first block is too late. */
+	if (blocks > 1 && blocks <= posted &&
+	    soft_sq_read(ring, qp->req.consumer + 1, blocks - 1, wqe->raw + SOFT_BB))
+		goto lost;
+	soft_parse_ctrl(qp, wqe);
+	if (!blocks || blocks > posted || !soft_parse_send(qp, wqe, ds * SOFT_DS))
+		return MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR;
+	return 0;
+lost:
+	memset(wqe->raw, 0, sizeof(*ctrl));
+	soft_parse_ctrl(qp, wqe);
+	wqe->blocks = 1;
+	return MLX5_CQE_SYNDROME_LOCAL_PROT_ERR;
+}
