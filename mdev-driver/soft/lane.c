@@ -358,7 +358,6 @@ static void soft_uar_zap(struct soft_uar *uar)
 	inst->vmm_ops->zap(inst->vmm, uar->obj.num);
 	uar->sweep_qps = uar->n_qps;
 	uar->sweep_cqs = uar->n_cqs;
-	mhca_count(inst, doorbell_zaps);
 }
 
 static bool soft_poll_uar(struct soft_lane *lane, struct soft_uar *uar, u64 now)

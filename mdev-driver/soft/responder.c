@@ -229,6 +229,23 @@ static bool soft_resp_srq(const struct soft_message *msg, struct soft_qp *peer,
 }
 
 /*
+ * PD number that an rkey must have. An XRC target belongs to no process: its keys are
+ * those of the SRQ that the message names (IBTA A14). false: no such SRQ.
+ */
+static bool soft_resp_pd(const struct soft_message *msg, struct soft_qp *peer, u32 *pd)
+{
+	struct soft_srq *srq;
+
+	*pd = peer->pd;
+	if (peer->type != MLX5_QP_ST_XRC)
+		return true;
+	if (!soft_resp_srq(msg, peer, &srq))
+		return false;
+	*pd = srq->pd;
+	return true;
+}
+
+/*
  * Have @peer hold a receive WQE. One that is held already belongs to a message that
  * was begun and lost, by this requester or an earlier one.
  */
@@ -289,15 +306,18 @@ static enum soft_result soft_resp_check_remote(const struct soft_message *msg,
 					       struct soft_qp *peer, u8 access)
 {
 	const struct soft_wqe *wqe = msg->wqe;
+	u32 pd;
 
 	/* The operation is not enabled: an invalid request (IBTA 9.7.4.1.2). */
 	if (!(peer->rsp.access & access))
 		return soft_resp_nak(peer, SOFT_REMOTE_INVALID);
 	if (access == SOFT_REMOTE_ATOMIC && !IS_ALIGNED(wqe->remote_addr, sizeof(u64)))
 		return soft_resp_nak(peer, SOFT_REMOTE_INVALID);
+	if (!soft_resp_pd(msg, peer, &pd))
+		return soft_resp_nak(peer, SOFT_REMOTE_INVALID);
 	/* Without a payload the key is not looked at. */
 	if (wqe->sgl.len &&
-	    soft_key_check(peer->obj.inst, wqe->rkey, peer->pd, peer->obj.num,
+	    soft_key_check(peer->obj.inst, wqe->rkey, pd, peer->obj.num,
 			   wqe->remote_addr, wqe->sgl.len, access, true) != SOFT_OK)
 		return soft_resp_nak(peer, SOFT_REMOTE_ACCESS);
 	return SOFT_OK;
@@ -362,7 +382,9 @@ static void soft_resp_ends(const struct soft_message *msg, struct soft_qp *peer,
 		one->addr = wqe->remote_addr;
 		one->lkey = wqe->rkey;
 		one->len = wqe->sgl.len;
-		remote->pd = peer->pd;
+		/* An SRQ that went since the message began leaves a PD no key has. */
+		if (!soft_resp_pd(msg, peer, &remote->pd))
+			remote->pd = U32_MAX;
 		remote->access = access;
 		remote->remote = true;
 		remote->segs = one;

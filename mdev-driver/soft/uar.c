@@ -27,8 +27,11 @@ static enum mhca_syndrome soft_uar_create(struct mhca_cmd *cmd)
 	if (syndrome) {
 		free_page((unsigned long)uar->page);
 		uar->page = NULL;
+		return syndrome;
 	}
-	return syndrome;
+	/* A guest that touched the index before it existed has something else mapped. */
+	cmd->inst->vmm_ops->zap(cmd->inst->vmm, uar->obj.num);
+	return MHCA_SYN_NONE;
 }
 
 static void soft_uar_destroy(struct mhca_object *obj)
