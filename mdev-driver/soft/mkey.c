@@ -7,7 +7,6 @@
 #include "soft.h"
 
 #define SOFT_MKC_ANY_QP		0xffffffU
-#define SOFT_PD_NONE		0xffffffffU
 
 static u8 soft_mkey_access(const void *mkc)
 {
@@ -64,12 +63,14 @@ static enum mhca_syndrome soft_mkey_create(struct mhca_cmd *cmd)
 	struct soft_mkey *mkey = (struct soft_mkey *)cmd->obj;
 	enum mhca_syndrome syndrome;
 
+	if (!cmd->ref[0])
+		return MHCA_SYN_NO_OBJECT;
 	/* Without UMR nothing could ever fill a free key or invalidate one. */
 	if (MLX5_GET(mkc, mkc, free) || MLX5_GET(mkc, mkc, bsf_en) ||
 	    MLX5_GET(mkc, mkc, en_rinval) || MLX5_GET(mkc, mkc, access_mode_4_2))
 		return MHCA_SYN_ACCESS_MODE;
 
-	mkey->pd = cmd->ref[0] ? cmd->ref[0]->num : SOFT_PD_NONE;
+	mkey->pd = cmd->ref[0]->num;
 	mkey->qpn = MLX5_GET(mkc, mkc, qpn);
 	mkey->access = soft_mkey_access(mkc);
 	mkey->length64 = MLX5_GET(mkc, mkc, length64);

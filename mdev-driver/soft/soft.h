@@ -471,7 +471,7 @@ enum soft_result soft_sgl_check(struct mhca_instance *inst, const struct soft_sg
  * @pd: PD number (also in @attr; the data path's copies follow)
  * @remote_qpn: connected services
  * @qkey: UD
- * @deth_sqpn: source QPN shown to receivers (1 for GSI senders)
+ * @deth_sqpn: source QPN shown to receivers of datagrams
  * @user_index: CQE version 1
  * @mtu: bytes
  * @av: primary path
@@ -769,6 +769,8 @@ struct soft_message {
 	u8 min_rnr;
 };
 
+/* responder.c: the instance that @qp's messages to @dlid reach, or NULL. Inside srcu. */
+struct soft_instance *soft_route(const struct soft_qp *qp, u16 dlid);
 /* responder.c: deliver RC, UC, XRC messages directly: one copy, the peer's CQE. */
 enum soft_result soft_respond(struct soft_message *msg);
 /* Take the next receive WQE of @qp or its SRQ (rsp.lock held). SOFT_RNR: none. */
