@@ -146,7 +146,7 @@ static void *soft_cq_cell(const struct soft_cq *cq)
 static void soft_cqe_store(struct soft_cq *cq, u64 *cell, const union soft_cqe_raw *raw)
 {
 	memcpy(cell, raw->words, sizeof(raw->words) - sizeof(raw->words[0]));
-	smp_wmb();
+	smp_wmb();	/* the rest before the last word */
 	WRITE_ONCE(cell[7], raw->words[7]);
 	mhca_guest_dirty(cq->obj.inst, cell, sizeof(*raw));
 }
@@ -179,8 +179,11 @@ static bool soft_cq_write(struct soft_cq *cq, struct soft_qp *qp,
 	soft_cqe_store(cq, cell, &raw);
 	cq->pi++;
 	mhca_count(cq->obj.inst, cqes);
-	if (soft_cqe_is_error(cqe))
+	if (soft_cqe_is_error(cqe)) {
 		mhca_count(cq->obj.inst, error_cqes);
+		trace_mhca_error_cqe(cq->obj.inst->id.name, qp->obj.num, cqe->opcode,
+				     cqe->syndrome, cqe->vendor);
+	}
 	if (cqe->solicited || soft_cqe_is_error(cqe))
 		cq->pi_solicited = cq->pi;
 	return true;
@@ -245,7 +248,7 @@ static void soft_cq_notify(struct soft_cq *cq, __be32 *record, bool late)
 	lockdep_assert_held(&cq->lock);
 	if (!cq->eq)
 		return;
-	smp_mb();
+	smp_mb();	/* CQE or arm before the other one's word */
 	arm = READ_ONCE(record[1]);
 	if (arm == SOFT_ARM_NONE)
 		return;

@@ -36,7 +36,6 @@ struct soft_grh {
  * struct soft_packet - a datagram on its way
  * @qp: sender
  * @wqe: its WQE
- * @src_qpn: QPN shown to receivers
  * @qkey: Q_Key
  * @grh: its header; valid when wqe->av.grh
  * @probing: nobody gets it yet, and nobody counts a drop
@@ -46,7 +45,6 @@ struct soft_grh {
 struct soft_packet {
 	struct soft_qp *qp;
 	struct soft_wqe *wqe;
-	u32 src_qpn;
 	u32 qkey;
 	struct soft_grh grh;
 	bool probing;
@@ -61,18 +59,6 @@ struct soft_packet {
 	} while (0)
 
 /* ---- The packet ----------------------------------------------------------- */
-
-static u32 soft_dgram_source(const struct soft_qp *qp)
-{
-	switch (qp->type) {
-	case MLX5_QP_ST_QP0:
-		return 0;
-	case MLX5_QP_ST_QP1:
-		return 1;
-	default:
-		return qp->deth_sqpn ? qp->deth_sqpn : qp->obj.num;
-	}
-}
 
 static void soft_dgram_grh(struct soft_packet *pkt)
 {
@@ -101,7 +87,6 @@ static void soft_dgram_fill(struct soft_packet *pkt, struct soft_qp *qp, struct 
 {
 	pkt->qp = qp;
 	pkt->wqe = wqe;
-	pkt->src_qpn = soft_dgram_source(qp);
 	pkt->qkey = wqe->qkey & SOFT_QKEY_CONTROLLED ? qp->qkey : wqe->qkey;
 	pkt->probing = false;
 	pkt->waits = false;
@@ -258,7 +243,7 @@ static void soft_dgram_complete(struct soft_qp *to, const struct soft_packet *pk
 		.bytes = SOFT_GRH_BYTES + wqe->sgl.len,
 		.solicited = wqe->solicited,
 		.grh = wqe->av.grh,
-		.src_qpn = pkt->src_qpn,
+		.src_qpn = pkt->qp->deth_sqpn,
 		.slid = pkt->qp->si->lid,
 		.sl = wqe->av.sl,
 	};
@@ -318,7 +303,7 @@ static enum soft_result soft_dgram_end(struct soft_packet *pkt)
 
 static struct soft_qp *soft_dgram_find(const struct soft_packet *pkt)
 {
-	struct soft_instance *si = soft_instance_by_lid(pkt->qp->si->hca, pkt->wqe->av.dlid);
+	struct soft_instance *si = soft_route(pkt->qp, pkt->wqe->av.dlid);
 	struct soft_qp *to;
 
 	if (!si)
@@ -352,7 +337,8 @@ static enum soft_result soft_dgram_unicast(struct soft_packet *pkt)
 
 static void soft_dgram_each(struct soft_qp *to, struct soft_packet *pkt, bool deliver)
 {
-	if (to->type != MLX5_QP_ST_UD || soft_mcast_blocked(pkt->qp, to))
+	if (to->type != MLX5_QP_ST_UD || soft_mcast_blocked(pkt->qp, to) ||
+	    !soft_route(pkt->qp, to->si->lid))
 		return;
 	mutex_lock(&to->rsp.lock);
 	if (deliver)

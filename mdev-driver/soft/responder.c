@@ -46,9 +46,25 @@ static const struct soft_action soft_actions[] = {
 
 /* ---- Who answers -------------------------------------------------------- */
 
+/**
+ * soft_route() - the instance at the other end
+ * @qp: sender
+ * @dlid: where to
+ *
+ * Inside srcu. Return: NULL when there is none, or one of the two ports is down.
+ */
+struct soft_instance *soft_route(const struct soft_qp *qp, u16 dlid)
+{
+	struct soft_instance *si = soft_instance_by_lid(qp->si->hca, dlid);
+
+	if (!si || !READ_ONCE(si->inst->port.up) || !READ_ONCE(qp->obj.inst->port.up))
+		return NULL;
+	return si;
+}
+
 static struct soft_qp *soft_resp_find(const struct soft_qp *qp)
 {
-	struct soft_instance *si = soft_instance_by_lid(qp->si->hca, qp->av.dlid);
+	struct soft_instance *si = soft_route(qp, qp->av.dlid);
 
 	return si ? soft_qp_find(si->inst, qp->remote_qpn) : NULL;
 }
@@ -87,7 +103,6 @@ static enum soft_result soft_rq_take(struct soft_qp *qp, struct soft_recv *recv)
 	u32 stride = min_t(u32, 1U << ring->log_stride, MHCA_MAX_WQE_RQ);
 	u32 size = 1U << ring->log_size;
 	u8 raw[MHCA_MAX_WQE_RQ] __aligned(8);
-	u32 skip = 0;
 	u16 posted;
 	u64 at;
 
@@ -103,9 +118,7 @@ static enum soft_result soft_rq_take(struct soft_qp *qp, struct soft_recv *recv)
 	if (mhca_pages_read(ring->pages, at, raw, stride))
 		return SOFT_MEMORY_LOST;
 	recv->counter = qp->rsp.consumer++;
-	if (MLX5_GET(qpc, qp->attr, wq_signature))
-		skip = sizeof(struct mlx5_rwqe_sig);
-	if (unlikely(!soft_recv_parse(raw + skip, stride - skip, &recv->sgl)))
+	if (unlikely(!soft_recv_parse(raw, stride, &recv->sgl)))
 		return SOFT_LOCAL_QP_OP;
 	return SOFT_OK;
 }

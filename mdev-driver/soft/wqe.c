@@ -8,7 +8,7 @@
 #include "soft.h"
 
 #define SOFT_BB_SHIFT		6
-#define SOFT_BB			(1U << SOFT_BB_SHIFT)
+#define SOFT_BB			BIT(SOFT_BB_SHIFT)
 #define SOFT_DS			16U
 #define SOFT_INLINE_LEN		0x3ffU
 #define SOFT_LKEY_END		0x100U	/* ends a scatter list */
