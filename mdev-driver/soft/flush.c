@@ -158,12 +158,6 @@ static void soft_stop_requester(struct soft_qp *qp)
 	qp->req.rnr_retries = 0;
 }
 
-static void soft_set_error(struct soft_qp *qp, u8 state)
-{
-	trace_mhca_qp_state(qp->obj.inst->id.name, qp->obj.num, qp->state, state);
-	qp->state = state;
-}
-
 /* Look at it at once, and then often again: a drain follows soon. */
 static void soft_watch_error(struct soft_qp *qp)
 {
@@ -186,7 +180,7 @@ void soft_qp_to_sq_error(struct soft_qp *qp)
 	if (qp->state != MLX5_QP_STATE_RTS)
 		return;
 	mutex_lock(&qp->rsp.lock);
-	soft_set_error(qp, MLX5_QP_STATE_SQER);
+	soft_qp_set_state(qp, MLX5_QP_STATE_SQER);
 	mutex_unlock(&qp->rsp.lock);
 	soft_stop_requester(qp);
 	soft_watch_error(qp);
@@ -202,7 +196,7 @@ void soft_qp_to_error(struct soft_qp *qp)
 	if (qp->state == MLX5_QP_STATE_ERR)
 		return;
 	mutex_lock(&qp->rsp.lock);
-	soft_set_error(qp, MLX5_QP_STATE_ERR);
+	soft_qp_set_state(qp, MLX5_QP_STATE_ERR);
 	qp->rsp.dead = true;
 	soft_flush_held(qp);
 	mutex_unlock(&qp->rsp.lock);

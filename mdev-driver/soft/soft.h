@@ -876,6 +876,8 @@ bool soft_qp_flush(struct soft_qp *qp);
 void soft_qp_reset(struct soft_qp *qp);
 /* qp_modify.c: MODIFY, all opcodes (soft_qp_ops.modify) */
 enum mhca_syndrome soft_qp_modify(struct mhca_cmd *cmd);
+/* qp_modify.c: the one place where a state changes; lane->lock and rsp.lock held */
+void soft_qp_set_state(struct soft_qp *qp, u8 state);
 /* qp_modify.c: the data path's copies of @qp->attr; lane->lock and rsp.lock held */
 void soft_qp_refresh(struct soft_qp *qp);
 
