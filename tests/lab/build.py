@@ -127,7 +127,7 @@ def _ensure(suite, modules, kernel):
     log = d / "build.log"
     (d / "out/bin").mkdir(parents=True, exist_ok=True)
     names = snapshot(d / "src")
-    image_key = (image.image_dir(suite) / "key").read_text()
+    image_key = image.key(suite)
     kdir, binds = f"/lib/modules/{image.kernel_version(suite)}/build", ()
     if kernel:
         kdir, binds = "/srv", ((kernel[1], "srv"),)

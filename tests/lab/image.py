@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One image per Debian suite, good for both roles: host and guest.
 
-build/lab/<suite>/image/ holds rootfs/ (for native chroot builds), rootfs.sqfs,
-vmlinuz, initrd and `version` (the kernel's). It is rebuilt when the package
-list or a script that goes into it changes.
+build/lab/<suite>/image.<key>/ holds rootfs/ (for native chroot builds),
+rootfs.sqfs, vmlinuz, `version` (the kernel's) and initrd.<key>. The key is a
+hash of what the image is made of, so a changed package list makes a new image
+and VMs that still run keep theirs. Our own init scripts travel in the initrd,
+which is made anew in a second when one of them changes.
 """
 
 import lzma
@@ -11,11 +13,15 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
+import time
 
 from common import (LAB, SUITES, LabError, cache_dir, digest, locked,
                     need_root, run, step)
 
 FILES = LAB / "files"
+FORMAT = "1"                    # raise it when the way of building changes
+KEEP_SECONDS = 6 * 3600         # VMs may still run from an older image
 
 COMMON_PACKAGES = """
     linux-image-amd64 linux-headers-amd64 gcc make libc6-dev libibverbs-dev
@@ -67,14 +73,19 @@ def sources(suite):
 
 def key(suite):
     """What the image is made of, as a hash."""
-    return digest(suite, " ".join(COMMON_PACKAGES + EXCLUDE + INCLUDE),
-                  " ".join(EARLY_MODULES), "\n".join(sources(suite)),
-                  *sorted(FILES.iterdir()), pathlib.Path(__file__))
+    return digest(FORMAT, suite, " ".join(COMMON_PACKAGES + EXCLUDE + INCLUDE),
+                  "\n".join(sources(suite)))
 
 
 def image_dir(suite):
     """Where the image of a suite is."""
-    return cache_dir() / suite / "image"
+    return cache_dir() / suite / f"image.{key(suite)}"
+
+
+def initrd(suite):
+    """The initramfs of a suite's image; it carries our init scripts."""
+    k = digest(" ".join(EARLY_MODULES), *sorted(FILES.iterdir()))
+    return image_dir(suite) / f"initrd.{k}"
 
 
 def kernel_version(suite):
@@ -82,56 +93,48 @@ def kernel_version(suite):
     return (image_dir(suite) / "version").read_text().strip()
 
 
-def is_current(suite):
-    """True if the cached image was made from the same inputs."""
-    try:
-        return (image_dir(suite) / "key").read_text().strip() == key(suite)
-    except OSError:
-        return False
-
-
 def ensure(suite):
     """Build the image of a suite unless the cached one is current."""
     if suite not in SUITES:
         raise LabError(f"unknown suite {suite}; one of {' '.join(SUITES)}")
-    if is_current(suite):
+    if initrd(suite).exists():
         return image_dir(suite)
     need_root()
     with locked(cache_dir() / f".{suite}.lock", f"the {suite} image"):
-        if not is_current(suite):
+        if not image_dir(suite).exists():
             build(suite)
+        if not initrd(suite).exists():
+            make_initrd(image_dir(suite) / "rootfs", kernel_version(suite),
+                        initrd(suite), EARLY_MODULES)
     return image_dir(suite)
 
 
 def build(suite):
-    """mmdebstrap, squashfs, kernel, initramfs; then move into place."""
+    """mmdebstrap, squashfs, kernel; then move into place."""
     final = image_dir(suite)
     new = final.with_name("image.new")
     log = final.with_name("image.log")
+    for old in final.parent.glob("image.*/"):
+        if old.is_dir() and time.time() - old.stat().st_mtime > KEEP_SECONDS:
+            shutil.rmtree(old)
     if new.exists():
         shutil.rmtree(new)
     new.mkdir(parents=True)
     log.unlink(missing_ok=True)
     step("image", f"{suite}: mmdebstrap from {mirror()} (log {log})")
     bootstrap(suite, new / "rootfs", log)
-    step("image", f"{suite}: kernel and initramfs")
     version = extract_kernel(new)
-    make_initrd(new / "rootfs", version, new / "initrd",
-                EARLY_MODULES)
     step("image", f"{suite}: squashfs")
     run(["mksquashfs", new / "rootfs", new / "rootfs.sqfs", "-comp", "lz4",
          "-noappend", "-no-progress", "-e", "boot", "var/cache/apt",
          "var/lib/apt/lists"], log=log)
-    (new / "key").write_text(key(suite) + "\n")
-    if final.exists():
-        shutil.rmtree(final)
     new.rename(final)
     size = (final / "rootfs.sqfs").stat().st_size >> 20
     step("image", f"{suite}: ready, kernel {version}, {size} MiB")
 
 
 def bootstrap(suite, root, log):
-    """The Debian root file system, with our two init scripts in it."""
+    """The Debian root file system."""
     opts = [f"--dpkgopt=path-exclude={p}" for p in EXCLUDE]
     opts += [f"--dpkgopt=path-include={p}" for p in INCLUDE]
     opts += ["--dpkgopt=force-confold", "--dpkgopt=force-confdef",
@@ -143,8 +146,6 @@ def bootstrap(suite, root, log):
     hooks = ["--essential-hook=mkdir -p \"$1/etc/initramfs-tools\" && "
              "echo update_initramfs=no > "
              "\"$1/etc/initramfs-tools/update-initramfs.conf\"",
-             f"--customize-hook=copy-in {FILES}/mhca-init "
-             f"{FILES}/mhca-agent /usr/sbin",
              "--customize-hook=echo mhca > \"$1/etc/hostname\"",
              "--customize-hook=rm -f \"$1/etc/resolv.conf\""]
     if suite == "bookworm":
@@ -195,17 +196,18 @@ def plain_module(path):
 
 
 def make_initrd(root, version, target, names):
-    """busybox, the early modules in load order, and our first init."""
-    tree = target.with_name(target.name + ".tree")
-    if tree.exists():
-        shutil.rmtree(tree)
+    """busybox, the early modules in load order, and our init scripts."""
+    tree = pathlib.Path(tempfile.mkdtemp(prefix="mhca-initrd-"))
     for d in ("bin", "dev", "proc", "sys", "ro", "rw", "new", "mod"):
         (tree / d).mkdir(parents=True)
     busybox = next(p for p in (root / "bin/busybox", root / "usr/bin/busybox")
                    if p.exists())
     shutil.copy(busybox, tree / "bin/busybox")
     shutil.copy(FILES / "initramfs-init", tree / "init")
-    (tree / "init").chmod(0o755)
+    for name in ("init", "mhca-init", "mhca-agent"):
+        if name != "init":
+            shutil.copy(FILES / name, tree / name)
+        (tree / name).chmod(0o755)
     if names:
         for i, f in enumerate(module_files(root, version, names)):
             name = f.name.split(".")[0]
@@ -215,5 +217,7 @@ def make_initrd(root, version, target, names):
     data = subprocess.run(["cpio", "--null", "-o", "-H", "newc", "--quiet",
                            "-R", "0:0"], cwd=tree, input=files, check=True,
                           stdout=subprocess.PIPE).stdout
-    target.write_bytes(data)
+    tmp = target.with_name(target.name + ".tmp")
+    tmp.write_bytes(data)
+    tmp.rename(target)
     shutil.rmtree(tree)

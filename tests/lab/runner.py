@@ -72,7 +72,7 @@ def host_vm(args, guests, debug, logs, interactive=False):
         kw = {"kernel": debug.kernel, "initrd": debug.initrd,
               "cmdline": debug.cmdline}
         shares.append(("modules", debug.modules, False))
-    return HostVM(image.image_dir(args.suite), logs, disks=disks, shares=shares,
+    return HostVM(args.suite, logs, disks=disks, shares=shares,
                   interactive=interactive, **kw)
 
 
@@ -91,7 +91,8 @@ def lab_config(args, guests, here=False):
         where, out = img(s)
         serial = "img-root" if s == args.suite else f"img-{s}"
         conf["guests"][s] = {"kernel": f"{where}/vmlinuz",
-                             "initrd": f"{where}/initrd", "out": out,
+                             "initrd": f"{where}/{image.initrd(s).name}",
+                             "out": out,
                              "disk": f"{where}/rootfs.sqfs" if here else None,
                              "serial": serial}
     return json.dumps(conf, indent=1)

@@ -13,6 +13,7 @@ import time
 from channel import Channel, ChannelError
 from common import BUILD, DEFAULT_SUITE, LabError, step, tail
 from image import image_dir
+from image import initrd as suite_initrd
 
 # A 5-level page table only makes an emulated page walk longer.
 TCG_CPU = "max,-la57"
@@ -96,10 +97,11 @@ def accel(kernel, initrd):
 class HostVM:
     """One host VM. Use as a context manager: it never outlives the block."""
 
-    def __init__(self, image, logs, *, disks=(), shares=(), cmdline="",
+    def __init__(self, suite, logs, *, disks=(), shares=(), cmdline="",
                  kernel=None, initrd=None, interactive=False):
+        image = image_dir(suite)
         self.kernel = kernel or image / "vmlinuz"
-        self.initrd = initrd or image / "initrd"
+        self.initrd = initrd or suite_initrd(suite)
         self.disks = [("img-root", image / "rootfs.sqfs"), *disks]
         self.shares = shares
         self.cmdline = BASE_CMDLINE + "mhca.role=host " + cmdline
