@@ -335,9 +335,15 @@ void soft_qp_refresh(struct soft_qp *qp)
 
 /* ---- Commands ---------------------------------------------------------- */
 
-/* Both locks held. */
-static void soft_qp_set_state(struct soft_qp *qp, u8 state)
+/**
+ * soft_qp_set_state() - the one place where a QP's state changes
+ * @qp: QP; its lane's lock and rsp.lock are held
+ * @state: MLX5_QP_STATE_*
+ */
+void soft_qp_set_state(struct soft_qp *qp, u8 state)
 {
+	lockdep_assert_held(&qp->si->lane->lock);
+	lockdep_assert_held(&qp->rsp.lock);
 	trace_mhca_qp_state(qp->obj.inst->id.name, qp->obj.num, qp->state, state);
 	qp->state = state;
 	MLX5_SET(qpc, qp->attr, state, state);
