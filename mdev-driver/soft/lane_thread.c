@@ -24,12 +24,14 @@ static void soft_lane_sleep(struct soft_lane *lane, u64 deadline)
 
 	set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 	if (!atomic_read(&lane->wake) && !kthread_should_stop()) {
+		WRITE_ONCE(lane->asleep, true);
 		trace_mhca_lane(lane->index, false);
 		if (deadline == U64_MAX)
 			schedule();
 		else
 			schedule_hrtimeout_range(&expires, SOFT_SLEEP_SLACK_NS,
 						 HRTIMER_MODE_ABS);
+		WRITE_ONCE(lane->asleep, false);
 		trace_mhca_lane(lane->index, true);
 	}
 	__set_current_state(TASK_RUNNING);

@@ -629,6 +629,7 @@ struct soft_lane_params {
  * @failed: QPs that another lane wants in ERR
  * @attention: CQs that owe an event or have failed (soft_cq.attention_node)
  * @wake: flag set by soft_lane_wake(), consumed by the thread
+ * @asleep: the thread sleeps; written by it, a hint for everybody else
  * @thread: the kthread's handle (lane_thread.c)
  * @turns: turns taken
  */
@@ -652,6 +653,7 @@ struct soft_lane {
 	struct list_head failed;
 	struct list_head attention;
 	atomic_t wake;
+	bool asleep;
 	void *thread;
 	u64 turns;
 };

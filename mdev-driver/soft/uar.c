@@ -78,6 +78,8 @@ void soft_uar_touch(struct soft_uar *uar)
 	}
 	spin_unlock(&lane->touch_lock);
 
+	if (READ_ONCE(lane->asleep))
+		mhca_count(uar->obj.inst, lane_wakes);
 	soft_lane_wake(lane);
 }
 
