@@ -502,7 +502,7 @@ struct soft_qp {
 	struct soft_instance *si;
 	u8 type;
 	u8 state;
-	u8 attr[MLX5_ST_SZ_BYTES(qpc)];
+	u8 attr[MLX5_ST_SZ_BYTES(qpc)] __aligned(8);
 	u32 pd;
 	u32 remote_qpn;
 	u32 qkey;
