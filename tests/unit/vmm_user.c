@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The user-space front end: memory, interrupts, doorbell pages, commands. */
+#define _GNU_SOURCE
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm_user.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n)		((void)(p), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n)	((void)(p), (void)(n))
+#endif
+
+/* ---- Addresses ------------------------------------------------------- */
+
+/*
+ * Guest page -> guest-physical page: the 64 pages of a group in another order, and
+ * an involution, so that the same function goes both ways.
+ */
+static u64 scramble(const struct vmm_user *vmm, u64 page)
+{
+	u64 low = page & 63;
+
+	if (vmm->linear)
+		return page;
+	low = (low & 1) << 5 | (low & 2) << 3 | (low & 4) << 1 | (low & 8) >> 1 |
+	      (low & 16) >> 3 | (low & 32) >> 5;
+	return (page & ~63ULL) | low;
+}
+
+u64 vmm_user_iova(struct vmm_user *vmm, const void *va)
+{
+	u64 at = (u64)((const u8 *)va - vmm->guest);
+
+	if (at >= vmm->pages * PAGE_SIZE)
+		return ~0ULL;
+	return VMM_USER_IOVA + scramble(vmm, at >> PAGE_SHIFT) * PAGE_SIZE + offset_in_page(at);
+}
+
+/* Index of the page at @iova (by IOVA), or -1 when there is none. */
+static s64 page_index(const struct vmm_user *vmm, u64 iova)
+{
+	u64 page = (iova - VMM_USER_IOVA) >> PAGE_SHIFT;
+
+	if (iova < VMM_USER_IOVA || page >= vmm->pages || test_bit(page, vmm->hole))
+		return -1;
+	return (s64)page;
+}
+
+static u8 *host_page(const struct vmm_user *vmm, u64 index)
+{
+	return vmm->host + scramble(vmm, index) * PAGE_SIZE;
+}
+
+/* ---- mhca_vmm_ops ---------------------------------------------------- */
+
+static void page_pin(struct vmm_user *vmm, u64 index)
+{
+	if (!vmm->pins[index]++)
+		ASAN_UNPOISON_MEMORY_REGION(host_page(vmm, index), PAGE_SIZE);
+	vmm->pinned++;
+}
+
+static void page_unpin(struct vmm_user *vmm, u64 index)
+{
+	if (!vmm->pins[index])
+		shim_warn(__FILE__, __LINE__, "page unpinned more often than pinned");
+	if (!--vmm->pins[index])
+		ASAN_POISON_MEMORY_REGION(host_page(vmm, index), PAGE_SIZE);
+	vmm->pinned--;
+}
+
+static int user_pin(void *arg, u64 iova, u64 npages, bool write, void **kva)
+{
+	struct vmm_user *vmm = arg;
+	int ret = 0;
+	u64 i;
+
+	(void)write;
+	might_sleep();
+	if (iova & (PAGE_SIZE - 1))
+		shim_warn(__FILE__, __LINE__, "pin of an unaligned address");
+	pthread_mutex_lock(&vmm->lock);
+	if (++vmm->pin_calls == vmm->pin_fail_at)
+		ret = -ENOMEM;
+	else if (vmm->pinned + (s64)npages > vmm->pin_limit)
+		ret = -EDQUOT;
+	for (i = 0; !ret && i < npages; i++) {
+		s64 index = page_index(vmm, iova + i * PAGE_SIZE);
+
+		if (index < 0) {
+			ret = -EFAULT;
+			break;
+		}
+		page_pin(vmm, (u64)index);
+		kva[i] = host_page(vmm, (u64)index);
+	}
+	while (ret && i-- > 0)
+		if (ret == -EFAULT)
+			page_unpin(vmm, (u64)page_index(vmm, iova + i * PAGE_SIZE));
+	pthread_mutex_unlock(&vmm->lock);
+	return ret;
+}
+
+static void user_unpin(void *arg, u64 iova, u64 npages)
+{
+	struct vmm_user *vmm = arg;
+	u64 i;
+
+	pthread_mutex_lock(&vmm->lock);
+	for (i = 0; i < npages; i++) {
+		u64 page = (iova - VMM_USER_IOVA) / PAGE_SIZE + i;
+
+		if (iova < VMM_USER_IOVA || page >= vmm->pages)
+			shim_warn(__FILE__, __LINE__, "unpin outside guest memory");
+		page_unpin(vmm, page);
+	}
+	pthread_mutex_unlock(&vmm->lock);
+}
+
+static int copy(struct vmm_user *vmm, u64 iova, void *buf, size_t len, bool write)
+{
+	might_sleep();
+	while (len) {
+		size_t run = min(len, PAGE_SIZE - offset_in_page(iova));
+		s64 index = page_index(vmm, iova);
+		u8 *at;
+
+		if (index < 0)
+			return -EFAULT;
+		at = vmm->guest + scramble(vmm, (u64)index) * PAGE_SIZE + offset_in_page(iova);
+		if (write)
+			memcpy(at, buf, run);
+		else
+			memcpy(buf, at, run);
+		buf = (u8 *)buf + run;
+		iova += run;
+		len -= run;
+	}
+	return 0;
+}
+
+static int user_read(void *arg, u64 iova, void *buf, size_t len)
+{
+	return copy(arg, iova, buf, len, false);
+}
+
+static int user_write(void *arg, u64 iova, const void *buf, size_t len)
+{
+	return copy(arg, iova, (void *)buf, len, true);
+}
+
+static void user_raise(void *arg, u32 vector)
+{
+	struct vmm_user *vmm = arg;
+	u64 one = 1;
+
+	if (vector >= VMM_USER_VECTORS)
+		shim_warn(__FILE__, __LINE__, "vector %u does not exist", vector);
+	__atomic_add_fetch(&vmm->raised[vector], 1, __ATOMIC_SEQ_CST);
+	if (vmm->irq[vector] >= 0 && write(vmm->irq[vector], &one, sizeof(one)) < 0)
+		shim_warn(__FILE__, __LINE__, "eventfd");
+}
+
+static void user_kick(void *arg)
+{
+	struct vmm_user *vmm = arg;
+
+	if (!__atomic_exchange_n(&vmm->work_pending, 1, __ATOMIC_SEQ_CST) && vmm->threaded)
+		sem_post(&vmm->work);
+}
+
+static void user_zap(void *arg, u32 index)
+{
+	struct vmm_user *vmm = arg;
+
+	might_sleep();
+	if (index >= MHCA_UAR_END)
+		shim_warn(__FILE__, __LINE__, "zap of UAR %u", index);
+	spin_lock(&vmm->uar_lock);
+	vmm->uar_page[index] = NULL;
+	vmm->zaps++;
+	spin_unlock(&vmm->uar_lock);
+}
+
+static const struct mhca_vmm_ops user_ops = {
+	.pin = user_pin,
+	.unpin = user_unpin,
+	.read = user_read,
+	.write = user_write,
+	.raise = user_raise,
+	.kick = user_kick,
+	.zap = user_zap,
+};
+
+/* ---- Commands -------------------------------------------------------- */
+
+bool vmm_user_work(struct vmm_user *vmm)
+{
+	if (!__atomic_exchange_n(&vmm->work_pending, 0, __ATOMIC_SEQ_CST))
+		return false;
+	mhca_prm_work(vmm->inst);
+	return true;
+}
+
+static void *worker(void *arg)
+{
+	struct vmm_user *vmm = arg;
+
+	for (;;) {
+		sem_wait(&vmm->work);
+		if (__atomic_load_n(&vmm->stop, __ATOMIC_ACQUIRE))
+			return NULL;
+		vmm_user_work(vmm);
+	}
+}
+
+static void worker_start(struct vmm_user *vmm)
+{
+	__atomic_store_n(&vmm->stop, 0, __ATOMIC_RELEASE);
+	sem_init(&vmm->work, 0, 0);
+	if (pthread_create(&vmm->worker, NULL, worker, vmm))
+		shim_warn(__FILE__, __LINE__, "pthread_create");
+}
+
+static void worker_stop(struct vmm_user *vmm)
+{
+	__atomic_store_n(&vmm->stop, 1, __ATOMIC_RELEASE);
+	sem_post(&vmm->work);
+	pthread_join(vmm->worker, NULL);
+	sem_destroy(&vmm->work);
+}
+
+/* ---- Life ------------------------------------------------------------ */
+
+static void memory_init(struct vmm_user *vmm, size_t bytes)
+{
+	u64 i;
+
+	vmm->pages = bytes / PAGE_SIZE;
+	vmm->fd = memfd_create("mhca-guest", MFD_CLOEXEC);
+	if (vmm->fd < 0 || ftruncate(vmm->fd, (off_t)bytes))
+		shim_warn(__FILE__, __LINE__, "guest memory");
+	vmm->guest = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vmm->fd, 0);
+	vmm->host = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vmm->fd, 0);
+	if (vmm->guest == MAP_FAILED || vmm->host == MAP_FAILED)
+		shim_warn(__FILE__, __LINE__, "guest memory");
+	ASAN_POISON_MEMORY_REGION(vmm->host, bytes);
+	vmm->hole = calloc(BITS_TO_LONGS(vmm->pages), sizeof(long));
+	vmm->used = calloc(BITS_TO_LONGS(vmm->pages), sizeof(long));
+	vmm->pins = calloc(vmm->pages, sizeof(*vmm->pins));
+	vmm->pin_limit = S64_MAX;
+	/* A hole in the middle for tests to point at. */
+	for (i = vmm->pages / 2; i < vmm->pages / 2 + 64; i++) {
+		set_bit(i, vmm->hole);
+		set_bit(i, vmm->used);
+	}
+}
+
+static void memory_fini(struct vmm_user *vmm)
+{
+	ASAN_UNPOISON_MEMORY_REGION(vmm->host, vmm->pages * PAGE_SIZE);
+	munmap(vmm->host, vmm->pages * PAGE_SIZE);
+	munmap(vmm->guest, vmm->pages * PAGE_SIZE);
+	close(vmm->fd);
+	free(vmm->hole);
+	free(vmm->used);
+	free(vmm->pins);
+}
+
+struct vmm_user *vmm_user_create(struct soft_hca *hca, const struct vmm_user_params *params,
+				 u64 guid)
+{
+	static const struct vmm_user_params defaults;
+	struct mhca_identity id = { .node_guid = guid, .port_guid = guid + 1 };
+	struct vmm_user *vmm = calloc(1, sizeof(*vmm));
+	u32 i;
+
+	params = params ? params : &defaults;
+	snprintf(id.name, sizeof(id.name), "user-%llx", guid);
+	vmm->hca = hca;
+	vmm->linear = params->linear;
+	vmm->threaded = params->threaded;
+	vmm->idle = lanes_turn;
+	pthread_mutex_init(&vmm->lock, NULL);
+	spin_lock_init(&vmm->uar_lock);
+	memory_init(vmm, params->memory ? params->memory : 64UL << 20);
+	for (i = 0; i < VMM_USER_VECTORS; i++)
+		vmm->irq[i] = vmm->threaded ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
+	vmm->inst = mhca_instance_create(&hca->hca, MHCA_IB, &id, &user_ops, vmm);
+	if (IS_ERR_OR_NULL(vmm->inst)) {
+		memory_fini(vmm);
+		free(vmm);
+		return NULL;
+	}
+	mhca_instance_set_master(vmm->inst, true);
+	if (vmm->threaded)
+		worker_start(vmm);
+	return vmm;
+}
+
+static void user_reset(struct vmm_user *vmm)
+{
+	if (vmm->threaded)
+		worker_stop(vmm);
+	mhca_instance_reset(vmm->inst);
+	__atomic_store_n(&vmm->work_pending, 0, __ATOMIC_SEQ_CST);
+	if (vmm->threaded)
+		worker_start(vmm);
+}
+
+static void check_nothing_left(struct vmm_user *vmm)
+{
+	u32 kind;
+	u32 i;
+
+	if (vmm->pinned)
+		shim_warn(__FILE__, __LINE__, "%lld pages are still pinned",
+			  (long long)vmm->pinned);
+	if (atomic64_read(&vmm->inst->gmem.pinned))
+		shim_warn(__FILE__, __LINE__, "the core counts %lld pinned pages",
+			  (long long)atomic64_read(&vmm->inst->gmem.pinned));
+	for (kind = 0; kind < MHCA_OBJECT_KINDS; kind++)
+		if (vmm->inst->object_count[kind])
+			shim_warn(__FILE__, __LINE__, "%u objects of kind %s are left",
+				  vmm->inst->object_count[kind], mhca_object_name(kind));
+	for (i = 0; i < MHCA_UAR_END; i++)
+		if (vmm->uar_page[i])
+			shim_warn(__FILE__, __LINE__, "UAR %u is still mapped", i);
+}
+
+void vmm_user_destroy(struct vmm_user *vmm)
+{
+	u32 i;
+
+	if (!vmm)
+		return;
+	if (vmm->threaded)
+		worker_stop(vmm);
+	mhca_instance_reset(vmm->inst);
+	check_nothing_left(vmm);
+	mhca_instance_destroy(vmm->inst);
+	for (i = 0; i < VMM_USER_VECTORS; i++)
+		if (vmm->irq[i] >= 0)
+			close(vmm->irq[i]);
+	memory_fini(vmm);
+	pthread_mutex_destroy(&vmm->lock);
+	free(vmm);
+}
+
+static void set_holes(struct vmm_user *vmm, u64 iova, u64 len, bool hole)
+{
+	u64 at;
+
+	pthread_mutex_lock(&vmm->lock);
+	for (at = iova; at < iova + len; at += PAGE_SIZE) {
+		u64 page = (at - VMM_USER_IOVA) >> PAGE_SHIFT;
+
+		if (at < VMM_USER_IOVA || page >= vmm->pages)
+			continue;
+		if (hole)
+			set_bit(page, vmm->hole);
+		else
+			clear_bit(page, vmm->hole);
+	}
+	pthread_mutex_unlock(&vmm->lock);
+}
+
+void vmm_user_unmap(struct vmm_user *vmm, u64 iova, u64 len)
+{
+	u64 at;
+
+	set_holes(vmm, iova, len, true);
+	mhca_instance_dma_unmap(vmm->inst, iova, len);
+	for (at = iova; at < iova + len; at += PAGE_SIZE) {
+		u64 page = (at - VMM_USER_IOVA) >> PAGE_SHIFT;
+
+		if (at >= VMM_USER_IOVA && page < vmm->pages && vmm->pins[page])
+			shim_warn(__FILE__, __LINE__, "page still pinned after dma_unmap");
+	}
+}
+
+void vmm_user_map(struct vmm_user *vmm, u64 iova, u64 len)
+{
+	set_holes(vmm, iova, len, false);
+}
+
+/* ---- The client's side ----------------------------------------------- */
+
+static void *client_alloc(void *backend, size_t len)
+{
+	struct vmm_user *vmm = backend;
+	u64 n = len / PAGE_SIZE;
+	u64 run = 0;
+	u64 i;
+	u64 seen;
+	void *va = NULL;
+
+	pthread_mutex_lock(&vmm->lock);
+	for (seen = 0, i = vmm->next_alloc; seen < vmm->pages * 2 && n; seen++, i++) {
+		if (i == vmm->pages) {
+			i = 0;
+			run = 0;
+		}
+		run = test_bit(i, vmm->used) ? 0 : run + 1;
+		if (run < n)
+			continue;
+		vmm->next_alloc = (i + 1) % vmm->pages;
+		va = vmm->guest + (i + 1 - n) * PAGE_SIZE;
+		for (; run; run--, i--)
+			set_bit(i, vmm->used);
+		memset(va, 0, len);
+		break;
+	}
+	pthread_mutex_unlock(&vmm->lock);
+	return va;
+}
+
+static void client_free(void *backend, void *va, size_t len)
+{
+	struct vmm_user *vmm = backend;
+	u64 first = (u64)((u8 *)va - vmm->guest) / PAGE_SIZE;
+	u64 i;
+
+	pthread_mutex_lock(&vmm->lock);
+	for (i = first; i < first + len / PAGE_SIZE; i++)
+		clear_bit(i, vmm->used);
+	pthread_mutex_unlock(&vmm->lock);
+}
+
+static u64 ops_iova(void *backend, const void *va)
+{
+	return vmm_user_iova(backend, va);
+}
+
+static u32 iseg_read(void *backend, u32 offset)
+{
+	struct vmm_user *vmm = backend;
+	__be32 word;
+
+	mhca_iseg_read(vmm->inst, offset, &word, sizeof(word));
+	return be32_to_cpu(word);
+}
+
+static void iseg_write(void *backend, u32 offset, u32 value)
+{
+	struct vmm_user *vmm = backend;
+	__be32 word = cpu_to_be32(value);
+
+	mhca_iseg_write(vmm->inst, offset, &word, sizeof(word));
+}
+
+/* What the page fault handler does. false: no such page (SIGBUS). */
+static bool uar_fault(struct vmm_user *vmm, u32 index)
+{
+	const struct mhca_hca_ops *ops = vmm->inst->hca->ops;
+	struct mhca_doorbell doorbell = { 0 };
+
+	if (!ops->doorbell(vmm->inst, index, &doorbell))
+		return false;
+	spin_lock(&vmm->uar_lock);
+	vmm->uar_page[index] = doorbell.kva;
+	vmm->faults++;
+	spin_unlock(&vmm->uar_lock);
+	ops->doorbell_touched(vmm->inst, index);
+	return true;
+}
+
+/* Returns with uar_lock held when the page is mapped. */
+static void *uar_lock_mapped(struct vmm_user *vmm, u32 index)
+{
+	for (;;) {
+		spin_lock(&vmm->uar_lock);
+		if (vmm->uar_page[index])
+			return vmm->uar_page[index];
+		spin_unlock(&vmm->uar_lock);
+		if (!uar_fault(vmm, index))
+			return NULL;
+	}
+}
+
+static void uar_write32(void *backend, u32 index, u32 offset, __be32 value)
+{
+	struct vmm_user *vmm = backend;
+	u8 *page = uar_lock_mapped(vmm, index);
+
+	if (!page)
+		return;
+	__atomic_store_n((__be32 *)(page + offset), value, __ATOMIC_RELEASE);
+	spin_unlock(&vmm->uar_lock);
+}
+
+static void uar_write64(void *backend, u32 index, u32 offset, __be64 value)
+{
+	struct vmm_user *vmm = backend;
+	u8 *page = uar_lock_mapped(vmm, index);
+
+	if (!page)
+		return;
+	__atomic_store_n((__be64 *)(page + offset), value, __ATOMIC_RELEASE);
+	spin_unlock(&vmm->uar_lock);
+}
+
+static void progress(void *backend)
+{
+	struct vmm_user *vmm = backend;
+
+	if (vmm->threaded) {
+		sched_yield();
+		return;
+	}
+	vmm_user_work(vmm);
+	vmm->idle(vmm->hca);
+}
+
+static int irq_wait(void *backend, u32 vector, int timeout_ms)
+{
+	struct vmm_user *vmm = backend;
+	struct pollfd fd = { .fd = vmm->irq[vector], .events = POLLIN };
+	u64 raised;
+	u64 count;
+
+	if (vmm->threaded) {
+		if (poll(&fd, 1, timeout_ms) <= 0)
+			return 0;
+		return read(fd.fd, &count, sizeof(count)) == sizeof(count);
+	}
+	progress(backend);
+	raised = __atomic_load_n(&vmm->raised[vector], __ATOMIC_ACQUIRE);
+	if (raised == vmm->taken[vector])
+		return 0;
+	vmm->taken[vector] = raised;
+	return 1;
+}
+
+static u32 irq_count(void *backend)
+{
+	(void)backend;
+	return VMM_USER_VECTORS;
+}
+
+static int reset(void *backend)
+{
+	user_reset(backend);
+	return 0;
+}
+
+static void close_nothing(void *backend)
+{
+	(void)backend;
+}
+
+const struct client_ops vmm_user_client_ops = {
+	.name = "user",
+	.alloc = client_alloc,
+	.free = client_free,
+	.iova = ops_iova,
+	.iseg_read = iseg_read,
+	.iseg_write = iseg_write,
+	.uar_write32 = uar_write32,
+	.uar_write64 = uar_write64,
+	.irq_wait = irq_wait,
+	.irq_count = irq_count,
+	.progress = progress,
+	.reset = reset,
+	.close = close_nothing,
+};
