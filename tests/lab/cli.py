@@ -10,6 +10,7 @@ import build
 import deps
 import image
 import runner
+import testall
 from common import DEFAULT_SUITE, SUITES, LabError
 
 
@@ -39,6 +40,10 @@ def parser():
                    help="seconds for the tests (default %(default)s)")
     c.add_argument("pytest", nargs=argparse.REMAINDER,
                    help="arguments for pytest (after --)")
+    c = command("test", "unit tests, every suite's modules, the system tests")
+    c.add_argument("--debug-kernel", action="store_true")
+    c.add_argument("--timeout", type=int, default=4200,
+                   help="seconds for the system tests (default %(default)s)")
     c = command("exec", "boot the host and run one command in it")
     host_options(c)
     c.add_argument("--timeout", type=int, default=3600)
@@ -95,7 +100,9 @@ def dispatch(args):
         deps.ensure("lab")
         debugkernel.ensure(args.suite)
     elif args.command == "run":
-        return runner.run_tests(args)
+        return runner.summary(*runner.run_tests(args))
+    elif args.command == "test":
+        return testall.test(args)
     elif args.command == "exec":
         return runner.run_command(args)
     elif args.command == "shell":

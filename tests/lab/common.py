@@ -13,6 +13,7 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[2]
 LAB = TOP / "tests" / "lab"
 BUILD = TOP / "build" / "lab"
+BENCH = TOP / "build" / "bench"
 SUITES = ("bookworm", "trixie", "sid")
 DEFAULT_SUITE = "trixie"
 

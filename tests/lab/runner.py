@@ -5,6 +5,7 @@ import json
 import os
 import select
 import shlex
+import shutil
 import socket
 import sys
 import termios
@@ -17,7 +18,7 @@ import deps
 import image
 import kmsg
 from channel import ChannelError
-from common import BUILD, DEFAULT_SUITE, LabError, need_root, step, tail
+from common import BENCH, BUILD, DEFAULT_SUITE, LabError, need_root, step, tail
 from vm import HostVM
 
 
@@ -62,7 +63,7 @@ def host_vm(args, guests, debug, logs, interactive=False):
     (d / "src").mkdir(parents=True, exist_ok=True)
     disks, shares = [], [("src", d / "src", False), ("run", logs, True)]
     for s in dict.fromkeys([args.suite, *guests]):
-        (BUILD / s / "out").mkdir(parents=True, exist_ok=True)
+        (BUILD / s / "out/bin").mkdir(parents=True, exist_ok=True)
         shares += [(f"out.{s}", BUILD / s / "out", False),
                    (f"img.{s}", image.image_dir(s), False)]
         if s != args.suite:
@@ -142,32 +143,38 @@ def pytest_command(args, src, run_dir):
 
 
 def verdict(logs, status, problems):
-    """Print counts and what went wrong; the exit status of the run."""
+    """Print what went wrong; the run's (passed, failed, skipped)."""
     got = counts(logs / "junit.xml")
     if got is None:
         problems.append("the tests did not finish: no result file")
         got = (0, 0, 0)
     passed, failed, skipped = got
     if problems:
-        failed = failed + 1
+        failed += 1
     elif status and not failed:
         problems.append(f"pytest ended with status {status}")
         failed = 1
     for p in problems:
         print(f"\n=== {p}")
     if failed:
-        for f in sorted(logs.glob("*console*.log")):
+        for f in sorted(logs.glob("*console*.log"))[-4:]:
             print(f"\n--- last lines of {f}\n{tail(f, 15)}")
-    (logs / "result.json").write_text(json.dumps(
-        {"passed": passed, "failed": failed, "skipped": skipped}))
+    for f in logs.glob("*.jsonl"):
+        BENCH.mkdir(parents=True, exist_ok=True)
+        shutil.copy(f, BENCH / f"{logs.name}-{f.name}")
     step("done", f"logs: {logs}")
+    return passed, failed, skipped
+
+
+def summary(passed, failed, skipped):
+    """The line a run ends with; the exit status it deserves."""
     text = f"{passed} passed, {failed} failed"
     print(text + (f", {skipped} skipped" if skipped else ""), flush=True)
-    return 1 if failed else 0
+    return 1 if failed or not passed else 0
 
 
 def run_tests(args):
-    """`mhca-lab run`."""
+    """`mhca-lab run`: (passed, failed, skipped)."""
     if args.here:
         return run_here(args)
     guests, debug = prepare(args)

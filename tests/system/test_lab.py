@@ -34,3 +34,13 @@ def test_guest_control(make_guest):
     assert g.run("[ -e /tmp/mark ]")[0] != 0
     g.kill()
     assert g.dead()
+
+
+def test_modules_load_and_unload(host):
+    """This kernel takes our modules, makes an instance, and lets go of all."""
+    inst = host.instance()
+    assert inst.exists() and inst.state
+    inst.remove()
+    host.unload()
+    assert not host.loaded("mhca") and not host.loaded("mhca_soft")
+    host.load()

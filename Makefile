@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Thin: modules go to Kbuild, everything else to tests/lab/mhca-lab.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+LAB  := tests/lab/mhca-lab
+MODULES := mhca.ko mhca_soft.ko
+CHECKPATCH ?= $(firstword $(wildcard $(KDIR)/scripts/checkpatch.pl \
+	/usr/src/linux-*/scripts/checkpatch.pl))
+
+all: modules
+
+modules:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+modules_install install: modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=updates modules_install
+
+test:
+	$(LAB) test
+
+test-debug:
+	$(LAB) test --debug-kernel
+
+demo:
+	$(LAB) run -- -q -s tests/bench/demo.py
+
+bench:
+	$(LAB) run -- -q -s tests/bench/bench.py
+
+shell:
+	$(LAB) shell
+
+lint:
+	$(LAB) lint
+
+clean:
+	$(LAB) clean
+	rm -f *.o *.ko *.mod *.mod.c .*.cmd modules.order Module.symvers
+	find mdev-driver \( -name '*.o' -o -name '.*.cmd' \) -delete
+
+.PHONY: all modules modules_install install test test-debug demo bench shell lint clean

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Fixtures of the system tests and benchmarks. They run on the host: the lab's
+virtual one or a real one. tests/system/conftest.py imports all of this.
+
+host         our modules are loaded (session); .instance(), .check(), .run()
+make_guest   make_guest(instances, suite=…, mem=…): guests that end with the test
+pair         two running guests `a` and `b`, an instance each; reused by the
+             tests of a session, started again after a test that broke them
+guest_suite  runs the test once for each suite in MHCA_GUEST_SUITES
+lab          the lab's configuration (a dict)
+
+A test fails if the host's kernel log or a guest's console shows a warning or
+worse; @pytest.mark.kmsg_ok("regex", …) allows the lines a test provokes.
+"""
+
+import json
+import os
+import pathlib
+import re
+
+import pytest
+
+import kmsg
+from guest import Guest
+from host import Host, Kmsg, base_modules
+from lib_net import Bridge                      # noqa: E402
+
+LOGS = pathlib.Path(os.environ.get("MHCA_LOGS", "/tmp/mhca-logs"))
+GUESTS = []                                     # all that run now
+HOST_LOG = []                                   # the one Kmsg reader
+
+
+def pytest_configure(config):
+    """Our markers; `--strict-markers` then knows them."""
+    config.addinivalue_line(
+        "markers", "kmsg_ok(*regex): kernel log lines this test may provoke")
+    config.addinivalue_line(
+        "markers", "soak: hours rather than minutes; only with MHCA_SOAK=1")
+    config.addinivalue_line("markers", "slow: takes more than a minute")
+    LOGS.mkdir(parents=True, exist_ok=True)
+
+
+def lab_config():
+    """The file the lab wrote for this run."""
+    path = os.environ.get("MHCA_LAB_CONFIG")
+    if not path:
+        pytest.exit("start these tests with tests/lab/mhca-lab run [--here]", 4)
+    return json.loads(pathlib.Path(path).read_text())
+
+
+def suites():
+    """Guest suites of this run: MHCA_GUEST_SUITES, or all the lab prepared."""
+    conf = lab_config()
+    asked = os.environ.get("MHCA_GUEST_SUITES", "").replace(",", " ").split()
+    return [s for s in asked or conf["guest_suites"] if s in conf["guests"]]
+
+
+def pytest_collection_modifyitems(config, items):
+    """Soak tests run only when asked for (make test-debug does)."""
+    if os.environ.get("MHCA_SOAK") == "1":
+        return
+    soak = [i for i in items if i.get_closest_marker("soak")]
+    config.hook.pytest_deselected(items=soak)
+    items[:] = [i for i in items if i not in soak]
+
+
+def pytest_generate_tests(metafunc):
+    """A test that asks for guest_suite runs once for each."""
+    if "guest_suite" in metafunc.fixturenames:
+        metafunc.parametrize("guest_suite", suites(), scope="session")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows the last console lines of every guest."""
+    report = (yield).get_result()
+    if report.failed:
+        for g in GUESTS:
+            text = g.console_bytes().decode("utf-8", "replace")
+            report.sections.append((f"console of guest {g.name} ({g.console})",
+                                    "\n".join(text.splitlines()[-25:])))
+        rc = os.popen("dmesg | tail -25").read()
+        report.sections.append(("host's kernel log", rc))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What tests measured (record_property), also when they passed."""
+    rows = [(r.nodeid.rpartition("/")[2], k, v)
+            for r in terminalreporter.getreports("passed") if r.when == "call"
+            for k, v in r.user_properties]
+    if rows:
+        terminalreporter.section("measured")
+    for test, key, value in rows:
+        terminalreporter.write_line(f"{test}: {key} = {value}")
+
+
+@pytest.fixture(scope="session")
+def lab():
+    """The lab's configuration; the host can run guests."""
+    base_modules()
+    return lab_config()
+
+
+@pytest.fixture(scope="session")
+def host(lab):
+    """The host with our modules loaded; unloaded at the end."""
+    h = Host(lab)
+    h.load()
+    yield h
+    PAIR.clear()
+    h.unload()
+    leaks = h.kmemleak()
+    assert "mhca" not in leaks and "soft_" not in leaks, leaks
+
+
+@pytest.fixture(autouse=True)
+def kernel_logs(request):
+    """Fails the test that made a kernel complain."""
+    if not HOST_LOG:
+        HOST_LOG.append(Kmsg())
+    HOST_LOG[0].new()
+    yield
+    allowed = [re.compile(r) for m in request.node.iter_markers("kmsg_ok")
+               for r in m.args]
+
+    def bad(text):
+        return [ln for ln in kmsg.bad_lines(text)
+                if not any(r.search(ln) for r in allowed)]
+
+    text = HOST_LOG[0].new()
+    if bad(text):
+        pytest.fail(f"host's kernel log: {bad(text)[0]}\n{kmsg.context(text)}",
+                    pytrace=False)
+    for g in GUESTS:
+        text = g.new_console()
+        if bad(text):
+            pytest.fail(f"guest {g.name}: {bad(text)[0]}\n{kmsg.context(text)}",
+                        pytrace=False)
+
+
+class Factory:
+    """Starts guests and ends them."""
+
+    def __init__(self, lab):
+        self.lab, self.mine = lab, []
+
+    def __call__(self, instances=(), *, suite=None, name=None, start=True, **kw):
+        suite = suite or suites()[0]
+        g = Guest(self.lab["guests"][suite], LOGS,
+                  name or f"{suite}{len(self.mine)}", instances, **kw)
+        g.suite = suite
+        self.mine.append(g)
+        GUESTS.append(g)
+        return g.start() if start else g
+
+    def end(self, guest):
+        """End one guest, at once."""
+        guest.kill()
+        self.mine.remove(guest)
+        GUESTS.remove(guest)
+
+    def end_all(self):
+        """End all guests of this factory."""
+        for g in list(self.mine):
+            self.end(g)
+
+
+# Before kernel_logs, so that the guests are still there when it looks.
+@pytest.fixture
+def make_guest(lab, request):
+    """Factory of guests that live as long as the test."""
+    f = Factory(lab)
+    request.getfixturevalue("kernel_logs")
+    yield f
+    check_consoles(request, f.mine)
+    f.end_all()
+
+
+def check_consoles(request, guests):
+    """The consoles of guests that end now, before they are gone."""
+    allowed = [re.compile(r) for m in request.node.iter_markers("kmsg_ok")
+               for r in m.args]
+    complaints = []
+    for g in list(guests):
+        text = g.new_console()
+        bad = [ln for ln in kmsg.bad_lines(text)
+               if not any(r.search(ln) for r in allowed)]
+        if bad:
+            complaints.append(f"guest {g.name}: {bad[0]}\n{kmsg.context(text)}")
+    if complaints:
+        for g in list(guests):
+            g.kill()
+            GUESTS.remove(g)
+        guests.clear()
+        pytest.fail("\n".join(complaints), pytrace=False)
+
+
+class Pair:
+    """Two guests with an instance each and a network, kept between tests."""
+
+    def __init__(self):
+        self.factory = self.a = self.b = self.host = self.net = None
+
+    def get(self, lab, host):
+        """The pair, freshly started when the last test left it broken."""
+        if self.a and self.a.alive() and self.b.alive():
+            return self
+        self.clear()
+        self.host, self.factory = host, Factory(lab)
+        self.instances = [host.instance(), host.instance()]
+        self.net = Bridge()
+        self.a, self.b = (
+            self.factory([inst], suite=suites()[0], name=name, start=False,
+                         extra=self.net.plug())
+            for inst, name in zip(self.instances, "ab"))
+        for g in (self.a, self.b):
+            g.start(wait=False)
+        for number, g in enumerate((self.a, self.b), 1):
+            g.wait_boot()
+            self.net.up(g, number)
+        return self
+
+    def clear(self):
+        """End both guests and remove their instances."""
+        if self.factory:
+            self.factory.end_all()
+            for inst in self.instances:
+                if inst.exists():
+                    inst.remove()
+                if inst in self.host.instances:
+                    self.host.instances.remove(inst)
+            self.net.remove()
+        self.factory = self.a = self.b = self.net = None
+
+
+PAIR = Pair()
+
+
+@pytest.fixture
+def pair(lab, host):
+    """Two running guests, `pair.a` and `pair.b`; `pair.instances` are theirs."""
+    return PAIR.get(lab, host)
+
+
+@pytest.fixture
+def alone(host):
+    """Ends the pair first: for tests that measure or fill the host."""
+    PAIR.clear()
+    return host

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mhca-lab test`: everything that CI runs, in one go, with one last line."""
+
+import argparse
+import json
+import os
+import subprocess
+
+import build
+import deps
+import image
+import runner
+from common import SUITES, TOP, LabError, step
+
+MESON = TOP / "build" / "meson"
+
+
+def unit_tests():
+    """The user-space tests under meson; (passed, failed, skipped)."""
+    if not (TOP / "meson.build").exists():
+        return 0, 0, 0
+    headers = next((image.image_dir("trixie") / "rootfs/usr/src").glob(
+        "linux-headers-*-common"))
+    step("unit", f"meson test in {MESON}")
+    env = dict(os.environ, LC_ALL="C.UTF-8")
+    if not (MESON / "build.ninja").exists():
+        subprocess.run(["meson", "setup", MESON, TOP,
+                        f"-Dkernel_headers={headers}"], check=False, env=env)
+    if subprocess.run(["meson", "compile", "-C", MESON, "-j", str(build.jobs())],
+                      check=False, env=env).returncode:
+        print("=== the unit tests do not build")
+        return 0, 1, 0
+    subprocess.run(["meson", "test", "-C", MESON, "--no-rebuild",
+                    "--print-errorlogs"], check=False, env=env)
+    return meson_counts(MESON / "meson-logs" / "testlog.json")
+
+
+def meson_counts(path):
+    """(passed, failed, skipped) of a meson test log."""
+    results = [json.loads(line)["result"]
+               for line in path.read_text().splitlines() if line]
+    good = sum(r in ("OK", "EXPECTEDFAIL") for r in results)
+    skipped = results.count("SKIP")
+    return good, len(results) - good - skipped, skipped
+
+
+def other_hosts(args):
+    """The modules build and load on every other suite's kernel."""
+    total = (0, 0, 0)
+    for suite in SUITES:
+        if suite == args.suite:
+            continue
+        sub = run_args(args, suite, [suite],
+                       ["tests/system/test_lab.py", "-k", "modules"])
+        sub.debug_kernel = False
+        total = add(total, guarded(sub))
+    return total
+
+
+def run_args(args, suite, guests, pytest):
+    """Arguments as `mhca-lab run` would have parsed them."""
+    return argparse.Namespace(suite=suite, guest_suite=guests, pytest=pytest,
+                              debug_kernel=args.debug_kernel, no_build=False,
+                              here=False, timeout=args.timeout)
+
+
+def guarded(run):
+    """A run whose own failure counts as one failed test."""
+    try:
+        return runner.run_tests(run)
+    except LabError as e:
+        print(f"\n=== {e}")
+        return 0, 1, 0
+
+
+def add(a, b):
+    """The sum of two results."""
+    return tuple(x + y for x, y in zip(a, b))
+
+
+def test(args):
+    """Run all; the exit status."""
+    deps.ensure("lab", "unit")
+    for suite in SUITES:
+        image.ensure(suite)
+    results = {"unit tests": unit_tests()}
+    results["modules on other kernels"] = other_hosts(args)
+    guests = [args.suite] + [s for s in SUITES if s != args.suite]
+    results["system tests"] = guarded(run_args(args, args.suite, guests, []))
+    total = (0, 0, 0)
+    for name, r in results.items():
+        step("result", f"{name}: {r[0]} passed, {r[1]} failed, {r[2]} skipped")
+        total = add(total, r)
+    return runner.summary(*total)
