@@ -157,8 +157,8 @@ static inline unsigned long __ffs(unsigned long x) { return (unsigned long)__bui
 static inline unsigned long __fls(unsigned long x) { return (unsigned long)(63 - __builtin_clzl(x)); }
 static inline unsigned long ffz(unsigned long x) { return __ffs(~x); }
 static inline bool is_power_of_2(unsigned long n) { return n && !(n & (n - 1)); }
-static inline int ilog2(u64 n) { return fls64(n) - 1; }
-static inline int order_base_2(u64 n) { return n > 1 ? fls64(n - 1) : 0; }
+#define ilog2(n)		((n) ? 63 - __builtin_clzll(n) : -1)
+#define order_base_2(n)		((n) > 1 ? ilog2((n) - 1) + 1 : 0)
 static inline unsigned long roundup_pow_of_two(unsigned long n) { return 1UL << order_base_2(n); }
 static inline unsigned long rounddown_pow_of_two(unsigned long n) { return 1UL << ilog2(n); }
 static inline unsigned int hweight32(u32 x) { return (unsigned int)__builtin_popcount(x); }

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Lanes: hidden doorbells, idle pages, budgets, messages whose end is cut off. */
+#include "engine.h"
+
+#define MANY	40
+
+static void write_to(struct engine *e, struct client_qp *qp, u32 at, u32 len)
+{
+	struct client_sge sge = engine_sge(&e->node[0], at, len);
+	struct client_send wr = engine_send(MLX5_OPCODE_RDMA_WRITE, &sge);
+
+	wr.remote_addr = (uintptr_t)e->node[1].mem.va + at;
+	wr.rkey = e->node[1].key;
+	engine_post(qp, &wr);
+}
+
+/* All QPs ring the same register before anyone looks: one store is seen, all are served. */
+static void test_hidden_doorbells(void **state)
+{
+	struct engine *e = *state;
+	struct engine_pair pair[MANY];
+	u32 i;
+
+	for (i = 0; i < MANY; i++)
+		engine_connect(e, MLX5_QP_ST_RC, &pair[i], NULL);
+	/* Until none of them is looked at any more for its own sake. */
+	engine_pass(e, 500000);
+	for (i = 0; i < MANY; i++)
+		write_to(e, &pair[i].qp[0], i * 8, 8);
+	for (i = 0; i < MANY; i++)
+		assert_int_equal(engine_wc(e, &e->node[0].cq).status, 0);
+	for (i = 0; i < MANY; i++)
+		engine_disconnect(&pair[i]);
+}
+
+/* A record without any doorbell is found when the next one on its page rings. */
+static void test_no_doorbell(void **state)
+{
+	struct engine *e = *state;
+	struct engine_pair silent, loud;
+
+	engine_connect(e, MLX5_QP_ST_RC, &silent, NULL);
+	engine_connect(e, MLX5_QP_ST_RC, &loud, NULL);
+	engine_pass(e, 500000);
+	silent.qp[0].no_doorbell = true;
+	write_to(e, &silent.qp[0], 0, 8);
+	write_to(e, &loud.qp[0], 8, 8);
+	assert_int_equal(engine_wc(e, &e->node[0].cq).status, 0);
+	assert_int_equal(engine_wc(e, &e->node[0].cq).status, 0);
+	engine_disconnect(&silent);
+	engine_disconnect(&loud);
+}
+
+/* Quiet pages are taken away, lanes may sleep, and the next store brings all back. */
+static void test_idle(void **state)
+{
+	struct engine *e = *state;
+	struct vmm_user *vmm = e->node[0].vmm;
+	struct engine_pair pair;
+	u64 deadline, zaps, faults;
+	u32 round, i, k;
+
+	engine_connect(e, MLX5_QP_ST_RC, &pair, NULL);
+	for (round = 0; round < 5; round++) {
+		write_to(e, &pair.qp[0], 0, 64);
+		assert_int_equal(engine_wc(e, &e->node[0].cq).status, 0);
+		zaps = vmm->zaps;
+		for (i = 0; i < 300; i++) {
+			lanes_turn(&e->hca);
+			shim_clock_advance(1000);
+		}
+		/* Polls alone are not enough, and neither is time. */
+		assert_int_equal(vmm->zaps, zaps);
+		shim_clock_advance(2000000);
+		engine_settle(e);
+		assert_true(vmm->zaps > zaps);
+		for (k = 0; k < e->hca.n_lanes; k++)
+			assert_true(soft_lane_may_sleep(&e->hca.lanes[k], &deadline));
+		faults = vmm->faults;
+		write_to(e, &pair.qp[0], 0, 64);
+		assert_int_equal(vmm->faults, faults + 1);
+		assert_int_equal(engine_wc(e, &e->node[0].cq).status, 0);
+	}
+	engine_disconnect(&pair);
+}
+
+/* A store that hits the page in the very turn that takes it away. */
+static void (*zap_hook)(struct engine *e);
+static struct engine *zap_engine;
+static const struct mhca_vmm_ops *real_ops;
+static struct engine_pair zap_pair;
+
+static void hooked_zap(void *vmm, u32 index)
+{
+	if (zap_hook) {
+		void (*hook)(struct engine *e) = zap_hook;
+
+		zap_hook = NULL;
+		hook(zap_engine);
+	}
+	real_ops->zap(vmm, index);
+}
+
+static void store_before_zap(struct engine *e)
+{
+	write_to(e, &zap_pair.qp[0], 0, 32);
+}
+
+static void test_zap_race(void **state)
+{
+	struct engine *e = *state;
+	struct mhca_instance *inst = e->node[0].vmm->inst;
+	struct mhca_vmm_ops ops = *inst->vmm_ops;
+	u64 deadline;
+	u32 i;
+
+	real_ops = inst->vmm_ops;
+	ops.zap = hooked_zap;
+	inst->vmm_ops = &ops;
+	zap_engine = e;
+	engine_connect(e, MLX5_QP_ST_RC, &zap_pair, NULL);
+	write_to(e, &zap_pair.qp[0], 0, 32);
+	assert_int_equal(engine_wc(e, &e->node[0].cq).status, 0);
+	zap_hook = store_before_zap;
+	for (i = 0; i < 200; i++)
+		lanes_turn(&e->hca);
+	shim_clock_advance(2000000);
+	engine_settle(e);
+	assert_null(zap_hook);
+	/* Lanes sleep with nothing left undone. */
+	for (i = 0; i < e->hca.n_lanes; i++)
+		assert_true(soft_lane_may_sleep(&e->hca.lanes[i], &deadline));
+	assert_int_equal(engine_wc(e, &e->node[0].cq).status, 0);
+	engine_disconnect(&zap_pair);
+	inst->vmm_ops = real_ops;
+}
+
+/* A long message of one QP does not hold up a short one of another for long. */
+static void test_budget(void **state)
+{
+	struct engine *e = *state;
+	struct engine_pair big, small;
+	struct client_wc wc;
+	u32 turns;
+
+	engine_connect(e, MLX5_QP_ST_RC, &big, NULL);
+	engine_connect(e, MLX5_QP_ST_RC, &small, NULL);
+	write_to(e, &big.qp[0], 0, 1 << 20);
+	write_to(e, &small.qp[0], 1 << 20, 8);
+	for (turns = 0; !client_poll_cq(&e->node[0].cq, 1, &wc); turns++)
+		lanes_turn(&e->hca);
+	assert_int_equal(wc.qpn, small.qp[0].qpn);
+	assert_true(turns < 8);
+	assert_int_equal(engine_wc(e, &e->node[0].cq).qpn, big.qp[0].qpn);
+	engine_disconnect(&big);
+	engine_disconnect(&small);
+}
+
+static void short_timeout(struct client_qp_attr *attr, struct client_modify *modify, u32 end)
+{
+	modify->ack_timeout = 8;	/* 1 ms */
+	modify->retry = 1;
+}
+
+/* The receiver dies in the middle of a message; the sender learns it like from a wire. */
+static void test_receiver_dies(void **state)
+{
+	static const u16 how[] = { MLX5_CMD_OP_2RST_QP, MLX5_CMD_OP_2ERR_QP };
+	struct engine *e = *state;
+	struct engine_node *a = &e->node[0], *b = &e->node[1];
+	struct client_sge sge = engine_sge(a, 0, 1 << 20);
+	struct client_send wr = engine_send(MLX5_OPCODE_SEND, &sge);
+	struct engine_pair pair;
+	struct client_wc wc;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(how); i++) {
+		engine_connect(e, MLX5_QP_ST_RC, &pair, short_timeout);
+		engine_recv(&pair.qp[1], b, 3, 0, 1 << 20);
+		engine_post(&pair.qp[0], &wr);
+		lanes_turn(&e->hca);
+		lanes_turn(&e->hca);
+		assert_int_equal(client_modify_qp(&pair.qp[1], how[i], NULL), 0);
+		engine_pass(e, 10000000);
+		wc = engine_wc(e, &a->cq);
+		assert_int_equal(wc.status, MLX5_CQE_SYNDROME_TRANSPORT_RETRY_EXC_ERR);
+		if (how[i] == MLX5_CMD_OP_2ERR_QP) {
+			/* The WQE that it had begun to fill is flushed like the rest. */
+			wc = engine_wc(e, &b->cq);
+			assert_int_equal(wc.status, MLX5_CQE_SYNDROME_WR_FLUSH_ERR);
+			assert_int_equal(wc.wr_id, 3);
+		}
+		engine_no_wc(e, &b->cq);
+		engine_disconnect(&pair);
+	}
+}
+
+/* The key goes in the middle of a message. */
+static void test_key_dies(void **state)
+{
+	struct engine *e = *state;
+	struct engine_node *a = &e->node[0], *b = &e->node[1];
+	struct client_sge sge = engine_sge(a, 0, 1 << 20);
+	struct client_send wr = engine_send(MLX5_OPCODE_RDMA_WRITE, &sge);
+	struct engine_pair pair;
+	struct client_wc wc;
+	u32 key;
+
+	assert_int_equal(client_reg_mr(&b->c, b->pd, b->mem.va, 1 << 20, CLIENT_ALL_ACCESS,
+				       &key), 0);
+	engine_connect(e, MLX5_QP_ST_RC, &pair, NULL);
+	wr.remote_addr = (uintptr_t)b->mem.va;
+	wr.rkey = key;
+	engine_fill(a->mem.va, 1 << 20, 5);
+	memset(b->mem.va, 0, 1 << 20);
+	engine_post(&pair.qp[0], &wr);
+	lanes_turn(&e->hca);
+	lanes_turn(&e->hca);
+	assert_int_equal(client_destroy_mkey(&b->c, key), 0);
+	engine_settle(e);
+	wc = engine_wc(e, &a->cq);
+	assert_int_equal(wc.status, MLX5_CQE_SYNDROME_REMOTE_ACCESS_ERR);
+	assert_int_equal(b->mem.va[(1 << 20) - 1], 0);
+	engine_disconnect(&pair);
+}
+
+/* The VMM takes the memory away: queues and keys end, nothing else does. */
+static void test_unmap(void **state)
+{
+	struct engine *e = *state;
+	struct engine_node *a = &e->node[0], *b = &e->node[1];
+	struct client_sge sge = engine_sge(a, 0, 4096);
+	struct client_send wr = engine_send(MLX5_OPCODE_RDMA_WRITE, &sge);
+	struct engine_pair pair, other;
+	struct client_mem lone;
+	u64 iova;
+	u32 key;
+
+	assert_int_equal(client_mem_alloc(&b->c, 4096, &lone), 0);
+	assert_int_equal(client_reg_mr(&b->c, b->pd, lone.va, 4096, CLIENT_ALL_ACCESS, &key), 0);
+	engine_connect(e, MLX5_QP_ST_RC, &pair, NULL);
+	engine_connect(e, MLX5_QP_ST_RC, &other, NULL);
+	wr.remote_addr = (uintptr_t)lone.va;
+	wr.rkey = key;
+	engine_post(&pair.qp[0], &wr);
+	assert_int_equal(engine_wc(e, &a->cq).status, 0);
+	iova = client_iova(&b->c, lone.va);
+	vmm_user_unmap(b->vmm, iova, 4096);
+	engine_post(&pair.qp[0], &wr);
+	assert_int_equal(engine_wc(e, &a->cq).status, MLX5_CQE_SYNDROME_REMOTE_ACCESS_ERR);
+	vmm_user_map(b->vmm, iova, 4096);
+	wr.remote_addr = (uintptr_t)b->mem.va;
+	wr.rkey = b->key;
+	engine_post(&other.qp[0], &wr);
+	assert_int_equal(engine_wc(e, &a->cq).status, 0);
+	engine_disconnect(&pair);
+	engine_disconnect(&other);
+	assert_int_equal(client_destroy_mkey(&b->c, key), 0);
+	client_mem_free(&b->c, &lone);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_hidden_doorbells, engine_setup,
+						engine_teardown),
+		cmocka_unit_test_setup_teardown(test_no_doorbell, engine_setup, engine_teardown),
+		cmocka_unit_test_setup_teardown(test_idle, engine_setup, engine_teardown),
+		cmocka_unit_test_setup_teardown(test_zap_race, engine_setup, engine_teardown),
+		cmocka_unit_test_setup_teardown(test_budget, engine_setup, engine_teardown),
+		cmocka_unit_test_setup_teardown(test_receiver_dies, engine_setup,
+						engine_teardown),
+		cmocka_unit_test_setup_teardown(test_key_dies, engine_setup, engine_teardown),
+		cmocka_unit_test_setup_teardown(test_unmap, engine_setup, engine_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
