@@ -31,6 +31,7 @@
 #define CLIENT_PAGE		(1U << CLIENT_PAGE_SHIFT)
 #define CLIENT_CMD_SLOTS	32
 #define CLIENT_ANY_QP		0xffffff
+#define CLIENT_LIST_END		0x100	/* lkey that ends a scatter list; its name differs by kernel */
 #define CLIENT_NO_INDEX		0xffffff	/* user_index of kernel-style objects */
 #define CLIENT_CMD_TIMEOUT_MS	20000
 
@@ -560,6 +561,8 @@ struct client_vfio;
 
 /* @uuid: of the mdev. NULL and errno when it cannot be opened. */
 struct client_vfio *client_vfio_open(const char *uuid);
+/* The VFIO device's descriptor, for what struct client_ops has no word for. */
+int client_vfio_fd(const struct client_vfio *v);
 extern const struct client_ops client_vfio_ops;
 
 #endif /* CLIENT_H */

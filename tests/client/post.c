@@ -253,7 +253,7 @@ static int put_scatter(struct mlx5_wqe_data_seg *seg, u32 room, const struct cli
 	}
 	if (used < room) {
 		seg[used].byte_count = 0;
-		seg[used].lkey = cpu_to_be32(MLX5_INVALID_LKEY);
+		seg[used].lkey = cpu_to_be32(CLIENT_LIST_END);
 		seg[used].addr = 0;
 	}
 	return 0;

@@ -429,6 +429,11 @@ err:
 	return NULL;
 }
 
+int client_vfio_fd(const struct client_vfio *v)
+{
+	return v->device;
+}
+
 const struct client_ops client_vfio_ops = {
 	.name = "vfio",
 	.alloc = vfio_alloc,

@@ -17,7 +17,6 @@ from common import (BUILD, TOP, LabError, cache_dir, digest, locked, run, step,
 CFLAGS = ("-O2 -g -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes "
           "-Wmissing-prototypes -Wundef -Wpointer-arith -Wcast-align "
           "-Wwrite-strings -Wno-unused-parameter -Werror")
-LIBS = "-libverbs -lpthread"
 
 
 def source_files():
@@ -96,24 +95,13 @@ def build_modules(suite, log, kdir, binds):
 
 
 def build_programs(suite, log):
-    """tests/system/progs/X.c, or all of X/*.c, is the program out/bin/X."""
-    top = suite_dir(suite) / "src/tests/system/progs"
-    progs = {p.stem: [p] for p in sorted(top.glob("*.c"))}
-    progs.update((d.name, sorted(d.glob("*.c"))) for d in sorted(top.glob("*/"))
-                 if any(d.glob("*.c")))
+    """The programs of tests/system/progs, by their Makefile, into out/bin."""
     bindir = suite_dir(suite) / "out/bin"
-    bindir.mkdir(parents=True, exist_ok=True)
-    for old in bindir.iterdir():
-        if old.name not in progs:
-            old.unlink()
-    if not progs:
-        return []
-    lines = ["P=/mnt/src/tests/system/progs; cd $P"]
-    lines += [f"echo CC {name}; gcc {CFLAGS} -I$P -o /mnt/out/bin/{name} "
-              f"{' '.join(str(f.relative_to(top)) for f in files)} {LIBS}"
-              for name, files in progs.items()]
-    chroot(suite, "\n".join(lines), log)
-    return list(progs)
+    shutil.rmtree(bindir, ignore_errors=True)
+    bindir.mkdir(parents=True)
+    if (suite_dir(suite) / "src/tests/system/progs/Makefile").exists():
+        chroot(suite, f"make -j{jobs()} -C /mnt/src/tests/system/progs "
+                      f"BIN=/mnt/out/bin CFLAGS={shlex.quote(CFLAGS)}", log)
 
 
 def ensure(suite, modules=True, kernel=None):
@@ -134,8 +122,9 @@ def _ensure(suite, modules, kernel):
     mod_key = digest(image_key, kdir, str(kernel), *(
         part for n in names if n == "Kbuild" or n.startswith("mdev-driver/")
         for part in (n, d / "src" / n)))
-    prog_key = digest(image_key, CFLAGS, LIBS, *(
-        part for n in names if n.startswith("tests/system/progs/")
+    prog_key = digest(image_key, CFLAGS, *(
+        part for n in names
+        if n.startswith(("tests/system/progs/", "tests/client/", "tests/unit/mlx5-"))
         for part in (n, d / "src" / n)))
     if modules and "Kbuild" not in names:
         step("build", f"{suite}: no Kbuild in the tree, so no modules")

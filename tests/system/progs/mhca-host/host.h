@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mhca-host: instances of this host driven through VFIO, without guests.
+ *
+ *   main.c      command line
+ *   node.c      an open instance with memory, CQ and connections
+ *   traffic.c   verified traffic in a ring of instances
+ *   busy.c      one busy QP among many
+ *   idle.c      open instances that do nothing
+ *   hostile.c   walk through the hostile cases; h_*.c: the cases
+ */
+#ifndef HOST_H
+#define HOST_H
+
+#include "client.h"
+
+#define NODE_MEM	(4UL << 20)
+
+/**
+ * struct node - an instance that this process drives
+ * @c: client
+ * @vfio: its backend
+ * @uuid: name
+ * @pd: protection domain
+ * @mem: memory
+ * @key: key of all of it, everything allowed
+ * @cq: for everything
+ */
+struct node {
+	struct client c;
+	struct client_vfio *vfio;
+	const char *uuid;
+	u32 pd;
+	struct client_mem mem;
+	u32 key;
+	struct client_cq cq;
+};
+
+u64 now_ns(void);
+/* Print to standard error and return -1. */
+int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+u32 pick(u64 *rng, u32 below);
+
+/* @ops: &client_vfio_ops or a variant; @flags: enum client_open_flags. */
+int node_open_with(struct node *n, const char *uuid, const struct client_ops *ops,
+		   u32 flags);
+int node_open(struct node *n, const char *uuid);
+void node_close(struct node *n);
+/* An RC QP of @from and one of @to, connected. */
+int node_connect(struct node *from, struct client_qp *a, struct node *to,
+		 struct client_qp *b);
+int node_connect_type(struct node *from, struct client_qp *a, struct node *to,
+		      struct client_qp *b, u8 type);
+/* Post @wr on @qp and wait for its completion. 0, or -1 when there is none. */
+int node_send(struct node *n, struct client_qp *qp, struct client_send *wr,
+	      struct client_wc *wc);
+int node_poll(struct node *n, struct client_wc *wc, int timeout_ms);
+/* A counter of the instance, from sysfs; ~0: there is none. */
+u64 node_counter(const struct node *n, const char *name);
+/* The sum of its objects_* counters. */
+u64 node_objects(const struct node *n);
+/* Verified WRITE and READ over a new connection. */
+int node_transfer(struct node *from, struct node *to);
+
+int traffic_main(int argc, char **argv);
+int busy_main(int argc, char **argv);
+int idle_main(int argc, char **argv);
+int hostile_main(int argc, char **argv);
+
+#endif /* HOST_H */
