@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What posting and polling cost: no VM exit; what idling costs: no CPU."""
+
+import pathlib
+import re
+import time
+
+import pytest
+
+from guest import ExitCauses, wait_until
+from lib_client import Client
+from lib_rdma import device
+
+OPERATIONS = 100000
+SECONDS = 10
+# A store to a doorbell that left the guest: nested page fault, EPT violation.
+DOORBELL_CAUSES = ("npf", "ept_violation", "ept_misconfig", "io")
+
+
+def traffic(pair, program):
+    """Endless polled traffic from pair.a to pair.b; the two jobs."""
+    port = 18690
+    command = f"{program} -F -d {device(pair.a)} -s 8 --run_infinitely -D 60 -p {port}"
+    server = pair.b.start_bg(command)
+    wait_until(lambda: pair.b.run(f"ss -Hltn | grep -q ':{port} '")[0] == 0, 30, "server")
+    client = pair.a.start_bg(f"{command} {pair.b.address}")
+    inst = pair.instances[0]
+    start = inst.counters()["wqes"]
+    wait_until(lambda: inst.counters()["wqes"] > start + 2000, 60, "traffic")
+    return server, client
+
+
+@pytest.mark.parametrize("program", ["ib_write_bw", "ib_read_bw", "ib_send_bw"])
+def test_no_exit_per_operation(pair, program, record_property):
+    """100,000 operations while nobody talks to the guests: count their exits."""
+    jobs = traffic(pair, program)
+    inst, guest = pair.instances[0], pair.a
+    with ExitCauses() as causes:
+        before, kvm = inst.counters(), guest.kvm_counters()
+        wait_until(lambda: inst.counters()["wqes"] - before["wqes"] >= OPERATIONS, 300,
+                   f"{OPERATIONS} operations")
+        after, kvm_after = inst.counters(), guest.kvm_counters()
+    for job in jobs:
+        job.kill("INT")
+        job.wait()
+    done = after["wqes"] - before["wqes"]
+    exits = {k: v - kvm.get(k, 0) for k, v in kvm_after.items()
+             if k == "exits" or k.endswith("_exits")}
+    record_property("operations", done)
+    record_property("exits_per_operation", round(exits["exits"] / done, 6))
+    record_property("kvm_counters", {k: v for k, v in exits.items() if v})
+    record_property("exits_of_both_guests_by_cause", causes.result)
+    for name in ("traps", "doorbell_faults"):
+        record_property(name, after[name] - before[name])
+        assert after[name] == before[name], f"{name} in steady state"
+    assert exits.get("mmio_exits", 0) == 0
+    doorbells = sum(n for cause, n in causes.result.items() if cause in DOORBELL_CAUSES)
+    assert doorbells < done / 1000
+
+
+def lane_seconds():
+    """CPU time of our kernel threads and work queues."""
+    total = 0.0
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text()
+        except OSError:
+            continue
+        name = text[text.index("(") + 1:text.rindex(")")]
+        if re.match(r"mhca|kworker/.*mhca|soft_lane", name):
+            field = text.rpartition(")")[2].split()
+            total += (int(field[11]) + int(field[12])) / 100
+    return total
+
+
+def used_while_idle(record_property, others):
+    """Share of one CPU over some seconds: our threads, and other processes."""
+    before, t = [lane_seconds(), *[f() for f in others]], time.monotonic()
+    # The wait is the measurement: nothing happens, and that is to be seen.
+    time.sleep(SECONDS)
+    after, span = [lane_seconds(), *[f() for f in others]], time.monotonic() - t
+    shares = [(b - a) / span for a, b in zip(before, after)]
+    record_property("lane_cpu_share", round(shares[0], 4))
+    return shares
+
+
+def woken(instances):
+    """Times that a lane was woken or a doorbell faulted, of all instances."""
+    return sum(i.counters()[n] for i in instances for n in ("lane_wakes", "doorbell_faults"))
+
+
+def test_idle_guests(pair, record_property):
+    """Two guests with nothing to do: the lane sleeps, our host CPU is below 1 %."""
+    count = woken(pair.instances)
+    shares = used_while_idle(record_property, [pair.a.cpu_seconds, pair.b.cpu_seconds])
+    record_property("qemu_cpu_shares", [round(s, 4) for s in shares[1:]])
+    record_property("lane_wakes", woken(pair.instances) - count)
+    assert shares[0] < 0.01
+    assert woken(pair.instances) - count < 2 * SECONDS
+
+
+def process_seconds(pid):
+    """CPU time of a process."""
+    field = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(field[11]) + int(field[12])) / 100
+
+
+def test_idle_clients(alone, record_property):
+    """Two open instances with queues, driven from the host: below 1 % in all."""
+    instances = [alone.instance() for _ in range(2)]
+    client = Client(alone, "idle", *[i.uuid for i in instances])
+    wait_until(lambda: (c := lane_seconds(), time.sleep(0.5)) and lane_seconds() == c, 30,
+               "a lane that sleeps")
+    count = woken(instances)
+    shares = used_while_idle(record_property, [lambda: process_seconds(client.pid)])
+    assert sum(shares) < 0.01
+    assert woken(instances) == count
+    status, out, err = client.finish()
+    assert status == 0 and "awake" in out, err
