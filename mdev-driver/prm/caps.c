@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Capabilities: what an instance says it can do. Every bit stands for something
+ * that the backends implement; what is not listed is 0.
+ *
+ * MAX never changes. CUR is MAX, except where a driver may choose: the settable
+ * rows say what, and up to which value.
+ */
+#include "command.h"
+
+/**
+ * struct mhca_cap - a capability field with a fixed value
+ * @field: field
+ * @value: value
+ */
+struct mhca_cap {
+	struct mhca_field field;
+	u32 value;
+};
+
+/**
+ * struct mhca_cap_limit - a capability field that says a limit
+ * @field: field
+ * @kind: objects it limits
+ * @count: the field holds the number itself, not its logarithm
+ */
+struct mhca_cap_limit {
+	struct mhca_field field;
+	enum mhca_object_kind kind;
+	bool count;
+};
+
+/**
+ * struct mhca_cap_settable - a field that a driver may change
+ * @field: field
+ * @max: greatest value it may set
+ */
+struct mhca_cap_settable {
+	struct mhca_field field;
+	u32 max;
+};
+
+#define GENERAL(field)		MHCA_FIELD(cmd_hca_cap, field)
+#define ATOMIC(field)		MHCA_FIELD(atomic_caps, field)
+
+#define MHCA_ATOMIC_CMP_SWAP	BIT(0)
+#define MHCA_ATOMIC_FETCH_ADD	BIT(1)
+#define MHCA_ATOMIC_8_BYTES	BIT(3)
+
+/* General capabilities of the ib personality. */
+static const struct mhca_cap mhca_general_caps[] = {
+	/* Port */
+	{ GENERAL(port_type), MLX5_CAP_PORT_TYPE_IB },
+	{ GENERAL(num_ports), 1 },
+	{ GENERAL(native_port_num), 1 },
+	{ GENERAL(ib_virt), 1 },
+	{ GENERAL(gid_table_size), 0 },		/* 8 << 0 */
+	{ GENERAL(pkey_table_size), 0 },	/* 128 << 0 */
+	{ GENERAL(vport_counters), 1 },
+	{ GENERAL(qkv), 1 },			/* Q_Key violations are counted */
+	{ GENERAL(local_ca_ack_delay), 16 },
+	/* Services */
+	{ GENERAL(rc), 1 },
+	{ GENERAL(uc), 1 },
+	{ GENERAL(ud), 1 },
+	{ GENERAL(xrc), 1 },
+	{ GENERAL(atomic), 1 },
+	{ GENERAL(log_max_msg), MHCA_LOG_MAX_MSG },
+	{ GENERAL(log_max_ra_req_qp), MHCA_LOG_MAX_RA },
+	{ GENERAL(log_max_ra_res_qp), MHCA_LOG_MAX_RA },
+	{ GENERAL(max_qp_mcg), MHCA_MAX_QP_MCG },
+	{ GENERAL(log_max_mcg), MHCA_LOG_MAX_MCG },
+	/* Queues */
+	{ GENERAL(log_max_qp_sz), MHCA_LOG_MAX_QP_SZ },
+	{ GENERAL(log_max_srq_sz), MHCA_LOG_MAX_SRQ_SZ },
+	{ GENERAL(log_max_cq_sz), MHCA_LOG_MAX_CQ_SZ },
+	{ GENERAL(log_max_eq_sz), MHCA_LOG_MAX_EQ_SZ },
+	{ GENERAL(max_wqe_sz_sq), MHCA_MAX_WQE_SQ },
+	{ GENERAL(max_wqe_sz_rq), MHCA_MAX_WQE_RQ },
+	{ GENERAL(cqe_version), 1 },
+	{ GENERAL(cq_oi), 1 },
+	{ GENERAL(cq_resize), 1 },
+	{ GENERAL(cq_moderation), 1 },
+	/* Doorbell pages. log_bf_reg_size gives the registers' distance even without bf. */
+	{ GENERAL(uar_sz), ilog2(MHCA_BAR_SIZE) - 20 },
+	{ GENERAL(log_pg_sz), MHCA_PAGE_SHIFT },
+	{ GENERAL(log_bf_reg_size), 9 },
+	{ GENERAL(num_of_uars_per_page), 1 },
+	/* Memory keys: no UMR */
+	{ GENERAL(umr_modify_entity_size_disabled), 1 },
+	{ GENERAL(umr_modify_atomic_disabled), 1 },
+	{ GENERAL(umr_indirect_mkey_disabled), 1 },
+	/*
+	 * Headers before 6.6 do not name this bit (Kbuild asks them). Without it the
+	 * driver makes an EQ for page requests, which never come.
+	 */
+#ifdef MHCA_HAVE_PAGE_REQUEST_DISABLE
+	{ GENERAL(page_request_disable), 1 },
+#endif
+};
+
+static const struct mhca_cap_limit mhca_general_limits[] = {
+	{ GENERAL(log_max_qp), MHCA_QP },
+	{ GENERAL(log_max_srq), MHCA_SRQ },
+	{ GENERAL(log_max_rmp), MHCA_SRQ },
+	{ GENERAL(log_max_cq), MHCA_CQ },
+	{ GENERAL(log_max_mkey), MHCA_MKEY },
+	{ GENERAL(log_max_pd), MHCA_PD },
+	{ GENERAL(log_max_xrcd), MHCA_XRCD },
+	{ GENERAL(log_max_transport_domain), MHCA_TD },
+	{ GENERAL(log_max_eq), MHCA_EQ },
+	{ GENERAL(max_num_eqs), MHCA_EQ, .count = true },
+};
+
+static const struct mhca_cap mhca_atomic_caps[] = {
+	{ ATOMIC(supported_atomic_req_8B_endianness_mode_1), 1 },
+	{ ATOMIC(atomic_operations), MHCA_ATOMIC_CMP_SWAP | MHCA_ATOMIC_FETCH_ADD },
+	{ ATOMIC(atomic_size_qp), MHCA_ATOMIC_8_BYTES },
+};
+
+/* What mlx5_core writes back; everything else has to stay as it was read. */
+static const struct mhca_cap_settable mhca_general_settable[] = {
+	{ GENERAL(log_max_qp), MHCA_LOG_MAX_QP },
+	{ GENERAL(pkey_table_size), 0 },
+	{ GENERAL(cmdif_checksum), 0 },
+	{ GENERAL(log_uar_page_sz), 0 },
+	{ GENERAL(cache_line_128byte), 1 },	/* layout hint, no consequence */
+};
+
+static const struct mhca_cap_settable mhca_atomic_settable[] = {
+	{ ATOMIC(atomic_req_8B_endianness_mode), 1 },
+};
+
+/* ---- Limits ------------------------------------------------------------------ */
+
+/* What the host lets one instance have. */
+static const u32 mhca_host_limits[MHCA_OBJECT_KINDS] = {
+	[MHCA_QP] = 1U << MHCA_LOG_MAX_QP,
+	[MHCA_SRQ] = 1U << MHCA_LOG_MAX_SRQ,
+	[MHCA_MKEY] = 1U << MHCA_LOG_MAX_MKEY,
+	[MHCA_CQ] = 1U << MHCA_LOG_MAX_CQ,
+	[MHCA_EQ] = MHCA_MAX_EQ - 1,		/* number 0 is not used */
+	[MHCA_QCOUNTER] = MHCA_MAX_QCOUNTER,
+	[MHCA_XRCD] = 1U << MHCA_LOG_MAX_XRCD,
+	[MHCA_TD] = 1U << MHCA_LOG_MAX_TD,
+	[MHCA_PD] = 1U << MHCA_LOG_MAX_PD,
+	[MHCA_UAR] = MHCA_MAX_UAR,
+};
+
+/**
+ * mhca_limit() - the three views of a limit
+ * @kind: objects
+ * @configured: what the administrator asked for
+ *
+ * Return: what was configured, what is enforced, and what the guest is told.
+ */
+struct mhca_limit mhca_limit(enum mhca_object_kind kind, u32 configured)
+{
+	struct mhca_limit limit = { .configured = configured };
+
+	if (kind >= MHCA_OBJECT_KINDS)
+		return limit;
+	limit.clamped = min(configured, mhca_host_limits[kind]);
+	if (kind == MHCA_EQ || kind == MHCA_UAR || kind == MHCA_QCOUNTER || !limit.clamped)
+		limit.visible = limit.clamped;
+	else
+		limit.visible = 1U << ilog2(limit.clamped);
+	return limit;
+}
+EXPORT_SYMBOL_GPL(mhca_limit);
+
+/* ---- Queries and changes ---------------------------------------------------------- */
+
+/* The greatest values: what MAX says and CUR begins with. */
+static void mhca_caps_general(const struct mhca_instance *inst, void *caps)
+{
+	const struct mhca_cap_limit *limit;
+	u32 i, visible;
+
+	memset(caps, 0, MHCA_CAP_SIZE);
+	for (i = 0; i < ARRAY_SIZE(mhca_general_caps); i++)
+		mhca_field_set(caps, mhca_general_caps[i].field, mhca_general_caps[i].value);
+	for (i = 0; i < ARRAY_SIZE(mhca_general_limits); i++) {
+		limit = &mhca_general_limits[i];
+		visible = mhca_limit(limit->kind, inst->quota.max[limit->kind]).visible;
+		mhca_field_set(caps, limit->field,
+			       limit->count || !visible ? visible : ilog2(visible));
+	}
+}
+
+static void mhca_caps_atomic(void *caps)
+{
+	u32 i;
+
+	memset(caps, 0, MHCA_CAP_SIZE);
+	for (i = 0; i < ARRAY_SIZE(mhca_atomic_caps); i++)
+		mhca_field_set(caps, mhca_atomic_caps[i].field, mhca_atomic_caps[i].value);
+}
+
+/**
+ * mhca_caps_reset() - forget what the driver chose
+ * @inst: instance
+ */
+void mhca_caps_reset(struct mhca_instance *inst)
+{
+	mhca_caps_general(inst, inst->core->general);
+	mhca_caps_atomic(inst->core->atomic);
+}
+
+/**
+ * mhca_caps_query() - QUERY_HCA_CAP
+ * @inst: instance
+ * @type: enum mlx5_cap_type
+ * @cur: current values, not the greatest
+ * @out: MHCA_CAP_SIZE bytes
+ *
+ * Return: MHCA_SYN_NONE, or CAPABILITY for a type there is nothing to say about.
+ */
+enum mhca_syndrome mhca_caps_query(struct mhca_instance *inst, u16 type, bool cur, void *out)
+{
+	switch (type) {
+	case MLX5_CAP_GENERAL:
+		if (cur)
+			memcpy(out, inst->core->general, MHCA_CAP_SIZE);
+		else
+			mhca_caps_general(inst, out);
+		return MHCA_SYN_NONE;
+	case MLX5_CAP_ATOMIC:
+		if (cur)
+			memcpy(out, inst->core->atomic, MHCA_CAP_SIZE);
+		else
+			mhca_caps_atomic(out);
+		return MHCA_SYN_NONE;
+	default:
+		return MHCA_SYN_CAPABILITY;
+	}
+}
+
+/* Put acceptable changes into @caps; whatever else differs is refused. */
+static enum mhca_syndrome mhca_caps_change(u8 *caps, const void *in,
+					   const struct mhca_cap_settable *rows, u32 n)
+{
+	enum mhca_syndrome syndrome = MHCA_SYN_NONE;
+	u32 i, value;
+	u8 *wanted;
+
+	wanted = kvmalloc(MHCA_CAP_SIZE, GFP_KERNEL);
+	if (!wanted)
+		return MHCA_SYN_NO_MEMORY;
+	memcpy(wanted, caps, MHCA_CAP_SIZE);
+	for (i = 0; i < n; i++) {
+		value = mhca_field_get(in, rows[i].field);
+		if (value != mhca_field_get(caps, rows[i].field) && value > rows[i].max)
+			syndrome = MHCA_SYN_CAPABILITY;
+		mhca_field_set(wanted, rows[i].field, value);
+	}
+	if (memcmp(wanted, in, MHCA_CAP_SIZE))
+		syndrome = MHCA_SYN_CAPABILITY;
+	if (!syndrome)
+		memcpy(caps, wanted, MHCA_CAP_SIZE);
+	kvfree(wanted);
+	return syndrome;
+}
+
+/**
+ * mhca_caps_set() - SET_HCA_CAP
+ * @inst: instance
+ * @type: enum mlx5_cap_type
+ * @in: MHCA_CAP_SIZE bytes, as the driver wants them
+ *
+ * Return: MHCA_SYN_NONE; CAPABILITY: nothing was changed.
+ */
+enum mhca_syndrome mhca_caps_set(struct mhca_instance *inst, u16 type, const void *in)
+{
+	switch (type) {
+	case MLX5_CAP_GENERAL:
+		return mhca_caps_change(inst->core->general, in, mhca_general_settable,
+					ARRAY_SIZE(mhca_general_settable));
+	case MLX5_CAP_ATOMIC:
+		return mhca_caps_change(inst->core->atomic, in, mhca_atomic_settable,
+					ARRAY_SIZE(mhca_atomic_settable));
+	default:
+		return MHCA_SYN_CAPABILITY;
+	}
+}

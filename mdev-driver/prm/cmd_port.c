@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Commands about the port: HCA vport context, GIDs, P_Keys, registers, MADs.
+ *
+ * The guest sees one InfiniBand port. There is no subnet manager behind it: the
+ * host gives the LID, and the port is ACTIVE from the start.
+ */
+#include "command.h"
+
+#define MHCA_PORT		1
+#define MHCA_ALL		0xffff	/* index: the whole table */
+#define MHCA_GID_PREFIX		0xfe80000000000000ULL
+#define MHCA_PKEY_DEFAULT	0xffff
+#define MHCA_PHYS_LINK_UP	5
+#define MHCA_PHYS_DISABLED	3
+#define MHCA_PORT_DOWN		1
+#define MHCA_PORT_ACTIVE	4
+#define MHCA_SUBNET_TIMEOUT	18
+#define MHCA_WIDTH_4X		2
+#define MHCA_SPEED_EDR		32
+#define MHCA_MTU		4096
+#define MHCA_GRP_PORT_COUNTERS	0x20
+
+/*
+ * Port capability bits that a guest's services announce about themselves:
+ * communication management, SNMP tunnelling, device management, vendor class.
+ */
+#define MHCA_CAP_MASK1		(BIT(16) | BIT(17) | BIT(19) | BIT(20))
+
+#define MHCA_REGISTER_DATA	MLX5_BYTE_OFF(access_register_in, register_data)
+
+/* ---- Checks -------------------------------------------------------------------- */
+
+/* All vport commands name the vport alike: only the guest's own exists. */
+enum mhca_syndrome mhca_check_vport(const struct mhca_cmd *cmd)
+{
+	if (MLX5_GET(query_hca_vport_context_in, cmd->in, other_vport) ||
+	    MLX5_GET(query_hca_vport_context_in, cmd->in, vport_number))
+		return MHCA_SYN_FUNCTION_ID;
+	if (MLX5_GET(query_hca_vport_context_in, cmd->in, port_num) > MHCA_PORT)
+		return MHCA_SYN_PORT;
+	return MHCA_SYN_NONE;
+}
+
+/* GUIDs, LID and state belong to the host; only announcements can be changed. */
+enum mhca_syndrome mhca_check_vport_modify(const struct mhca_cmd *cmd)
+{
+	const void *ctx = MLX5_ADDR_OF(modify_hca_vport_context_in, cmd->in, hca_vport_context);
+	u32 select = MLX5_GET(hca_vport_context, ctx, cap_mask1_field_select);
+
+	if (MLX5_GET(hca_vport_context, ctx, field_select))
+		return MHCA_SYN_RESERVED;
+	if (select & ~(u32)MHCA_CAP_MASK1)
+		return MHCA_SYN_RESERVED;
+	return mhca_check_vport(cmd);
+}
+
+enum mhca_syndrome mhca_check_vport_gid(const struct mhca_cmd *cmd)
+{
+	u32 index = MLX5_GET(query_hca_vport_gid_in, cmd->in, gid_index);
+	u32 n = index == MHCA_ALL ? MHCA_GID_TABLE : 1;
+
+	if (index != MHCA_ALL && index >= MHCA_GID_TABLE)
+		return MHCA_SYN_INDEX;
+	if (cmd->outlen < MLX5_ST_SZ_BYTES(query_hca_vport_gid_out) +
+			  n * MLX5_ST_SZ_BYTES(array128_auto))
+		return MHCA_SYN_OUT_LENGTH;
+	return mhca_check_vport(cmd);
+}
+
+enum mhca_syndrome mhca_check_vport_pkey(const struct mhca_cmd *cmd)
+{
+	u32 index = MLX5_GET(query_hca_vport_pkey_in, cmd->in, pkey_index);
+	u32 n = index == MHCA_ALL ? MHCA_PKEY_TABLE : 1;
+
+	if (index != MHCA_ALL && index >= MHCA_PKEY_TABLE)
+		return MHCA_SYN_INDEX;
+	if (cmd->outlen < MLX5_ST_SZ_BYTES(query_hca_vport_pkey_out) +
+			  n * MLX5_ST_SZ_BYTES(pkey))
+		return MHCA_SYN_OUT_LENGTH;
+	return mhca_check_vport(cmd);
+}
+
+enum mhca_syndrome mhca_check_mad(const struct mhca_cmd *cmd)
+{
+	return MLX5_GET(mad_ifc_in, cmd->in, port) == MHCA_PORT ? MHCA_SYN_NONE :
+								    MHCA_SYN_PORT;
+}
+
+/* ---- HCA vport ------------------------------------------------------------------- */
+
+enum mhca_syndrome mhca_cmd_query_vport_context(struct mhca_cmd *cmd)
+{
+	void *ctx = MLX5_ADDR_OF(query_hca_vport_context_out, cmd->out, hca_vport_context);
+	struct mhca_instance *inst = cmd->inst;
+	bool up = READ_ONCE(inst->port.up);
+	u32 violations = atomic_read(&inst->port.qkey_violations);
+
+	MLX5_SET(hca_vport_context, ctx, port_physical_state,
+		 up ? MHCA_PHYS_LINK_UP : MHCA_PHYS_DISABLED);
+	MLX5_SET(hca_vport_context, ctx, port_state, up ? MHCA_PORT_ACTIVE : MHCA_PORT_DOWN);
+	MLX5_SET(hca_vport_context, ctx, vport_state, up ? MHCA_PORT_ACTIVE : MHCA_PORT_DOWN);
+	MLX5_SET64(hca_vport_context, ctx, system_image_guid, inst->id.node_guid);
+	MLX5_SET64(hca_vport_context, ctx, node_guid, inst->id.node_guid);
+	MLX5_SET64(hca_vport_context, ctx, port_guid, inst->id.port_guid);
+	MLX5_SET(hca_vport_context, ctx, cap_mask1, inst->core->cap_mask1);
+	MLX5_SET(hca_vport_context, ctx, cap_mask1_field_select, MHCA_CAP_MASK1);
+	MLX5_SET(hca_vport_context, ctx, lid, inst->port.lid);
+	/* Nobody manages the subnet: questions for a manager come back to the asker. */
+	MLX5_SET(hca_vport_context, ctx, sm_lid, inst->port.lid);
+	MLX5_SET(hca_vport_context, ctx, subnet_timeout, MHCA_SUBNET_TIMEOUT);
+	MLX5_SET(hca_vport_context, ctx, qkey_violation_counter, min_t(u32, violations, U16_MAX));
+	return MHCA_SYN_NONE;
+}
+
+enum mhca_syndrome mhca_cmd_modify_vport_context(struct mhca_cmd *cmd)
+{
+	const void *ctx = MLX5_ADDR_OF(modify_hca_vport_context_in, cmd->in, hca_vport_context);
+	struct mhca_core *core = cmd->inst->core;
+	u32 select = MLX5_GET(hca_vport_context, ctx, cap_mask1_field_select);
+
+	core->cap_mask1 = (core->cap_mask1 & ~select) |
+			  (MLX5_GET(hca_vport_context, ctx, cap_mask1) & select);
+	return MHCA_SYN_NONE;
+}
+
+/* GID 0 is the link-local one; nobody can set another. */
+enum mhca_syndrome mhca_cmd_query_vport_gid(struct mhca_cmd *cmd)
+{
+	__be64 *gid = MLX5_ADDR_OF(query_hca_vport_gid_out, cmd->out, gid);
+	u32 index = MLX5_GET(query_hca_vport_gid_in, cmd->in, gid_index);
+
+	MLX5_SET(query_hca_vport_gid_out, cmd->out, gids_num,
+		 index == MHCA_ALL ? MHCA_GID_TABLE : 1);
+	if (!index || index == MHCA_ALL) {
+		gid[0] = cpu_to_be64(MHCA_GID_PREFIX);
+		gid[1] = cpu_to_be64(cmd->inst->id.port_guid);
+	}
+	return MHCA_SYN_NONE;
+}
+
+enum mhca_syndrome mhca_cmd_query_vport_pkey(struct mhca_cmd *cmd)
+{
+	void *pkey = MLX5_ADDR_OF(query_hca_vport_pkey_out, cmd->out, pkey);
+	u32 index = MLX5_GET(query_hca_vport_pkey_in, cmd->in, pkey_index);
+
+	if (!index || index == MHCA_ALL)
+		MLX5_SET(pkey, pkey, pkey, MHCA_PKEY_DEFAULT);
+	return MHCA_SYN_NONE;
+}
+
+enum mhca_syndrome mhca_cmd_query_vport_counter(struct mhca_cmd *cmd)
+{
+	const struct mhca_counters *counters = &cmd->inst->counters;
+	void *tx = MLX5_ADDR_OF(query_vport_counter_out, cmd->out, transmitted_ib_unicast);
+	void *rx = MLX5_ADDR_OF(query_vport_counter_out, cmd->out, received_ib_unicast);
+
+	/* Counters of an instance are monotonic and the host's. */
+	if (MLX5_GET(query_vport_counter_in, cmd->in, clear))
+		return MHCA_SYN_RESERVED;
+	MLX5_SET64(traffic_counter, tx, packets, atomic64_read(&counters->messages));
+	MLX5_SET64(traffic_counter, tx, octets, atomic64_read(&counters->bytes));
+	MLX5_SET64(traffic_counter, rx, packets, atomic64_read(&counters->rx_messages));
+	MLX5_SET64(traffic_counter, rx, octets, atomic64_read(&counters->rx_bytes));
+	return MHCA_SYN_NONE;
+}
+
+/* ---- Registers ------------------------------------------------------------------- */
+
+static void mhca_register_node_desc(struct mhca_cmd *cmd, const void *in, void *out)
+{
+	scnprintf(out, 64, "mHCA %s", cmd->inst->id.name);
+}
+
+static void mhca_register_ptys(struct mhca_cmd *cmd, const void *in, void *out)
+{
+	MLX5_SET(ptys_reg, out, local_port, MHCA_PORT);
+	MLX5_SET(ptys_reg, out, proto_mask, MLX5_GET(ptys_reg, in, proto_mask));
+	MLX5_SET(ptys_reg, out, ib_link_width_capability, MHCA_WIDTH_4X);
+	MLX5_SET(ptys_reg, out, ib_proto_capability, MHCA_SPEED_EDR);
+	MLX5_SET(ptys_reg, out, ib_link_width_admin, MHCA_WIDTH_4X);
+	MLX5_SET(ptys_reg, out, ib_proto_admin, MHCA_SPEED_EDR);
+	MLX5_SET(ptys_reg, out, ib_link_width_oper, MHCA_WIDTH_4X);
+	MLX5_SET(ptys_reg, out, ib_proto_oper, MHCA_SPEED_EDR);
+}
+
+static void mhca_register_pmtu(struct mhca_cmd *cmd, const void *in, void *out)
+{
+	MLX5_SET(pmtu_reg, out, local_port, MHCA_PORT);
+	MLX5_SET(pmtu_reg, out, max_mtu, MHCA_MTU);
+	MLX5_SET(pmtu_reg, out, admin_mtu, MHCA_MTU);
+	MLX5_SET(pmtu_reg, out, oper_mtu, MHCA_MTU);
+}
+
+/* One virtual lane. */
+static void mhca_register_pvlc(struct mhca_cmd *cmd, const void *in, void *out)
+{
+	MLX5_SET(pvlc_reg, out, local_port, MHCA_PORT);
+	MLX5_SET(pvlc_reg, out, vl_hw_cap, 1);
+	MLX5_SET(pvlc_reg, out, vl_admin, 1);
+	MLX5_SET(pvlc_reg, out, vl_operational, 1);
+}
+
+/* There is no cable whose errors could be counted: those counters stay 0. */
+static void mhca_register_ppcnt(struct mhca_cmd *cmd, const void *in, void *out)
+{
+	const struct mhca_counters *counters = &cmd->inst->counters;
+	void *group = MLX5_ADDR_OF(ppcnt_reg, out, counter_set);
+	u64 discards = atomic64_read(&counters->drop_no_peer) +
+		       atomic64_read(&counters->drop_length);
+
+	MLX5_SET(ppcnt_reg, out, local_port, MHCA_PORT);
+	MLX5_SET(ppcnt_reg, out, grp, MHCA_GRP_PORT_COUNTERS);
+	MLX5_SET(ib_port_cntrs_grp_data_layout, group, port_xmit_discards,
+		 min_t(u64, discards, U16_MAX));
+}
+
+/**
+ * struct mhca_register - a register that can be read
+ * @id: number
+ * @size: bytes of its data
+ * @local_port: its data begins with a port number, as that of a PTYS does
+ * @group: the only counter group there is, for PPCNT
+ * @read: fill @out, zeroed; @in is what the guest asks with
+ */
+struct mhca_register {
+	u16 id;
+	u32 size;
+	bool local_port;
+	u8 group;
+	void (*read)(struct mhca_cmd *cmd, const void *in, void *out);
+};
+
+/* The guest can write none: speed, MTU and names of the port are the host's. */
+static const struct mhca_register mhca_registers[] = {
+	{ 0x5003, MLX5_ST_SZ_BYTES(pmtu_reg), true, 0, mhca_register_pmtu },
+	{ 0x5004, MLX5_ST_SZ_BYTES(ptys_reg), true, 0, mhca_register_ptys },
+	{ 0x5008, MLX5_ST_SZ_BYTES(ppcnt_reg), true, MHCA_GRP_PORT_COUNTERS,
+	  mhca_register_ppcnt },
+	{ 0x500f, MLX5_ST_SZ_BYTES(pvlc_reg), true, 0, mhca_register_pvlc },
+	{ 0x6001, 64, false, 0, mhca_register_node_desc },
+};
+
+static const struct mhca_register *mhca_register_find(const struct mhca_cmd *cmd)
+{
+	u16 id = MLX5_GET(access_register_in, cmd->in, register_id);
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(mhca_registers); i++)
+		if (mhca_registers[i].id == id)
+			return &mhca_registers[i];
+	return NULL;
+}
+
+/* op_mod 1 reads, 0 writes. */
+enum mhca_syndrome mhca_check_register(const struct mhca_cmd *cmd)
+{
+	const struct mhca_register *reg = mhca_register_find(cmd);
+	const void *data = (const u8 *)cmd->in + MHCA_REGISTER_DATA;
+
+	if (!reg || cmd->op_mod != 1)
+		return MHCA_SYN_REGISTER;
+	if (cmd->inlen < MHCA_REGISTER_DATA + reg->size)
+		return MHCA_SYN_IN_LENGTH;
+	if (cmd->outlen < MHCA_REGISTER_DATA + reg->size)
+		return MHCA_SYN_OUT_LENGTH;
+	if (reg->local_port && MLX5_GET(ptys_reg, data, local_port) > MHCA_PORT)
+		return MHCA_SYN_PORT;
+	if (reg->group && MLX5_GET(ppcnt_reg, data, grp) != reg->group)
+		return MHCA_SYN_REGISTER;
+	return MHCA_SYN_NONE;
+}
+
+enum mhca_syndrome mhca_cmd_access_register(struct mhca_cmd *cmd)
+{
+	const struct mhca_register *reg = mhca_register_find(cmd);
+
+	BUILD_BUG_ON(MLX5_BYTE_OFF(access_register_out, register_data) != MHCA_REGISTER_DATA);
+
+	reg->read(cmd, (const u8 *)cmd->in + MHCA_REGISTER_DATA,
+		  (u8 *)cmd->out + MHCA_REGISTER_DATA);
+	return MHCA_SYN_NONE;
+}
+
+/* ---- MADs -------------------------------------------------------------------------- */
+
+#define MHCA_MAD_RESPONSE	0x80
+#define MHCA_MAD_UNSUPPORTED	0x000c	/* method and attribute combination */
+
+/**
+ * struct mhca_mad_header - the common MAD header, as far as it is changed here
+ * @version: base version, class, class version
+ * @method: method
+ * @status: status
+ */
+struct mhca_mad_header {
+	u8 version[3];
+	u8 method;
+	__be16 status;
+};
+
+/*
+ * No management agent stands behind this port. Whoever asks gets a MAD that says so,
+ * which ends the conversation sooner than a time-out.
+ */
+enum mhca_syndrome mhca_cmd_mad_ifc(struct mhca_cmd *cmd)
+{
+	struct mhca_mad_header *mad;
+
+	mad = MLX5_ADDR_OF(mad_ifc_out, cmd->out, response_mad_packet);
+	memcpy(mad, MLX5_ADDR_OF(mad_ifc_in, cmd->in, mad),
+	       MLX5_FLD_SZ_BYTES(mad_ifc_in, mad));
+	mad->method |= MHCA_MAD_RESPONSE;
+	mad->status = cpu_to_be16(MHCA_MAD_UNSUPPORTED);
+	return MHCA_SYN_NONE;
+}

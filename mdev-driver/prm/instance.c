@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The life of an instance: creation, reset, bus mastering, work, removal.
+ */
+#include "core.h"
+
+static void mhca_instance_default_quota(struct mhca_instance *inst)
+{
+	int kind;
+
+	/* Clamped to what the host allows (caps.c) wherever it is used. */
+	for (kind = 0; kind < MHCA_OBJECT_KINDS; kind++)
+		inst->quota.max[kind] = mhca_limit(kind, U32_MAX).clamped;
+}
+
+static void mhca_instance_free(struct mhca_instance *inst)
+{
+	int kind;
+
+	for (kind = 0; kind < MHCA_OBJECT_KINDS; kind++)
+		xa_destroy(&inst->objects[kind]);
+	mhca_gmem_fini(inst);
+	mutex_destroy(&inst->cmd_lock);
+	kvfree(inst->core);
+	kfree(inst);
+}
+
+static struct mhca_instance *mhca_instance_alloc(void)
+{
+	struct mhca_instance *inst;
+	int kind;
+
+	inst = kzalloc(sizeof(*inst), GFP_KERNEL);
+	if (!inst)
+		return NULL;
+	inst->core = kvzalloc(sizeof(*inst->core), GFP_KERNEL);
+	if (!inst->core) {
+		kfree(inst);
+		return NULL;
+	}
+	mutex_init(&inst->cmd_lock);
+	spin_lock_init(&inst->core->reg_lock);
+	spin_lock_init(&inst->core->eq_lock);
+	for (kind = 0; kind < MHCA_OBJECT_KINDS; kind++)
+		xa_init_flags(&inst->objects[kind], XA_FLAGS_ALLOC);
+	mhca_gmem_init(inst);
+	return inst;
+}
+
+/**
+ * mhca_instance_create() - carve an instance from an HCA
+ * @hca: HCA
+ * @personality: what the guest sees
+ * @id: who it is
+ * @vmm_ops: front end
+ * @vmm: the front end's private data
+ *
+ * Return: the instance, reset, or an ERR_PTR().
+ */
+struct mhca_instance *mhca_instance_create(struct mhca_hca *hca,
+					   enum mhca_personality personality,
+					   const struct mhca_identity *id,
+					   const struct mhca_vmm_ops *vmm_ops,
+					   void *vmm)
+{
+	struct mhca_instance *inst;
+	int err;
+
+	inst = mhca_instance_alloc();
+	if (!inst)
+		return ERR_PTR(-ENOMEM);
+	inst->hca = hca;
+	inst->personality = personality;
+	inst->id = *id;
+	inst->vmm_ops = vmm_ops;
+	inst->vmm = vmm;
+	inst->port.up = true;
+	mhca_instance_default_quota(inst);
+
+	err = hca->ops->instance_init(inst);
+	if (err) {
+		mhca_instance_free(inst);
+		return ERR_PTR(err);
+	}
+	mhca_caps_reset(inst);
+	return inst;
+}
+EXPORT_SYMBOL_GPL(mhca_instance_create);
+
+/**
+ * mhca_instance_destroy() - give an instance back
+ * @inst: instance; nothing of the front end calls into it any more
+ */
+void mhca_instance_destroy(struct mhca_instance *inst)
+{
+	mhca_instance_reset(inst);
+	inst->hca->ops->instance_fini(inst);
+	mhca_instance_free(inst);
+}
+EXPORT_SYMBOL_GPL(mhca_instance_destroy);
+
+/**
+ * mhca_function_clear() - destroy what the guest made, and set the state
+ * @inst: instance, command lock held
+ * @fn: state
+ */
+void mhca_function_clear(struct mhca_instance *inst, enum mhca_function_state fn)
+{
+	lockdep_assert_held(&inst->cmd_lock);
+
+	inst->fn = fn;
+	mhca_object_remove_all(inst);
+	mhca_eq_reset(inst);
+	mhca_pa_flush(inst);
+	if (fn == MHCA_FN_RESET) {
+		inst->core->issi = 0;
+		inst->core->cap_mask1 = 0;
+		mhca_caps_reset(inst);
+	}
+}
+
+/**
+ * mhca_instance_reset() - function-level reset
+ * @inst: instance; the front end has stopped its worker
+ */
+void mhca_instance_reset(struct mhca_instance *inst)
+{
+	struct mhca_core *core = inst->core;
+
+	mutex_lock(&inst->cmd_lock);
+	mhca_function_clear(inst, MHCA_FN_RESET);
+
+	spin_lock(&core->reg_lock);
+	core->cmdq_addr = 0;
+	core->cmdq_set = false;
+	core->nic_interface = MHCA_NIC_FULL;
+	core->nic_request = MHCA_NIC_FULL;
+	atomic_set(&core->doorbell, 0);
+	spin_unlock(&core->reg_lock);
+
+	atomic_set(&inst->port.qkey_violations, 0);
+	core->rate_stamp = 0;
+	core->rate_tokens = 0;
+	mutex_unlock(&inst->cmd_lock);
+}
+EXPORT_SYMBOL_GPL(mhca_instance_reset);
+
+/**
+ * mhca_instance_set_master() - PCI bus mastering went on or off
+ * @inst: instance
+ * @on: may the function access guest memory and interrupt?
+ *
+ * When it comes on, commands that were rung meanwhile are executed.
+ */
+void mhca_instance_set_master(struct mhca_instance *inst, bool on)
+{
+	struct mhca_core *core = inst->core;
+
+	spin_lock(&core->eq_lock);
+	WRITE_ONCE(core->master, on);
+	spin_unlock(&core->eq_lock);
+	if (on)
+		inst->vmm_ops->kick(inst->vmm);
+}
+EXPORT_SYMBOL_GPL(mhca_instance_set_master);
+
+/* The driver asked for its interface to go down (a fast way to stop all DMA). */
+static void mhca_instance_nic_request(struct mhca_instance *inst)
+{
+	struct mhca_core *core = inst->core;
+	u8 request;
+
+	spin_lock(&core->reg_lock);
+	request = core->nic_request;
+	spin_unlock(&core->reg_lock);
+	if (request == MHCA_NIC_FULL)
+		return;
+
+	mutex_lock(&inst->cmd_lock);
+	mhca_function_clear(inst, MHCA_FN_RESET);
+	mutex_unlock(&inst->cmd_lock);
+
+	spin_lock(&core->reg_lock);
+	if (core->nic_request == request) {
+		core->nic_interface = MHCA_NIC_DISABLED;
+		core->nic_request = MHCA_NIC_FULL;
+	}
+	spin_unlock(&core->reg_lock);
+}
+
+/**
+ * mhca_prm_work() - do what was queued
+ * @inst: instance
+ *
+ * Process context, never twice at once.
+ */
+void mhca_prm_work(struct mhca_instance *inst)
+{
+	if (!READ_ONCE(inst->core->master))
+		return;
+	mhca_instance_nic_request(inst);
+	mhca_pa_work(inst);
+	mhca_cmdq_run(inst);
+}
+EXPORT_SYMBOL_GPL(mhca_prm_work);
+
+/**
+ * mhca_instance_tick() - about once a second
+ * @inst: instance
+ */
+void mhca_instance_tick(struct mhca_instance *inst)
+{
+	mhca_eq_tick(inst);
+	mhca_pa_forget_failures(inst);
+}
+EXPORT_SYMBOL_GPL(mhca_instance_tick);
