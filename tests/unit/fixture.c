@@ -29,20 +29,30 @@ void world_open_guest(struct world *w, u32 i)
 	assert_ok(client_reg_mr(&g->c, g->pd, g->buf.va, BUF_BYTES, CLIENT_ALL_ACCESS, &g->key));
 }
 
-/* Orderly: every command of the way back has to succeed. */
-void world_close_guest(struct world *w, u32 i)
+/*
+ * Orderly: every command of the way back has to succeed, unless the test failed and
+ * left something behind.
+ */
+static int close_guest(struct world *w, u32 i)
 {
 	struct guest *g = &w->g[i];
+	int ret;
 
 	if (!g->vmm)
-		return;
-	assert_ok(client_destroy_mkey(&g->c, g->key));
+		return 0;
+	ret = client_destroy_mkey(&g->c, g->key);
 	client_mem_free(&g->c, &g->buf);
-	assert_ok(client_destroy_cq(&g->cq));
-	assert_ok(client_dealloc_pd(&g->c, g->pd));
+	ret |= client_destroy_cq(&g->cq);
+	ret |= client_dealloc_pd(&g->c, g->pd);
 	client_close(&g->c);
 	vmm_user_destroy(g->vmm);
 	g->vmm = NULL;
+	return ret;
+}
+
+void world_close_guest(struct world *w, u32 i)
+{
+	assert_ok(close_guest(w, i));
 }
 
 static int setup(void **state, bool threaded, u32 lanes)
@@ -76,17 +86,18 @@ int world_setup_threaded(void **state)
 int world_teardown(void **state)
 {
 	struct world *w = *state;
+	int ret = 0;
 	u32 i;
 
 	for (i = 0; i < WORLD_GUESTS; i++)
-		world_close_guest(w, i);
+		ret |= close_guest(w, i);
 	if (w->threaded)
 		lanes_stop(&w->hca);
 	soft_hca_fini(&w->hca);
 	shim_quiesce();
 	shim_clock_fake(false);
 	free(w);
-	return 0;
+	return ret;
 }
 
 void settle(struct world *w)

@@ -21,6 +21,7 @@ static void loop_open(struct world *w, struct loop *l, const struct client_cq_at
 	for (i = 0; i < 2; i++) {
 		attr.send_cq = i ? &l->g->cq : &l->cq;
 		attr.recv_cq = attr.send_cq;
+		attr.log_sq = 8;
 		assert_ok(client_create_qp(&l->g->c, &attr, &l->qp[i]));
 	}
 	for (i = 0; i < 2; i++) {
