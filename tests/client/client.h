@@ -451,6 +451,7 @@ struct client_qp {
 	struct client_cq *recv_cq;
 	struct client_srq *srq;
 	u32 sq_register;
+	u32 deth_sqpn;		/* source QPN of datagrams, 0: its own */
 	bool no_doorbell;	/* tests: post without ringing */
 };
 

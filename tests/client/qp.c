@@ -116,6 +116,7 @@ int client_create_qp(struct client *c, const struct client_qp_attr *attr,
 	memset(qp, 0, sizeof(*qp));
 	qp->c = c;
 	qp->type = attr->type;
+	qp->deth_sqpn = attr->deth_sqpn;
 	qp->send_cq = attr->send_cq;
 	qp->recv_cq = attr->recv_cq;
 	qp->srq = attr->srq;
@@ -221,6 +222,7 @@ static void fill_modify(const struct client_qp *qp, u16 opcode, const struct cli
 	MLX5_SET(qpc, qpc, atomic_mode, m->access & CLIENT_REMOTE_ATOMIC ? 1 : 0);
 	MLX5_SET(qpc, qpc, q_key, m->qkey);
 	if (init) {
+		MLX5_SET(qpc, qpc, deth_sqpn, qp->deth_sqpn);
 		if (qp->send_cq)
 			MLX5_SET(qpc, qpc, cqn_snd, qp->send_cq->cqn);
 		if (qp->recv_cq)
