@@ -34,7 +34,7 @@ static void mhca_device_clear(struct mhca_vdev *v)
 
 	mhca_instance_reset(v->inst);
 	mhca_config_reset(v);
-	mhca_region_zap_all(v);
+	mhca_region_clear(v);
 	mhca_irq_forget(v);
 }
 

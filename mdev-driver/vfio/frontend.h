@@ -187,7 +187,7 @@ int mhca_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
 		     struct vfio_info_cap *caps);
 int mhca_region_mmap(struct mhca_vdev *v, struct vm_area_struct *vma);
 void mhca_region_zap(void *vmm, u32 index);
-void mhca_region_zap_all(struct mhca_vdev *v);
+void mhca_region_clear(struct mhca_vdev *v);
 
 /* irq.c */
 void mhca_irq_init(struct mhca_vdev *v);

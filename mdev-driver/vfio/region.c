@@ -398,10 +398,12 @@ void mhca_region_zap(void *vmm, u32 index)
 }
 
 /**
- * mhca_region_zap_all() - unmap all of BAR0
+ * mhca_region_clear() - unmap all of BAR0 and forget what the guest stored
  * @v: device
  */
-void mhca_region_zap_all(struct mhca_vdev *v)
+void mhca_region_clear(struct mhca_vdev *v)
 {
 	mhca_region_unmap(v, MHCA_BAR_UAR_START, MHCA_BAR_SIZE - MHCA_BAR_UAR_START);
+	/* The next monitor to open the device may be another one. */
+	clear_page(page_address(v->scratch));
 }
