@@ -56,18 +56,16 @@ def snapshot(dest):
     return names
 
 
-def chroot(suite, command, log, binds=()):
+def chroot(suite, command, log):
     """Run a shell command in the suite's rootfs; suite_dir is /mnt there."""
     root = image.image_dir(suite) / "rootfs"
-    mounts = [(suite_dir(suite), "mnt"), *binds]
-    script = "set -e\n" + "".join(
-        f"mount --bind {shlex.quote(str(src))} {shlex.quote(str(root / dst))}\n"
-        for src, dst in mounts)
-    script += (f"mount -t proc proc {root}/proc\n"
-               f"mount -t tmpfs tmpfs {root}/tmp\n"
-               f"mount --bind /dev {root}/dev\n"
-               f"exec chroot {shlex.quote(str(root))} /bin/sh -ec "
-               f"{shlex.quote(command)}\n")
+    where = shlex.quote(str(root))
+    script = ("set -e\n"
+              f"mount --bind {shlex.quote(str(suite_dir(suite)))} {where}/mnt\n"
+              f"mount -t proc proc {where}/proc\n"
+              f"mount -t tmpfs tmpfs {where}/tmp\n"
+              f"mount --bind /dev {where}/dev\n"
+              f"exec chroot {where} /bin/sh -ec {shlex.quote(command)}\n")
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
            "LC_ALL": "C"}
     run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
@@ -79,12 +77,12 @@ def jobs():
     return min(4, len(os.sched_getaffinity(0)))
 
 
-def build_modules(suite, log, kdir, binds):
+def build_modules(suite, log, kdir):
     """Kbuild of the whole tree, then the .ko files to out/."""
     out = suite_dir(suite) / "out"
     for ko in out.glob("*.ko"):
         ko.unlink()
-    chroot(suite, f"make -j{jobs()} -C {kdir} M=/mnt/src modules", log, binds)
+    chroot(suite, f"make -j{jobs()} -C {kdir} M=/mnt/src modules", log)
     src = suite_dir(suite) / "src"
     found = [p for p in src.rglob("*.ko")]
     if not found:
@@ -104,22 +102,20 @@ def build_programs(suite, log):
                       f"BIN=/mnt/out/bin CFLAGS={shlex.quote(CFLAGS)}", log)
 
 
-def ensure(suite, modules=True, kernel=None):
-    """Build what changed. `kernel` = (version, tree) of a debug kernel."""
+def ensure(suite, modules=True):
+    """Build what changed since the last time."""
     with locked(cache_dir() / f".{suite}.build.lock", f"the {suite} build"):
-        _ensure(suite, modules, kernel)
+        _ensure(suite, modules)
 
 
-def _ensure(suite, modules, kernel):
+def _ensure(suite, modules):
     d = suite_dir(suite)
     log = d / "build.log"
     (d / "out/bin").mkdir(parents=True, exist_ok=True)
     names = snapshot(d / "src")
     image_key = image.key(suite)
-    kdir, binds = f"/lib/modules/{image.kernel_version(suite)}/build", ()
-    if kernel:
-        kdir, binds = "/srv", ((kernel[1], "srv"),)
-    mod_key = digest(image_key, kdir, str(kernel), *(
+    kdir = f"/lib/modules/{image.kernel_version(suite)}/build"
+    mod_key = digest(image_key, kdir, *(
         part for n in names if n == "Kbuild" or n.startswith("mdev-driver/")
         for part in (n, d / "src" / n)))
     prog_key = digest(image_key, CFLAGS, *(
@@ -135,7 +131,7 @@ def _ensure(suite, modules, kernel):
         (d / "out/.kdir").write_text(kdir)
         log.unlink(missing_ok=True)
         step("build", f"{suite}: modules against {kdir} (log {log})")
-        made = build_modules(suite, log, kdir, binds)
+        made = build_modules(suite, log, kdir)
         (d / "out/.modules").write_text(mod_key)
         step("build", f"{suite}: " + " ".join(sorted(made)))
     if stamp(d / "out/.progs") != prog_key:
@@ -144,6 +140,20 @@ def _ensure(suite, modules, kernel):
         step("build", f"{suite}: test programs (log {plog})")
         build_programs(suite, plog)
         (d / "out/.progs").write_text(prog_key)
+
+
+def build_here(out, log):
+    """Modules for the running kernel, for `run --here`."""
+    src = BUILD / "here.src"
+    snapshot(src)
+    kdir = f"/lib/modules/{os.uname().release}/build"
+    if not os.path.isdir(kdir):
+        raise LabError(f"{kdir} is missing: apt-get install "
+                       f"linux-headers-{os.uname().release}")
+    step("build", f"modules against {kdir} (log {log})")
+    run(["make", f"-j{jobs()}", "-C", kdir, f"M={src}", "modules"], log=log)
+    for ko in src.rglob("*.ko"):
+        shutil.copy(ko, out / ko.name)
 
 
 def stamp(path):

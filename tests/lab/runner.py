@@ -49,10 +49,9 @@ def prepare(args):
         build.snapshot(BUILD / args.suite / "src")
     else:
         for s in dict.fromkeys([args.suite, *guests]):
-            if s == args.suite:
-                build.ensure(s, kernel=debug and debug.build_key())
-            else:
-                build.ensure(s, modules=False)
+            build.ensure(s, modules=s == args.suite and not debug)
+        if debug:
+            debug.build_modules()
     return guests, debug
 
 
@@ -72,7 +71,7 @@ def host_vm(args, guests, debug, logs, interactive=False):
     if debug:
         kw = {"kernel": debug.kernel, "initrd": debug.initrd,
               "cmdline": debug.cmdline}
-        shares.append(("modules", debug.modules, False))
+        shares.append(("debug", debug.modules, False))
     return HostVM(args.suite, logs, disks=disks, shares=shares,
                   interactive=interactive, **kw)
 
@@ -84,9 +83,13 @@ def lab_config(args, guests, here=False):
             return str(image.image_dir(s)), str(BUILD / s / "out")
         return f"/mhca/img.{s}", f"/mhca/out.{s}"
 
+    modules = f"/mhca/out.{args.suite}"
+    if args.debug_kernel:
+        modules = "/mhca/debug"
+    if here:
+        modules = str(BUILD / "here")
     conf = {"suite": args.suite, "debug_kernel": args.debug_kernel,
-            "here": here, "guest_suites": guests,
-            "modules": str(BUILD / "here") if here else f"/mhca/out.{args.suite}",
+            "here": here, "guest_suites": guests, "modules": modules,
             "guests": {}}
     for s in dict.fromkeys([args.suite, *guests]):
         where, out = img(s)
