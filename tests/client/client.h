@@ -203,6 +203,8 @@ int client_wait_eq(struct client_eq *eq, struct mlx5_eqe *eqe, int timeout_ms);
  * @srqs: see @qps
  * @users: by user_index; @next_user: next free one
  * @next_user: see @users
+ * @before: tests: called before each command of client_exec(), not inside itself
+ * @data: for @before
  */
 struct client {
 	const struct client_ops *ops;
@@ -224,6 +226,8 @@ struct client {
 	struct client_table srqs;
 	struct client_table users;
 	u32 next_user;
+	void (*before)(struct client *c, const void *in, u32 inlen, u32 outlen);
+	void *data;
 };
 
 enum client_open_flags {

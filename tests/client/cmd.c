@@ -160,8 +160,14 @@ int client_status_errno(u8 status)
 
 int client_exec(struct client *c, const void *in, u32 inlen, void *out, u32 outlen)
 {
+	void (*before)(struct client *c, const void *in, u32 inlen, u32 outlen) = c->before;
 	int ret;
 
+	if (before) {
+		c->before = NULL;
+		before(c, in, inlen, outlen);
+		c->before = before;
+	}
 	pthread_mutex_lock(&c->cmdq.lock);
 	c->status = 0xff;
 	c->syndrome = 0;

@@ -10,11 +10,11 @@ enum { ISSI = 1 };
 
 static int simple(struct client *c, u16 opcode, u16 op_mod)
 {
-	u32 in[MLX5_ST_SZ_DW(enable_hca_in)] = { 0 };
-	u32 out[MLX5_ST_SZ_DW(enable_hca_out)];
+	u32 in[MLX5_ST_SZ_DW(teardown_hca_in)] = { 0 };
+	u32 out[MLX5_ST_SZ_DW(teardown_hca_out)];
 
-	MLX5_SET(enable_hca_in, in, opcode, opcode);
-	MLX5_SET(enable_hca_in, in, op_mod, op_mod);
+	MLX5_SET(teardown_hca_in, in, opcode, opcode);
+	MLX5_SET(teardown_hca_in, in, op_mod, op_mod);
 	return client_exec(c, in, sizeof(in), out, sizeof(out));
 }
 

@@ -40,6 +40,7 @@ static int close_guest(struct world *w, u32 i)
 
 	if (!g->vmm)
 		return 0;
+	g->c.before = NULL;
 	ret = client_destroy_mkey(&g->c, g->key);
 	client_mem_free(&g->c, &g->buf);
 	ret |= client_destroy_cq(&g->cq);
