@@ -80,6 +80,7 @@ static void mhca_uar_access(struct mhca_vdev *v, u32 offset, void *buf, u32 len,
 	u32 in_page = offset & (MHCA_PAGE_SIZE - 1);
 	struct mhca_doorbell doorbell = { };
 
+	mhca_count(v->inst, traps);
 	mutex_lock(&v->map_lock);
 	if (!mhca_uar_lookup(v, index, &doorbell)) {
 		if (!write)
@@ -146,8 +147,7 @@ static void mhca_region_access(struct mhca_vdev *v, u32 region, u32 offset, void
 }
 
 /* Bounds of a read or write: 0 or -EINVAL. */
-static int mhca_region_check(struct mhca_vdev *v, loff_t pos, size_t count, u32 *region,
-			     u32 *offset)
+static int mhca_region_check(loff_t pos, size_t count, u32 *region, u32 *offset)
 {
 	u64 at = pos & MHCA_REGION_MASK;
 	u64 size;
@@ -159,8 +159,6 @@ static int mhca_region_check(struct mhca_vdev *v, loff_t pos, size_t count, u32 
 	if (at >= size || count > size - at)
 		return -EINVAL;
 	*offset = at;
-	if (*region == VFIO_PCI_BAR0_REGION_INDEX)
-		mhca_count(v->inst, traps);
 	return 0;
 }
 
@@ -180,7 +178,7 @@ ssize_t mhca_region_read(struct mhca_vdev *v, char __user *buf, size_t count, lo
 	u8 data[8];
 	int ret;
 
-	ret = mhca_region_check(v, *ppos, count, &region, &offset);
+	ret = mhca_region_check(*ppos, count, &region, &offset);
 	if (ret)
 		return ret;
 	for (done = 0; done < count; done += len) {
@@ -211,7 +209,7 @@ ssize_t mhca_region_write(struct mhca_vdev *v, const char __user *buf, size_t co
 	u8 data[8];
 	int ret;
 
-	ret = mhca_region_check(v, *ppos, count, &region, &offset);
+	ret = mhca_region_check(*ppos, count, &region, &offset);
 	if (ret)
 		return ret;
 	for (done = 0; done < count; done += len) {
