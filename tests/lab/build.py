@@ -82,7 +82,8 @@ def build_modules(suite, log, kdir):
     out = suite_dir(suite) / "out"
     for ko in out.glob("*.ko"):
         ko.unlink()
-    chroot(suite, f"make -j{jobs()} -C {kdir} M=/mnt/src modules", log)
+    chroot(suite, f"make -j{jobs()} -C {kdir} M=/mnt/src "
+           "CONFIG_DEBUG_INFO_BTF_MODULES= modules", log)
     src = suite_dir(suite) / "src"
     found = [p for p in src.rglob("*.ko")]
     if not found:

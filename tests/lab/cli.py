@@ -7,8 +7,10 @@ import signal
 import sys
 
 import build
+import debugkernel
 import deps
 import image
+import lint
 import runner
 import testall
 from common import DEFAULT_SUITE, SUITES, LabError
@@ -51,6 +53,7 @@ def parser():
     c = command("shell", "boot the host and give a root shell on it")
     host_options(c)
     command("debug-kernel", "build the debug kernel from Debian's sources")
+    command("lint", "checkpatch, sparse, shellcheck; wants the debug kernel")
     command("clean", "remove build results; --all also removes images",
             False).add_argument("--all", action="store_true")
     return p
@@ -96,7 +99,6 @@ def dispatch(args):
         image.ensure(args.suite)
         build.ensure(args.suite, modules=not args.programs_only)
     elif args.command == "debug-kernel":
-        import debugkernel
         deps.ensure("lab")
         debugkernel.ensure(args.suite)
     elif args.command == "run":
@@ -105,6 +107,8 @@ def dispatch(args):
         return testall.test(args)
     elif args.command == "exec":
         return runner.run_command(args)
+    elif args.command == "lint":
+        return lint.lint(args.suite)
     elif args.command == "shell":
         return runner.shell(args)
     return 0

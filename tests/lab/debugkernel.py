@@ -19,7 +19,6 @@ from common import (LAB, LabError, cache_dir, digest, locked, run, step,
 
 CONFIG = LAB / "debug.config"
 CMDLINE = "rcupdate.rcu_cpu_stall_timeout=300 workqueue.watchdog_thresh=120 "
-KEEP = ("arch/x86/boot/bzImage",)
 
 
 @dataclasses.dataclass
@@ -136,8 +135,3 @@ def make_kernel(tree, log):
     run(["nice", "make", f"-j{build.jobs()}", "-C", tree, "bzImage", "modules"],
         log=log, env=env)
 
-
-def checkpatch(suite):
-    """Debian's checkpatch.pl, of the same sources; None before `debug-kernel`."""
-    found = sorted(cache_dir().glob(f"{suite}/debug.*/linux/scripts/checkpatch.pl"))
-    return found[-1] if found else None

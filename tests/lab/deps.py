@@ -12,7 +12,7 @@ PACKAGES = {
             "cpio", "zstd", "xz-utils", "kmod", "git", "python3"],
     "unit": ["gcc", "clang", "meson", "ninja-build", "pkg-config",
              "libcmocka-dev", "python3-pytest"],
-    "lint": ["sparse", "clang", "perl"],
+    "lint": ["sparse", "perl", "shellcheck"],
     "debug": ["flex", "bison", "bc", "libelf-dev", "libssl-dev", "rsync",
               "make", "gcc"],
     "here": ["qemu-system-x86", "python3-pytest", "gcc", "make", "kmod",

@@ -14,6 +14,7 @@ import tty
 import xml.etree.ElementTree as ET
 
 import build
+import debugkernel
 import deps
 import image
 import kmsg
@@ -43,7 +44,6 @@ def prepare(args):
     for s in dict.fromkeys([DEFAULT_SUITE, args.suite, *guests]):
         image.ensure(s)
     if args.debug_kernel:
-        import debugkernel
         debug = debugkernel.ensure(args.suite)
     if args.no_build:
         build.snapshot(BUILD / args.suite / "src")
