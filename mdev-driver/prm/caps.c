@@ -236,25 +236,31 @@ enum mhca_syndrome mhca_caps_query(struct mhca_instance *inst, u16 type, bool cu
 	}
 }
 
-/* Put acceptable changes into @caps; whatever else differs is refused. */
+/*
+ * Put acceptable changes into @caps. Whatever a driver cannot change has to be as it
+ * read it, or all 0: drivers fill in only the field they mean.
+ */
 static enum mhca_syndrome mhca_caps_change(u8 *caps, const void *in,
 					   const struct mhca_cap_settable *rows, u32 n)
 {
 	enum mhca_syndrome syndrome = MHCA_SYN_NONE;
+	u8 *wanted, *rest;
 	u32 i, value;
-	u8 *wanted;
 
-	wanted = kvmalloc(MHCA_CAP_SIZE, GFP_KERNEL);
+	wanted = kvmalloc(2 * MHCA_CAP_SIZE, GFP_KERNEL);
 	if (!wanted)
 		return MHCA_SYN_NO_MEMORY;
+	rest = wanted + MHCA_CAP_SIZE;
 	memcpy(wanted, caps, MHCA_CAP_SIZE);
+	memcpy(rest, in, MHCA_CAP_SIZE);
 	for (i = 0; i < n; i++) {
 		value = mhca_field_get(in, rows[i].field);
 		if (value != mhca_field_get(caps, rows[i].field) && value > rows[i].max)
 			syndrome = MHCA_SYN_CAPABILITY;
 		mhca_field_set(wanted, rows[i].field, value);
+		mhca_field_set(rest, rows[i].field, 0);
 	}
-	if (memcmp(wanted, in, MHCA_CAP_SIZE))
+	if (memcmp(wanted, in, MHCA_CAP_SIZE) && memchr_inv(rest, 0, MHCA_CAP_SIZE))
 		syndrome = MHCA_SYN_CAPABILITY;
 	if (!syndrome)
 		memcpy(caps, wanted, MHCA_CAP_SIZE);
