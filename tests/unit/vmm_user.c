@@ -223,7 +223,9 @@ static void *worker(void *arg)
 static void worker_start(struct vmm_user *vmm)
 {
 	__atomic_store_n(&vmm->stop, 0, __ATOMIC_RELEASE);
-	sem_init(&vmm->work, 0, 0);
+	/* What was asked for before there was a worker has no post of its own. */
+	sem_init(&vmm->work, 0, (unsigned int)__atomic_load_n(&vmm->work_pending,
+							      __ATOMIC_SEQ_CST));
 	if (pthread_create(&vmm->worker, NULL, worker, vmm))
 		shim_warn(__FILE__, __LINE__, "pthread_create");
 }
