@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make bench: two guests over mHCA, rxe and TCP, and plain memcpy, in one run.
+
+Each figure is repeated (MHCA_BENCH_N, default 5) and stands in bench.jsonl of
+the run's logs, which make bench copies to build/bench/.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+
+import pytest
+
+from figures import Figures
+from guest import wait_until
+from lib_rdma import BIN, exchange, perftest_rows
+
+REPEAT = int(os.environ.get("MHCA_BENCH_N", "5"))
+SIZES = (65536, 1048576)
+OPS = ("write", "read", "send")
+# What rxe moves in about a second under emulation, and what mHCA does.
+ITERATIONS = {"mhca": {8: 20000, 65536: 2000, 1048576: 200},
+              "rxe": {8: 500, 65536: 40, 1048576: 6}}
+COMMANDS = pathlib.Path("/sys/kernel/tracing/events/mhca/mhca_command")
+
+
+def cpu_model():
+    """The emulated (or real) CPU and its flags that matter for memcpy."""
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    name = re.search(r"^model name\s*: (.*)$", text, re.M)[1]
+    flags = set(re.search(r"^flags\s*: (.*)$", text, re.M)[1].split())
+    fast = [f for f in ("erms", "fsrm", "avx2", "avx512f", "hypervisor") if f in flags]
+    return f"{name} ({' '.join(fast)})"
+
+
+@pytest.fixture(scope="module")
+def figures(lab):
+    """The figures of this run, and the comparison at its end."""
+    logs = pathlib.Path(os.environ["MHCA_LOGS"])
+    about = {"cpu": cpu_model(), "cpu_option": os.environ.get("MHCA_LAB_CPU", "lab default"),
+             "cpus": os.cpu_count(), "kernel": os.uname().release, "repeat": REPEAT}
+    print(f"\nMachine: {about['cpu']}, {about['cpus']} CPUs, Linux {about['kernel']}")
+    f = Figures(logs / "bench.jsonl", **about)
+    yield f
+    print("\nComparison (more than 1: mHCA is ahead)")
+    for op in OPS:
+        for size in SIZES:
+            what = f"{op} {size} B bandwidth"
+            f.ratio(f"{what} / host kernel memcpy", ("mhca", what),
+                    ("host kernel memcpy", f"{size} B"))
+            f.ratio(f"{what} / guest memcpy", ("mhca", what), ("guest memcpy", f"{size} B"))
+            f.ratio(f"{what} / rxe", ("mhca", what), ("rxe", what))
+        f.ratio(f"{op} 65536 B bandwidth / TCP", ("mhca", f"{op} 65536 B bandwidth"),
+                ("tcp", "bandwidth"))
+        f.ratio(f"{op} 8 B message rate / rxe", ("mhca", f"{op} 8 B rate"),
+                ("rxe", f"{op} 8 B rate"))
+        f.ratio(f"{op} 8 B latency / rxe", ("mhca", f"{op} 8 B latency"),
+                ("rxe", f"{op} 8 B latency"), "lower")
+        f.ratio(f"{op} 8 B latency / TCP", ("mhca", f"{op} 8 B latency"),
+                ("tcp", "8 B latency"), "lower")
+
+
+def rdma_options(pair, who):
+    """perftest's device options; rxe is set up when it is first needed."""
+    if who == "mhca":
+        return "-d mlx5_0"
+    for g in (pair.a, pair.b):
+        g.check("[ -e /sys/class/infiniband/rxe0 ] || { modprobe rdma_rxe && "
+                "rdma link add rxe0 type rxe netdev eth0; }", 120)
+    gids = pair.a.check("cat /sys/class/infiniband/rxe0/ports/1/gids/*").split()
+    index = next(i for i, g in enumerate(gids) if g.startswith("0000:0000:0000:0000:0000:ffff"))
+    return f"-d rxe0 -x {index}"
+
+
+def perftest(pair, command):
+    """The last result row of one run."""
+    return perftest_rows(exchange(pair.b, pair.a, command, 300)[0])[-1]
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("who", ["mhca", "rxe"])
+def test_rdma(pair, figures, who, op):
+    """Bandwidth at 64 KiB and 1 MiB, message rate and latency at 8 bytes."""
+    print(f"\n{who} {op}")
+    options = rdma_options(pair, who)
+    n = ITERATIONS[who]
+    for size in SIZES:
+        command = f"ib_{op}_bw -F {options} -s {size} -n {n[size]}"
+        rows = [perftest(pair, command) for _ in range(REPEAT)]
+        figures.add(who, f"{op} {size} B bandwidth", "MiB/s", [r[3] for r in rows])
+    rows = [perftest(pair, f"ib_{op}_bw -F {options} -s 8 -n {n[8]}") for _ in range(REPEAT)]
+    figures.add(who, f"{op} 8 B rate", "msg/s", [r[4] * 1e6 for r in rows])
+    rows = [perftest(pair, f"ib_{op}_lat -F {options} -s 8 -n {n[8] // 2}")
+            for _ in range(REPEAT)]
+    figures.add(who, f"{op} 8 B latency", "us", [r[4] for r in rows])
+
+
+def test_tcp(pair, figures):
+    """iperf3 and ping-pong over the same virtio-net and bridge."""
+    print("\ntcp over virtio-net with vhost")
+    server = pair.b.start_bg("iperf3 -s -p 18790")
+    wait_until(lambda: pair.b.run("ss -Hltn | grep -q ':18790 '")[0] == 0, 30, "iperf3")
+    rates = []
+    for _ in range(REPEAT):
+        out = json.loads(pair.a.check(f"iperf3 -J -t 3 -p 18790 -c {pair.b.address}", 60))
+        rates.append(out["end"]["sum_received"]["bits_per_second"] / 8 / 1048576)
+    server.kill()
+    figures.add("tcp", "bandwidth", "MiB/s", rates)
+    figures.add("tcp", "8 B latency", "us",
+                [exchange(pair.b, pair.a, f"{BIN}/mhca-tcp -n 500")[0] for _ in range(REPEAT)])
+
+
+def test_memcpy(pair, host, figures, tmp_path):
+    """One thread's memcpy: host kernel (a module), host and guest programs."""
+    print("\nmemcpy, single thread")
+    src = pathlib.Path(__file__).parent / "memcpy_mod"
+    for f in src.iterdir():
+        shutil.copy(f, tmp_path)
+    host.check(f"make -C /lib/modules/{os.uname().release}/build M={tmp_path} modules", 600)
+    for size in SIZES:
+        rates = []
+        for _ in range(REPEAT):
+            host.check(f"insmod {tmp_path}/mhca_memcpy.ko size={size} mib=512")
+            rates.append(pathlib.Path("/sys/module/mhca_memcpy/parameters/result").read_text())
+            host.check("rmmod mhca_memcpy")
+        figures.add("host kernel memcpy", f"{size} B", "MiB/s", rates)
+        figures.add("host memcpy", f"{size} B", "MiB/s",
+                    [host.check(f"{host.program('mhca-memcpy')} {size} 512")
+                     for _ in range(REPEAT)])
+        figures.add("guest memcpy", f"{size} B", "MiB/s",
+                    [pair.a.check(f"{BIN}/mhca-memcpy {size} 512") for _ in range(REPEAT)])
+
+
+class DriverTime:
+    """Nanoseconds that our driver spent in commands, by opcode."""
+
+    TRIGGER = "hist:keys=opcode:vals=ns:size=512"
+
+    def __enter__(self):
+        (COMMANDS / "trigger").write_text(self.TRIGGER)
+        self.ns = {}
+        return self
+
+    def __exit__(self, *exc):
+        text = (COMMANDS / "hist").read_text()
+        (COMMANDS / "trigger").write_text("!" + self.TRIGGER)
+        for op, ns in re.findall(r"\{ opcode:\s*(\d+) \} hitcount:\s*\d+\s+ns:\s*(\d+)", text):
+            self.ns[int(op)] = int(ns)
+
+    def of(self, first, last):
+        """Sum of a range of opcodes."""
+        return sum(ns for op, ns in self.ns.items() if first <= op <= last)
+
+
+# Program's arguments, opcodes whose time is ours, figure.
+VERBS = [
+    ("open 20", (0, 0xffff), "ibv_open_device"),
+    ("qp 50", (0x500, 0x50f), "QP create+connect+destroy"),
+    (f"reg {REPEAT} 256", (0x200, 0x200), "ibv_reg_mr, 4 KiB pages"),
+    (f"reghuge {REPEAT} 256", (0x200, 0x200), "ibv_reg_mr, 2 MiB pages"),
+]
+
+
+@pytest.mark.parametrize("arguments,opcodes,what", VERBS)
+def test_control_verbs(host, make_guest, figures, arguments, opcodes, what):
+    """Time as the application sees it, and the share of it that is ours."""
+    print(f"\n{what}")
+    guest = make_guest([host.instance()], mem=2048)
+    if "huge" in arguments:
+        guest.check("echo 160 > /proc/sys/vm/nr_hugepages")
+    guest.check(f"{BIN}/mhca-setup {arguments}", 300)     # modules, caches, UMR QP
+    with DriverTime() as driver:
+        out = guest.check(f"{BIN}/mhca-setup {arguments}", 300)
+    rows = [json.loads(line) for line in out.splitlines()]
+    per_gib = 1024 / rows[0]["mib"] if rows[0]["mib"] else 1
+    unit = "ms/GiB" if rows[0]["mib"] else "ms"
+    figures.add("mhca", what, unit, [r["ns"] / 1e6 * per_gib for r in rows])
+    ours = driver.of(*opcodes) / sum(r["ns"] for r in rows)
+    figures.add("mhca", f"{what}: driver's share", "%", [100 * ours])
+
