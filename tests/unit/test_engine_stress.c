@@ -24,6 +24,8 @@ struct actor {
 };
 
 static int stop;
+/* The client's record pages have no lock of their own. */
+static pthread_mutex_t objects = PTHREAD_MUTEX_INITIALIZER;
 
 static struct engine *threaded_create(void)
 {
@@ -77,6 +79,7 @@ static void actor_connect(struct actor *actor)
 	struct client_cq_attr cq_attr;
 	u32 i;
 
+	pthread_mutex_lock(&objects);
 	client_cq_attr_init(&cq_attr, 9);
 	for (i = 0; i < 2; i++) {
 		struct engine_node *node = &e->node[actor->end ^ i];
@@ -89,16 +92,19 @@ static void actor_connect(struct actor *actor)
 		engine_modify(&e->node[actor->end ^ !i], pair->qp[!i].qpn, &modify);
 		assert_int_equal(client_connect_qp(&pair->qp[i], &modify), 0);
 	}
+	pthread_mutex_unlock(&objects);
 }
 
 static void actor_disconnect(struct actor *actor)
 {
 	u32 i;
 
+	pthread_mutex_lock(&objects);
 	for (i = 0; i < 2; i++) {
 		assert_int_equal(client_destroy_qp(&actor->pair->qp[i]), 0);
 		assert_int_equal(client_destroy_cq(&actor->cq[i]), 0);
 	}
+	pthread_mutex_unlock(&objects);
 }
 
 /* Messages until one fails; the last of them over a key that dies under it. */

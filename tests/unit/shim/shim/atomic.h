@@ -12,7 +12,7 @@
  */
 #define SHIM_LOAD		__ATOMIC_ACQUIRE
 #define SHIM_STORE		__ATOMIC_RELEASE
-#define shim_fence(order)	((void)(order), barrier())
+#define shim_fence(order)	({ (void)(order); barrier(); })
 #else
 #define SHIM_LOAD		__ATOMIC_RELAXED
 #define SHIM_STORE		__ATOMIC_RELAXED
