@@ -62,8 +62,11 @@ static bool soft_flush_sq(struct soft_qp *qp)
 	smp_rmb();	/* record before WQEs */
 	while (posted && budget) {
 		blocks = soft_wqe_peek(qp, posted, &opcode);
-		if (!blocks)
+		if (!blocks) {
+			/* Unmapped: nobody can say which WQEs these were. */
+			qp->req.consumer += posted;
 			return false;
+		}
 		soft_flush_cqe(qp, qp->send_cq, MLX5_CQE_REQ_ERR, opcode,
 			       qp->req.consumer, NULL);
 		qp->req.consumer += blocks;
