@@ -55,11 +55,14 @@ static enum mhca_syndrome soft_cq_ring(struct soft_ring *ring, const void *cqc,
  */
 static void soft_cq_poison(struct soft_cq *cq)
 {
-	__be32 *record = mhca_object_record(&cq->obj);
+	struct mhca_instance *inst = cq->obj.inst;
 	__be32 none = SOFT_ARM_NONE;
+	int idx = soft_enter(inst);
+	__be32 *record = mhca_object_record(&cq->obj);
 
 	if (record)
-		mhca_guest_write(cq->obj.inst, &record[1], &none, sizeof(none));
+		mhca_guest_write(inst, &record[1], &none, sizeof(none));
+	soft_leave(inst, idx);
 }
 
 static enum mhca_syndrome soft_cq_create(struct mhca_cmd *cmd)
@@ -113,6 +116,7 @@ static enum mhca_syndrome soft_cq_modify_fields(struct soft_cq *cq, u32 select,
 						const void *cqc)
 {
 	struct soft_lane *lane = soft_instance(cq->obj.inst)->lane;
+	int idx;
 
 	if (select & ~SOFT_CQ_MODIFY_FIELDS)
 		return MHCA_SYN_CQ_ATTR;
@@ -127,9 +131,11 @@ static enum mhca_syndrome soft_cq_modify_fields(struct soft_cq *cq, u32 select,
 	spin_unlock(&cq->lock);
 
 	/* What waited for the old count or period is looked at under the new one. */
+	idx = soft_enter(cq->obj.inst);
 	mutex_lock(&lane->lock);
 	soft_cq_check_arm(cq);
 	mutex_unlock(&lane->lock);
+	soft_leave(cq->obj.inst, idx);
 	soft_lane_wake(lane);
 	return MHCA_SYN_NONE;
 }
@@ -185,6 +191,7 @@ static enum mhca_syndrome soft_cq_resize(struct mhca_cmd *cmd, u32 select, const
 	struct mhca_pages *old = cq->obj.buffer;
 	struct soft_ring ring = {};
 	enum mhca_syndrome syndrome;
+	int idx;
 
 	if (select != SOFT_CQ_RESIZE_FIELDS)
 		return MHCA_SYN_CQ_ATTR;
@@ -192,9 +199,11 @@ static enum mhca_syndrome soft_cq_resize(struct mhca_cmd *cmd, u32 select, const
 	if (syndrome)
 		return syndrome;
 
+	idx = soft_enter(cmd->inst);
 	spin_lock(&cq->lock);
 	syndrome = soft_cq_swap_ring(cq, &ring);
 	spin_unlock(&cq->lock);
+	soft_leave(cmd->inst, idx);
 	if (syndrome)
 		return syndrome;
 
@@ -228,6 +237,7 @@ static enum mhca_syndrome soft_cq_query(struct mhca_cmd *cmd)
 {
 	struct soft_cq *cq = (struct soft_cq *)cmd->obj;
 	void *cqc = MLX5_ADDR_OF(query_cq_out, cmd->out, cq_context);
+	int idx = soft_enter(cmd->inst);
 	__be32 *record = mhca_object_record(&cq->obj);
 	bool armed = record && READ_ONCE(record[1]) != SOFT_ARM_NONE;
 
@@ -251,6 +261,7 @@ static enum mhca_syndrome soft_cq_query(struct mhca_cmd *cmd)
 
 		MLX5_SET(cqc, cqc, consumer_counter, ci & 0xffffff);
 	}
+	soft_leave(cmd->inst, idx);
 	return MHCA_SYN_NONE;
 }
 

@@ -240,7 +240,8 @@ static enum mhca_syndrome soft_qp_query(struct mhca_cmd *cmd)
 	struct soft_qp *qp = (struct soft_qp *)cmd->obj;
 	struct soft_lane *lane = qp->si->lane;
 	void *qpc = MLX5_ADDR_OF(query_qp_out, cmd->out, qpc);
-	const __be32 *record = mhca_object_record(&qp->obj);
+	const __be32 *record;
+	int idx;
 
 	mutex_lock(&lane->lock);
 	mutex_lock(&qp->rsp.lock);
@@ -256,6 +257,8 @@ static enum mhca_syndrome soft_qp_query(struct mhca_cmd *cmd)
 	mutex_unlock(&qp->rsp.lock);
 	mutex_unlock(&lane->lock);
 
+	idx = soft_enter(cmd->inst);
+	record = mhca_object_record(&qp->obj);
 	if (record) {
 		u32 received = be32_to_cpu(READ_ONCE(record[0]));
 		u32 sent = be32_to_cpu(READ_ONCE(record[1]));
@@ -263,6 +266,7 @@ static enum mhca_syndrome soft_qp_query(struct mhca_cmd *cmd)
 		MLX5_SET(qpc, qpc, sw_rq_counter, received);
 		MLX5_SET(qpc, qpc, sw_sq_wqebb_counter, sent & 0xffff);
 	}
+	soft_leave(cmd->inst, idx);
 	return MHCA_SYN_NONE;
 }
 

@@ -136,12 +136,13 @@ static enum soft_result soft_run_mtt(const struct soft_mkey *mkey, u64 addr, u32
 	const struct mhca_pages *pages = mkey->obj.buffer;
 	/* soft_mkey_covers() has seen that addr >= start */
 	u64 offset = addr - (mkey->start & ~((1ULL << mkey->shift) - 1));
-	u64 page = (offset >> MHCA_PAGE_SHIFT) - pages->first;
+	u64 page;
 	u32 run;
 
 	*ptr = pages ? mhca_pages_at(pages, offset, &run) : NULL;
 	if (unlikely(!*ptr))
 		return SOFT_LOCAL_PROT;
+	page = (offset >> MHCA_PAGE_SHIFT) - pages->first;
 	while (run < want && page + 1 < pages->n &&
 	       (u8 *)pages->kva[page + 1] == (u8 *)pages->kva[page] + MHCA_PAGE_SIZE) {
 		run += MHCA_PAGE_SIZE;

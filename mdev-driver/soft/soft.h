@@ -738,6 +738,21 @@ static inline struct soft_hca *soft_hca_of(const struct mhca_instance *inst)
 	return soft_instance(inst)->hca;
 }
 
+/*
+ * An engine section: what is found inside stays, and guest memory that is not dead
+ * stays pinned. Commands need one as well before they look at a record or a ring:
+ * the VMM may take memory away at any time. Never wait for srcu inside.
+ */
+static inline int soft_enter(const struct mhca_instance *inst)
+{
+	return srcu_read_lock(&soft_hca_of(inst)->srcu);
+}
+
+static inline void soft_leave(const struct mhca_instance *inst, int idx)
+{
+	srcu_read_unlock(&soft_hca_of(inst)->srcu, idx);
+}
+
 /* Inside srcu: NULL when there is none. */
 struct soft_instance *soft_instance_by_lid(struct soft_hca *hca, u16 lid);
 struct soft_qp *soft_qp_find(struct mhca_instance *inst, u32 qpn);

@@ -232,15 +232,18 @@ enum soft_result soft_srq_take(struct soft_srq *srq, struct soft_recv *recv)
 static enum mhca_syndrome soft_srq_arm(struct soft_srq *srq, u16 lwm)
 {
 	const __be32 *record;
+	int idx;
 
 	if (lwm > BIT(srq->ring.log_size))
 		return MHCA_SYN_SRQ_ATTR;
+	idx = soft_enter(srq->obj.inst);
 	spin_lock(&srq->lock);
 	srq->limit = lwm;
 	record = mhca_object_record(&srq->obj);
 	if (record)
 		soft_srq_check_limit(srq, soft_srq_free(srq, record));
 	spin_unlock(&srq->lock);
+	soft_leave(srq->obj.inst, idx);
 	return MHCA_SYN_NONE;
 }
 
@@ -300,6 +303,7 @@ struct soft_srq_view {
 
 static void soft_srq_view(struct soft_srq *srq, struct soft_srq_view *view)
 {
+	int idx = soft_enter(srq->obj.inst);
 	const __be32 *record = mhca_object_record(&srq->obj);
 	u8 shift = srq->ring.pages->shift;
 
@@ -310,6 +314,7 @@ static void soft_srq_view(struct soft_srq *srq, struct soft_srq_view *view)
 	view->free = record ? soft_srq_free(srq, record) : 0;
 	view->bad = srq->failed;
 	spin_unlock(&srq->lock);
+	soft_leave(srq->obj.inst, idx);
 }
 
 static void soft_srq_query_basic(const struct soft_srq *srq,
