@@ -10,7 +10,7 @@ import subprocess
 import uuid as uuidlib
 
 MDEV = pathlib.Path("/sys/bus/mdev/devices")
-DEPENDS = ["kvm_amd", "kvm_intel", "vfio", "vfio_iommu_type1", "vfio_pci", "mdev",
+DEPENDS = ["vfio", "vfio_iommu_type1", "vfio_pci", "mdev",
            "tun"]
 
 
@@ -24,7 +24,8 @@ def sh(cmd, timeout=120):
 
 def base_modules():
     """What a host of mediated devices has loaded before ours."""
-    for name in DEPENDS:
+    svm = re.search(r"\bsvm\b", pathlib.Path("/proc/cpuinfo").read_text())
+    for name in ["kvm_amd" if svm else "kvm_intel", *DEPENDS]:
         sh(f"modprobe -q {name}")
 
 
