@@ -80,6 +80,20 @@ uint64_t instance_counter(const struct instance *instance, const char *name)
 	return 0;
 }
 
+const char *counter_help(const char *name)
+{
+	if (!strcmp(name, "pinned_pages"))
+		return "pages of 4 KiB of the guest that are pinned now";
+	if (!strcmp(name, "pinned_peak_pages"))
+		return "greatest number of pages pinned so far";
+	if (!strncmp(name, "objects_", strlen("objects_")))
+		return "objects of this kind that the guest holds now";
+	for (const struct prm_counter *counter = prm_counters; counter->name; counter++)
+		if (!strcmp(counter->name, name))
+			return counter->help;
+	return NULL;
+}
+
 /* ---- Attributes ------------------------------------------------------- */
 
 static bool is_attribute(const struct ctl *ctl, const char *uuid, const char *name)

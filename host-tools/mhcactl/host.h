@@ -120,6 +120,8 @@ void host_free(struct host *host);
 struct instance *host_find(const struct host *host, const char *uuid, int *exit);
 /* Instance's counter, 0 when the driver has none of that name. */
 uint64_t instance_counter(const struct instance *instance, const char *name);
+/* What a counter counts; NULL: not one that this tool was built with. */
+const char *counter_help(const char *name);
 const struct attribute *instance_attribute(const struct instance *instance,
 					   const char *name);
 /* Read counters/ again. 0 or -errno when the instance is gone. */

@@ -215,7 +215,7 @@ void output_members(FILE *out, const char *title, json_object *object, bool zero
 			fprintf(out, "%s\n", title);
 		any = true;
 		format_value(text, sizeof(text), FORMAT_TEXT, value);
-		fprintf(out, "  %-18s %s\n", key, text);
+		fprintf(out, "  %-18s %s\n", key, *text ? text : "\"\"");
 	}
 }
 

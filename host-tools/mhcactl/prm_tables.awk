@@ -30,6 +30,11 @@ table == "counter" && /X\(/ {
 	if (!sub(/.*\/\*[ \t]*/, "", help) || !sub(/[ \t]*\*\/.*/, "", help))
 		help = name
 	gsub(/["\\]/, "", help)
+	# Out of its table, "of these" says nothing.
+	if (counters)
+		sub(/^of these/, "of " leader, help)
+	if (help !~ /^of /)
+		leader = name
 	counter[counters] = name
 	text[counters++] = help
 }

@@ -74,14 +74,6 @@ static void print_info(FILE *out, const struct host *host)
 	}
 }
 
-static const char *counter_help(const char *name)
-{
-	for (const struct prm_counter *counter = prm_counters; counter->name; counter++)
-		if (!strcmp(counter->name, name))
-			return counter->help;
-	return "Counter of the driver";
-}
-
 /* Monotonic counters of any instance, each name once. */
 static void counter_names(const struct host *host, struct names *names)
 {
@@ -103,8 +95,9 @@ static void counter_names(const struct host *host, struct names *names)
 static void print_counter_family(FILE *out, const struct host *host, const char *name)
 {
 	char *family = ctl_format("mhca_%s_total", name);
+	const char *help = counter_help(name);
 
-	print_family(out, family, "counter", counter_help(name));
+	print_family(out, family, "counter", help ? help : "Counter of the driver");
 	for (size_t i = 0; i < host->n_instances; i++) {
 		const struct instance *instance = &host->instances[i];
 

@@ -62,14 +62,6 @@ struct request {
 	struct names uuids;
 };
 
-static const char *counter_help(const char *name)
-{
-	for (const struct prm_counter *counter = prm_counters; counter->name; counter++)
-		if (!strcmp(counter->name, name))
-			return counter->help;
-	return NULL;
-}
-
 /* Every counter of one instance, with what it means. */
 static void print_all_counters(FILE *out, const struct instance *instance)
 {

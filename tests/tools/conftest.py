@@ -78,6 +78,13 @@ def golden(name, text):
     assert text == file.read_text()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def built():
+    """The loader ignores a library that is missing: say so before the first test."""
+    for file in (MHCACTL, FAKE_KERNEL):
+        assert os.path.exists(file), f"{file} is not built"
+
+
 @pytest.fixture
 def bare(tmp_path):
     """A host without the driver."""

@@ -27,6 +27,13 @@ POLICY = {
 }
 
 
+# Fixed, so that a driver with more counters changes no golden file.
+COUNTERS = (
+    "commands", "commands_refused", "traps", "doorbell_faults", "doorbell_zaps", "lane_wakes",
+    "wqes", "messages", "bytes", "cqes", "error_cqes", "interrupts", "rnr_naks", "drop_qkey",
+)
+
+
 def driver_counters():
     """Names of MHCA_COUNTERS in the driver's header."""
     text = (REPO / "mdev-driver/include/mhca/prm.h").read_text()
@@ -127,7 +134,7 @@ class FakeHost:
         self.write(f"{where}/mac", f"02:00:5e:00:00:{guid:02x}", 0o444)
         self.write(f"{where}/remove", "", 0o200)
         self.write(f"{where}/uevent", "DRIVER=mhca")
-        for name in driver_counters():
+        for name in COUNTERS:
             self.write(f"{where}/counters/{name}", (counters or {}).get(name, 0), 0o444)
         for kind in KINDS:
             self.write(f"{where}/counters/objects_{kind}",
