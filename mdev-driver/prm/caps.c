@@ -86,6 +86,9 @@ static const struct mhca_cap mhca_general_caps[] = {
 	{ GENERAL(log_pg_sz), MHCA_PAGE_SHIFT },
 	{ GENERAL(log_bf_reg_size), 9 },
 	{ GENERAL(num_of_uars_per_page), 1 },
+	/* The internal timer and CQE timestamps count nanoseconds. */
+	{ GENERAL(device_frequency_mhz), 1000 },
+	{ GENERAL(device_frequency_khz), 1000000 },
 	/* Memory keys: no UMR */
 	{ GENERAL(umr_modify_entity_size_disabled), 1 },
 	{ GENERAL(umr_modify_atomic_disabled), 1 },
