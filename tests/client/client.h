@@ -33,7 +33,7 @@
 #define CLIENT_ANY_QP		0xffffff
 #define CLIENT_LIST_END		0x100	/* lkey that ends a scatter list; its name differs by kernel */
 #define CLIENT_NO_INDEX		0xffffff	/* user_index of kernel-style objects */
-#define CLIENT_CMD_TIMEOUT_MS	20000
+#define CLIENT_CMD_TIMEOUT_MS	20000	/* default of struct client.timeout_ms */
 
 struct client;
 
@@ -203,6 +203,7 @@ int client_wait_eq(struct client_eq *eq, struct mlx5_eqe *eqe, int timeout_ms);
  * @srqs: see @qps
  * @users: by user_index; @next_user: next free one
  * @next_user: see @users
+ * @timeout_ms: for a command
  * @before: tests: called before each command of client_exec(), not inside itself
  * @data: for @before
  */
@@ -226,6 +227,7 @@ struct client {
 	struct client_table srqs;
 	struct client_table users;
 	u32 next_user;
+	int timeout_ms;
 	void (*before)(struct client *c, const void *in, u32 inlen, u32 outlen);
 	void *data;
 };

@@ -174,7 +174,7 @@ int client_exec(struct client *c, const void *in, u32 inlen, void *out, u32 outl
 	ret = client_cmd_fill(c, 0, in, inlen, outlen);
 	if (!ret) {
 		client_cmd_ring(c, 1);
-		ret = client_cmd_wait(c, 0, CLIENT_CMD_TIMEOUT_MS);
+		ret = client_cmd_wait(c, 0, c->timeout_ms);
 	}
 	if (ret > 0)
 		ret = -EIO;	/* delivery status: the queue itself is at fault */

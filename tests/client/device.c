@@ -238,6 +238,7 @@ int client_open(struct client *c, const struct client_ops *ops, void *backend, u
 	c->ops = ops;
 	c->backend = backend;
 	c->next_user = 1;
+	c->timeout_ms = CLIENT_CMD_TIMEOUT_MS;
 	ret = wait_initialised(c);
 	if (!ret)
 		ret = client_cmdq_init(c);
