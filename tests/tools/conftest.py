@@ -4,6 +4,7 @@
 import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import jsonschema
@@ -86,9 +87,11 @@ def built():
 
 
 @pytest.fixture
-def bare(tmp_path):
-    """A host without the driver."""
-    return FakeHost(tmp_path / "root")
+def bare():
+    """A host without the driver; in memory, it has hundreds of files."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="mhca-", dir=memory) as root:
+        yield FakeHost(Path(root) / "root")
 
 
 @pytest.fixture
