@@ -304,26 +304,36 @@ static bool soft_poll_words(struct soft_lane *lane, struct soft_uar *uar)
 	return seen;
 }
 
-/* A few objects of the page, round robin, until each was looked at once. */
-static bool soft_sweep(struct soft_lane *lane, struct soft_uar *uar)
+static bool soft_sweep_qps(struct soft_lane *lane, struct soft_uar *uar, u32 n)
 {
 	bool found = false;
 	struct soft_qp *qp;
-	struct soft_cq *cq;
-	u32 n;
 
-	for (n = min(uar->sweep_qps, lane->params.sweep); n; n--) {
+	for (n = min(n, uar->sweep_qps); n; n--) {
 		qp = list_first_entry_or_null(&uar->qps, struct soft_qp, uar_node);
 		if (!qp)
 			break;
 		list_move_tail(&qp->uar_node, &uar->qps);
 		uar->sweep_qps--;
-		if (soft_qp_has_work(qp) && list_empty(&qp->active_node) && !qp->req.waiting) {
+		uar->eager -= !!uar->eager;
+		if (list_empty(&qp->active_node) && !qp->req.waiting && soft_qp_has_work(qp)) {
 			soft_lane_activate(lane, qp);
 			found = true;
 		}
 	}
-	for (n = min(uar->sweep_cqs, lane->params.sweep); n; n--) {
+	if (found)
+		uar->eager = uar->n_qps;
+	/* What was destroyed meanwhile needs no look. */
+	if (list_empty(&uar->qps))
+		uar->sweep_qps = 0;
+	return found;
+}
+
+static void soft_sweep_cqs(struct soft_uar *uar, u32 n)
+{
+	struct soft_cq *cq;
+
+	for (n = min(n, uar->sweep_cqs); n; n--) {
 		cq = list_first_entry_or_null(&uar->cqs, struct soft_cq, uar_node);
 		if (!cq)
 			break;
@@ -331,12 +341,20 @@ static bool soft_sweep(struct soft_lane *lane, struct soft_uar *uar)
 		uar->sweep_cqs--;
 		soft_cq_check_arm(cq);
 	}
-	/* What was destroyed meanwhile needs no look. */
-	if (list_empty(&uar->qps))
-		uar->sweep_qps = 0;
 	if (list_empty(&uar->cqs))
 		uar->sweep_cqs = 0;
-	return found;
+}
+
+/*
+ * A few objects of the page, round robin, until each was looked at once. Each look
+ * is a cache miss, which a busy QP among a thousand idle ones should not pay for.
+ */
+static bool soft_sweep(struct soft_lane *lane, struct soft_uar *uar)
+{
+	u32 n = lane->busy && !uar->eager ? 1 : lane->params.sweep;
+
+	soft_sweep_cqs(uar, n);
+	return soft_sweep_qps(lane, uar, n);
 }
 
 static bool soft_uar_is_idle(const struct soft_lane *lane, const struct soft_uar *uar, u64 now)
@@ -516,7 +534,8 @@ bool soft_lane_turn(struct soft_lane *lane)
 	did |= soft_take_attention(lane);
 	did |= soft_poll_uars(lane, now);
 	did |= soft_run_timers(lane, now);
-	did |= soft_run_active(lane, now);
+	lane->busy = soft_run_active(lane, now);
+	did |= lane->busy;
 	did |= soft_run_errors(lane, now);
 	srcu_read_unlock(srcu, idx);
 	mutex_unlock(&lane->lock);

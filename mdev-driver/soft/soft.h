@@ -105,6 +105,8 @@ struct soft_instance {
  *             share one register, so a store can overwrite another's. The named
  *             one is served at once, the rest a few per turn.
  * @sweep_cqs: the same for CQ arms
+ * @eager: QPs to sweep at full speed although the lane is busy: the sweep found
+ *         work behind a hidden doorbell, and those come in bursts
  * @quiet: polls in a row that saw nothing
  * @quiet_since: ktime_get_ns() of the last doorbell seen
  */
@@ -121,6 +123,7 @@ struct soft_uar {
 	u32 n_cqs;
 	u32 sweep_qps;
 	u32 sweep_cqs;
+	u32 eager;
 	u32 quiet;
 	u64 quiet_since;
 };
@@ -594,7 +597,7 @@ struct soft_qp {
  * @wqe_budget: WQEs per QP and turn
  * @byte_budget: bytes per QP and turn
  * @qp_polls: turns that a QP stays on the active list without work
- * @sweep: objects swept per UAR and turn
+ * @sweep: objects swept per UAR and turn, fewer while QPs have work
  * @error_poll_ms: how often records of QPs in ERR are read while idle
  */
 struct soft_lane_params {
@@ -632,6 +635,7 @@ struct soft_lane_params {
  * @asleep: the thread sleeps; written by it, a hint for everybody else
  * @thread: the kthread's handle (lane_thread.c)
  * @turns: turns taken
+ * @busy: the last turn ran a QP that had work
  */
 struct soft_lane {
 	struct soft_hca *hca;
@@ -656,6 +660,7 @@ struct soft_lane {
 	bool asleep;
 	void *thread;
 	u64 turns;
+	bool busy;
 };
 
 /* One turn: takes lane->lock and srcu. true: did something, call again at once. */
