@@ -491,39 +491,106 @@ static void test_broken_record(void **state)
 	engine_disconnect(&pair);
 }
 
+static u32 random_seed = 12345;
+
+static u32 random_next(void)
+{
+	random_seed = random_seed * 1103515245 + 12345;
+	return random_seed >> 8;
+}
+
+static void random_bytes(u8 *to, u32 len)
+{
+	u32 i;
+
+	for (i = 0; i < len; i++)
+		to[i] = random_next() & BIT(20) ? random_next() : 0;
+}
+
+static void discard(struct engine *e)
+{
+	struct client_wc wc;
+	u32 i;
+
+	engine_settle(e);
+	for (i = 0; i < 2; i++)
+		while (client_poll_cq(&e->node[i].cq, 1, &wc))
+			;
+}
+
 /* Any bytes at all as a WQE: one error completion or none, and nobody else is hurt. */
 static void test_random_wqes(void **state)
 {
+	static const u8 types[] = { MLX5_QP_ST_RC, MLX5_QP_ST_UC, MLX5_QP_ST_UD };
 	struct engine *e = *state;
-	struct engine_node *a = &e->node[0];
 	struct engine_pair pair;
-	u32 seed = 12345, i, k;
+	u32 i, k;
 
-	engine_connect(e, MLX5_QP_ST_RC, &pair, NULL);
-	for (i = 0; i < 3000; i++) {
-		struct mlx5_wqe_ctrl_seg *ctrl;
-		struct client_wc wc;
-		u8 raw[64 * 16] __aligned(16);
-		u32 ds;
+	for (k = 0; k < ARRAY_SIZE(types); k++) {
+		engine_connect(e, types[k], &pair, NULL);
+		for (i = 0; i < 1500; i++) {
+			struct mlx5_wqe_ctrl_seg *ctrl;
+			u8 raw[64 * 16] __aligned(16);
+			u32 ds = 1 + random_next() % 63;
 
-		for (k = 0; k < sizeof(raw); k++) {
-			seed = seed * 1103515245 + 12345;
-			raw[k] = seed & BIT(30) ? seed >> 16 : 0;
+			random_bytes(raw, sizeof(raw));
+			ctrl = (void *)raw;
+			/* Half of them say the truth about their size, half a known opcode. */
+			if (i & 1)
+				ctrl->qpn_ds = cpu_to_be32(pair.qp[0].qpn << 8 | ds);
+			if (i & 2)
+				ctrl->opmod_idx_opcode = cpu_to_be32(8 + random_next() % 12);
+			/* And an address vector that leads somewhere. */
+			if (i & 4) {
+				struct mlx5_av *av = (void *)(ctrl + 1);
+
+				av->dqp_dct = cpu_to_be32(0x80000000U | pair.qp[1].qpn);
+				av->rlid = cpu_to_be16(i & 8 ? e->node[1].c.lid : 0xc001);
+				av->key.qkey.qkey = cpu_to_be32(ENGINE_QKEY);
+			}
+			assert_int_equal(client_post_raw(&pair.qp[0], i, raw, ds), 0);
+			discard(e);
+			engine_reconnect(&pair);
 		}
-		ctrl = (void *)raw;
-		ds = 1 + (seed >> 8) % 63;
-		/* Half of them say the truth about their size and a known opcode. */
-		if (i & 1)
-			ctrl->qpn_ds = cpu_to_be32(pair.qp[0].qpn << 8 | ds);
-		if (i & 2)
-			ctrl->opmod_idx_opcode = cpu_to_be32(8 + (seed >> 20) % 12);
-		assert_int_equal(client_post_raw(&pair.qp[0], i, raw, ds), 0);
-		engine_settle(e);
-		while (client_poll_cq(&a->cq, 1, &wc))
-			;
-		engine_reconnect(&pair);
+		engine_disconnect(&pair);
 	}
-	engine_disconnect(&pair);
+}
+
+/* Any bytes at all as a receive WQE. */
+static void test_random_receives(void **state)
+{
+	static const u8 types[] = { MLX5_QP_ST_RC, MLX5_QP_ST_UC, MLX5_QP_ST_UD };
+	struct engine *e = *state;
+	struct engine_node *b = &e->node[1];
+	struct client_sge sge = engine_sge(&e->node[0], 0, 200);
+	struct client_send wr = engine_send(MLX5_OPCODE_SEND, &sge);
+	struct engine_pair pair;
+	struct client_path path;
+	u32 i, k;
+
+	engine_path(b, &path);
+	wr.path = &path;
+	wr.qkey = ENGINE_QKEY;
+	for (k = 0; k < ARRAY_SIZE(types); k++) {
+		engine_connect(e, types[k], &pair, NULL);
+		wr.dqpn = pair.qp[1].qpn;
+		for (i = 0; i < 1000; i++) {
+			struct client_queue *rq = &pair.qp[1].rq;
+			struct mlx5_wqe_data_seg *seg = (void *)rq->base;
+
+			random_bytes(rq->base, 1U << rq->log_stride);
+			if (i & 1)
+				seg->lkey = cpu_to_be32(b->key);
+			if (i & 2)
+				seg->addr = cpu_to_be64((uintptr_t)b->mem.va + ENGINE_BYTES -
+							random_next() % 300);
+			pair.qp[1].record.word[0] = cpu_to_be32(1);
+			engine_post(&pair.qp[0], &wr);
+			discard(e);
+			engine_reconnect(&pair);
+		}
+		engine_disconnect(&pair);
+	}
 }
 
 int main(void)
@@ -542,6 +609,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_broken_record, engine_setup,
 						engine_teardown),
 		cmocka_unit_test_setup_teardown(test_random_wqes, engine_setup, engine_teardown),
+		cmocka_unit_test_setup_teardown(test_random_receives, engine_setup,
+						engine_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
