@@ -158,9 +158,10 @@ enum mhca_syndrome mhca_cmd_query_vport_counter(struct mhca_cmd *cmd)
 	/* Counters of an instance are monotonic and the host's. */
 	if (MLX5_GET(query_vport_counter_in, cmd->in, clear))
 		return MHCA_SYN_RESERVED;
-	MLX5_SET64(traffic_counter, tx, packets, atomic64_read(&counters->messages));
-	MLX5_SET64(traffic_counter, tx, octets, atomic64_read(&counters->bytes));
-	MLX5_SET64(traffic_counter, rx, packets, atomic64_read(&counters->rx_messages));
+	/* A message is a packet of a network without an MTU. */
+	MLX5_SET64(traffic_counter, tx, packets, atomic64_read(&counters->wqes));
+	MLX5_SET64(traffic_counter, tx, octets, atomic64_read(&counters->tx_bytes));
+	MLX5_SET64(traffic_counter, rx, packets, atomic64_read(&counters->messages));
 	MLX5_SET64(traffic_counter, rx, octets, atomic64_read(&counters->rx_bytes));
 	return MHCA_SYN_NONE;
 }

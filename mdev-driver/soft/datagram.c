@@ -256,6 +256,7 @@ static void soft_dgram_complete(struct soft_qp *to, const struct soft_packet *pk
 	}
 	soft_recv_complete(to, &cqe);
 	mhca_count(to->obj.inst, messages);
+	mhca_count_add(to->obj.inst, rx_bytes, wqe->sgl.len);
 }
 
 /* Deliver to one QP; rsp.lock held. */
@@ -412,7 +413,9 @@ enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe)
 		result = soft_dgram_multicast(&pkt);
 	else
 		result = soft_dgram_unicast(&pkt);
-	if (result == SOFT_OK)
+	if (result == SOFT_OK) {
 		mhca_count_add(qp->obj.inst, bytes, wqe->sgl.len);
+		mhca_count_add(qp->obj.inst, tx_bytes, wqe->sgl.len);
+	}
 	return result;
 }

@@ -443,6 +443,10 @@ static enum soft_result soft_resp_move(struct soft_message *msg, struct soft_qp 
 	*msg->done += moved;
 	*msg->budget -= moved;
 	mhca_count_add(msg->qp->obj.inst, bytes, moved);
+	mhca_count_add(access == SOFT_REMOTE_READ ? peer->obj.inst : msg->qp->obj.inst,
+		       tx_bytes, moved);
+	mhca_count_add(access == SOFT_REMOTE_READ ? msg->qp->obj.inst : peer->obj.inst,
+		       rx_bytes, moved);
 	if (unlikely(result != SOFT_OK))
 		return soft_resp_copy_error(peer, result, failed == &local);
 	return *msg->done < msg->wqe->sgl.len ? SOFT_MORE : SOFT_OK;
@@ -488,6 +492,8 @@ static enum soft_result soft_resp_atomic(struct soft_message *msg, struct soft_q
 		mhca_guest_write(msg->qp->obj.inst, to[i].ptr, (u8 *)&old + got, to[i].len);
 	*msg->done = sizeof(old);
 	mhca_count_add(msg->qp->obj.inst, bytes, sizeof(old));
+	mhca_count_add(msg->qp->obj.inst, rx_bytes, sizeof(old));
+	mhca_count_add(peer->obj.inst, tx_bytes, sizeof(old));
 	return SOFT_OK;
 }
 

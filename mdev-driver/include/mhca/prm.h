@@ -95,8 +95,8 @@ enum mhca_syndrome mhca_syndrome_from_errno(int error);
 	X(wqes)			/* send WQEs executed */			\
 	X(messages)		/* messages delivered */			\
 	X(bytes)		/* payload bytes moved as requester */		\
-	X(rx_messages)		/* messages that arrived for QPs of the instance */ \
-	X(rx_bytes)		/* payload bytes that arrived */		\
+	X(tx_bytes)		/* payload bytes that left its memory */	\
+	X(rx_bytes)		/* payload bytes that arrived in its memory */	\
 	X(cqes)			/* CQEs written */				\
 	X(error_cqes)		/* of these, with error (flushes included) */	\
 	X(eqes)			/* EQEs written */				\
