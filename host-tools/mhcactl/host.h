@@ -155,7 +155,7 @@ struct user *instance_users(const struct ctl *ctl, const struct instance *instan
 			    size_t *count);
 void users_free(struct user *users, size_t count);
 
-/* ---- Generated from mdev-driver/include/mhca/prm.h (prm_tables.awk) ------- */
+/* ---- Made by prm_tables.awk from mhca/prm.h and linux/mlx5/mlx5_ifc.h ------ */
 
 /**
  * struct prm_counter - a counter of the driver
@@ -167,6 +167,17 @@ struct prm_counter {
 	const char *help;
 };
 
+/**
+ * struct prm_opcode - a command of the PRM
+ * @opcode: number
+ * @name: name
+ */
+struct prm_opcode {
+	unsigned int opcode;
+	const char *name;
+};
+
+extern const struct prm_opcode prm_opcodes[];		/* ends with .name = NULL */
 extern const struct prm_counter prm_counters[];		/* ends with .name = NULL */
 extern const char *const prm_syndromes[];		/* text by number */
 extern const unsigned int prm_syndrome_count;

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# awk -f prm_tables.awk prm.h: the driver's counters and syndromes with their
-# texts, as C. The header is the one place where both are written down.
+# awk -f prm_tables.awk prm.h mlx5_ifc.h: the driver's counters and syndromes with
+# their texts, and the names of commands, as C. The headers are the one place where
+# each is written down.
 
-BEGIN { counters = 0; syndromes = 0 }
+BEGIN { counters = 0; syndromes = 0; opcodes = 0 }
 
 function fail(why) {
 	print "prm_tables.awk: " why > "/dev/stderr"
@@ -41,11 +42,22 @@ table == "counter" && /X\(/ {
 
 table != "" && !/\\$/ { table = "" }
 
+/^\tMLX5_CMD_OP_[A-Z0-9_]+ *= 0x[0-9a-fA-F]+,/ {
+	name = $1
+	sub(/^MLX5_CMD_OP_/, "", name)
+	if (name == "MAX")
+		next
+	value = $3
+	sub(/,$/, "", value)
+	opcode[opcodes] = value
+	opcode_name[opcodes++] = name
+}
+
 END {
 	if (failed)
 		exit 1
-	if (!counters || !syndromes || base == "")
-		fail("counters, syndromes or their base not found")
+	if (!counters || !syndromes || base == "" || !opcodes)
+		fail("counters, syndromes, their base or opcodes not found")
 	print "/* Made by prm_tables.awk from mhca/prm.h. */"
 	print "#include \"host.h\"\n"
 	print "const struct prm_counter prm_counters[] = {"
@@ -56,6 +68,10 @@ END {
 	for (i = 0; i < syndromes; i++)
 		printf "\t%s,\n", syndrome[i]
 	print "};\n"
+	print "const struct prm_opcode prm_opcodes[] = {"
+	for (i = 0; i < opcodes; i++)
+		printf "\t{ %s, \"%s\" },\n", opcode[i], opcode_name[i]
+	print "\t{ 0, NULL }\n};\n"
 	printf "const unsigned int prm_syndrome_count = %d;\n", syndromes
 	printf "const unsigned int prm_syndrome_base = %s;\n", base
 }

@@ -85,16 +85,16 @@ static void print_all_counters(FILE *out, const struct instance *instance)
 static json_object *stats_document(const struct sample *before, const struct sample *now,
 				   json_object *rows)
 {
-	json_object *stats = json_object_new_object();
+	json_object *content = json_object_new_object();
 	double interval = before ? now->time - before->time : 0;
 	char text[32];
 
 	snprintf(text, sizeof(text), "%.3f", interval);
-	json_object_object_add(stats, "interval", before ?
+	json_object_object_add(content, "interval", before ?
 			       json_object_new_double_s(interval, text) : NULL);
-	json_object_object_add(stats, "instances", rows);
-	json_object_object_add(stats, "lanes", sample_lanes_to_json(before, now));
-	return output_document("stats", stats);
+	json_object_object_add(content, "instances", rows);
+	json_object_object_add(content, "lanes", sample_lanes_to_json(before, now));
+	return output_document("stats", content);
 }
 
 static void print_sample(const struct ctl *ctl, const struct request *request,

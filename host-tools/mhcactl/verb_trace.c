@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -167,6 +168,14 @@ static const char *syndrome_text(uint64_t syndrome)
 	return prm_syndromes[syndrome - prm_syndrome_base];
 }
 
+static const char *opcode_name(uint64_t opcode)
+{
+	for (const struct prm_opcode *row = prm_opcodes; row->name; row++)
+		if (row->opcode == opcode)
+			return row->name;
+	return NULL;
+}
+
 /* "NAME=NUMBER" of the event; anything else stays text. */
 static void add_field(json_object *fields, char *token)
 {
@@ -218,50 +227,78 @@ static json_object *parse_line(char *line)
 	return json;
 }
 
-static void print_trace(FILE *out, json_object *json, const char *text)
+/* How a number of a field reads best. */
+static void print_field(FILE *out, const char *name, uint64_t value)
 {
+	static const char *const hex[] = { "opcode", "op_mod", "qpn", "status", "syndrome",
+					   "vendor" };
+	static const char *const states[] = { "RST", "INIT", "RTR", "RTS", "SQER", "SQD",
+					      "ERR" };
+	bool state = !strcmp(name, "from") || !strcmp(name, "to");
+
+	if (state && value < sizeof(states) / sizeof(*states)) {
+		fprintf(out, " %s=%s", name, states[value]);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(hex) / sizeof(*hex); i++) {
+		if (strcmp(name, hex[i]))
+			continue;
+		fprintf(out, " %s=0x%" PRIx64, name, value);
+		return;
+	}
+	fprintf(out, " %s=%" PRIu64, name, value);
+}
+
+static void print_trace(FILE *out, json_object *json)
+{
+	json_object *command = json_get(json, "command");
+	json_object *syndrome = json_get(json, "syndrome_text");
 	json_object *uuid = json_get(json, "uuid");
 
-	fprintf(out, "%s %-16s %s", json_object_get_string(json_get(json, "time")),
+	fprintf(out, "%s %-14s %s", json_object_get_string(json_get(json, "time")),
 		json_object_get_string(json_get(json, "event")) + strlen(EVENT_PREFIX),
 		uuid ? json_object_get_string(uuid) : "-");
+	if (command)
+		fprintf(out, " %s", json_object_get_string(command));
 	json_object_object_foreach(json_get(json, "fields"), name, value) {
-		bool hex = !strcmp(name, "opcode") || !strcmp(name, "qpn") ||
-			   !strcmp(name, "syndrome") || !strcmp(name, "status") ||
-			   !strcmp(name, "op_mod") || !strcmp(name, "vendor");
-
-		if (hex && json_object_is_type(value, json_type_int))
-			fprintf(out, " %s=0x%llx", name,
-				(unsigned long long)json_object_get_uint64(value));
+		if (json_object_is_type(value, json_type_int))
+			print_field(out, name, json_object_get_uint64(value));
 		else
 			fprintf(out, " %s=%s", name, json_object_get_string(value));
 	}
-	if (text)
-		fprintf(out, " (%s)", text);
+	if (syndrome)
+		fprintf(out, " (%s)", json_object_get_string(syndrome));
 	fputc('\n', out);
 	fflush(out);
+}
+
+/* The name of the command and the text of its syndrome; null for other events. */
+static void add_texts(json_object *json)
+{
+	bool command = !strcmp(json_object_get_string(json_get(json, "event")),
+			       "mhca_command");
+	json_object *opcode = command ? json_get(json, "fields.opcode") : NULL;
+	json_object *syndrome = command ? json_get(json, "fields.syndrome") : NULL;
+	const char *name = opcode ? opcode_name(json_object_get_uint64(opcode)) : NULL;
+	const char *text = syndrome ? syndrome_text(json_object_get_uint64(syndrome)) : NULL;
+
+	json_object_object_add(json, "command", name ? json_object_new_string(name) : NULL);
+	json_object_object_add(json, "syndrome_text", text ? json_object_new_string(text) : NULL);
 }
 
 static void report(struct trace *trace, char *line)
 {
 	json_object *json = parse_line(line);
-	json_object *syndrome;
-	const char *text;
 
 	if (!json)
 		return;
 	trace->seen++;
-	syndrome = json_get(json, "fields.syndrome");
-	text = syndrome && !strcmp(json_object_get_string(json_get(json, "event")),
-				   "mhca_command") ?
-	       syndrome_text(json_object_get_uint64(syndrome)) : NULL;
+	add_texts(json);
 	if (trace->ctl->json) {
-		json_object_object_add(json, "syndrome_text",
-				       text ? json_object_new_string(text) : NULL);
 		output_json(trace->ctl, output_document("trace", json), true);
 		return;
 	}
-	print_trace(trace->ctl->out, json, text);
+	print_trace(trace->ctl->out, json);
 	json_object_put(json);
 }
 

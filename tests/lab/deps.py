@@ -11,7 +11,11 @@ PACKAGES = {
     "lab": ["mmdebstrap", "squashfs-tools", "busybox-static",
             "cpio", "zstd", "xz-utils", "kmod", "git", "python3"],
     "unit": ["gcc", "clang", "meson", "ninja-build", "pkg-config",
-             "libcmocka-dev", "python3-pytest"],
+             "libcmocka-dev", "python3-pytest",
+             # host-tools and its tests
+             "libjson-c-dev", "libudev-dev", "libncurses-dev", "python3-pyte",
+             "python3-prometheus-client", "python3-jsonschema", "mandoc",
+             "man-db", "mdevctl", "zsh"],
     "lint": ["sparse", "perl", "shellcheck"],
     "debug": ["flex", "bison", "bc", "libelf-dev", "libssl-dev", "rsync",
               "make", "gcc"],

@@ -62,6 +62,7 @@ def test_json(host, tool):
     assert events[0]["trace"]["fields"]["opcode"] == 0x500
     assert events[1]["trace"]["syndrome_text"] == \
         "instance's limit for this object reached"
+    assert [e["trace"]["command"] for e in events[:3]] == ["CREATE_QP", "CREATE_MKEY", None]
     assert events[3]["trace"]["uuid"] is None
     assert events[5]["trace"]["syndrome_text"] is None
 
