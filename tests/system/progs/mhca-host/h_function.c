@@ -19,9 +19,9 @@ static void iseg_write(struct node *n, u32 offset, u32 value)
 
 static int simple(struct node *n, u16 opcode)
 {
-	u32 in[MLX5_ST_SZ_DW(enable_hca_in)] = { 0 }, out[MLX5_ST_SZ_DW(enable_hca_out)];
+	u32 in[MLX5_ST_SZ_DW(teardown_hca_in)] = { 0 }, out[MLX5_ST_SZ_DW(teardown_hca_out)];
 
-	MLX5_SET(enable_hca_in, in, opcode, opcode);
+	MLX5_SET(teardown_hca_in, in, opcode, opcode);
 	return client_exec(&n->c, in, sizeof(in), out, sizeof(out));
 }
 
@@ -136,6 +136,7 @@ static int run_double_setup(struct node *a, struct node *b, const void *arg)
 
 	if (must_fail(a, simple(a, MLX5_CMD_OP_INIT_HCA), objects, "second INIT_HCA"))
 		return -1;
+	a->c.cmdq.events = false;	/* the command EQ may go with everything else */
 	if (simple(a, MLX5_CMD_OP_ENABLE_HCA)) {
 		/* Refused: then everything is as it was. */
 		return node_objects(a) == objects ? 0 : complain("objects were lost");
@@ -148,9 +149,9 @@ static int run_after_teardown(struct node *a, struct node *b, const void *arg)
 {
 	u32 pd;
 
+	a->c.cmdq.events = false;
 	if (simple(a, MLX5_CMD_OP_TEARDOWN_HCA))
 		return complain("TEARDOWN_HCA: status %x", a->c.status);
-	a->c.cmdq.events = false;
 	if (node_objects(a))
 		return complain("TEARDOWN_HCA left objects");
 	return must_fail(a, client_alloc_pd(&a->c, &pd), 0, "ALLOC_PD after TEARDOWN_HCA");

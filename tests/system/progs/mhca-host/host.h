@@ -46,6 +46,8 @@ int node_open_with(struct node *n, const char *uuid, const struct client_ops *op
 		   u32 flags);
 int node_open(struct node *n, const char *uuid);
 void node_close(struct node *n);
+/* The same for a function that may not answer any more; leaves memory behind. */
+void node_abandon(struct node *n);
 /* An RC QP of @from and one of @to, connected. */
 int node_connect(struct node *from, struct client_qp *a, struct node *to,
 		 struct client_qp *b);

@@ -81,7 +81,10 @@ static int run_case(const struct hostile_case *c, char **uuid)
 		ret = node_transfer(&a, &a) || node_transfer(&a, &b);
 	if (!ret)
 		ret = node_transfer(&b, &b);
-	node_close(&a);
+	if (ret || c->flags & (CASE_LOST | CASE_EARLY))
+		node_abandon(&a);
+	else
+		node_close(&a);
 	node_close(&b);
 	if (!ret && c->flags & CASE_LOST)
 		ret = reopen(uuid[0]);

@@ -90,6 +90,15 @@ void node_close(struct node *n)
 	n->vfio = NULL;
 }
 
+void node_abandon(struct node *n)
+{
+	if (n->vfio) {
+		n->c.ops->reset(n->c.backend);
+		n->c.ops->close(n->c.backend);
+	}
+	n->vfio = NULL;
+}
+
 int node_connect_type(struct node *from, struct client_qp *a, struct node *to,
 		      struct client_qp *b, u8 type)
 {
