@@ -10,8 +10,12 @@
 #define MHCA_PAGE_SHIFT			12
 #define MHCA_PAGE_SIZE			(1UL << MHCA_PAGE_SHIFT)
 
-/* BAR0: page 0-2 initialization segment, page 3 MSI-X, UAR pages from 64 KiB. */
-#define MHCA_BAR_SIZE			(8UL << 20)
+/*
+ * BAR0: page 0-2 initialization segment, page 3 MSI-X, UAR pages from 64 KiB.
+ * 2 MiB is what firmware reserves behind a PCIe port: a bigger BAR could not be
+ * hot-plugged into an ordinary q35 machine.
+ */
+#define MHCA_BAR_SIZE			(2UL << 20)
 #define MHCA_BAR_MSIX_TABLE		0x3000
 #define MHCA_BAR_MSIX_PBA		0x3800
 #define MHCA_BAR_UAR_START		0x10000
