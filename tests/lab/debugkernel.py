@@ -9,7 +9,6 @@ import dataclasses
 import os
 import pathlib
 import shutil
-import subprocess
 
 import build
 import deps

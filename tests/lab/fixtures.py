@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 
 import pytest
 
@@ -37,6 +38,7 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "soak: hours rather than minutes; only with MHCA_SOAK=1")
     config.addinivalue_line("markers", "slow: takes more than a minute")
+    config.addinivalue_line("markers", "limit(seconds): instead of 15 minutes")
     LOGS.mkdir(parents=True, exist_ok=True)
 
 
@@ -94,6 +96,23 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"{test}: {key} = {value}")
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    """No test holds up the run: 15 minutes, or @pytest.mark.limit(seconds)."""
+    mark = item.get_closest_marker("limit")
+    seconds = mark.args[0] if mark else 900
+
+    def late(*_):
+        pathlib.Path("/proc/sysrq-trigger").write_text("w")
+        pytest.fail(f"not done within {seconds} s")
+
+    old = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, old)
+
+
 @pytest.fixture(scope="session")
 def lab():
     """The lab's configuration; the host can run guests."""
@@ -128,6 +147,10 @@ def kernel_logs(request):
                 if not any(r.search(ln) for r in allowed)]
 
     text = HOST_LOG[0].new()
+    # The lab looks at the whole log again after the run: tell it what is fine.
+    with open(LOGS / "allowed-kmsg.txt", "a", encoding="utf-8") as f:
+        f.writelines(ln + "\n" for ln in kmsg.bad_lines(text)
+                     if ln not in bad(text))
     if bad(text):
         pytest.fail(f"host's kernel log: {bad(text)[0]}\n{kmsg.context(text)}",
                     pytrace=False)
