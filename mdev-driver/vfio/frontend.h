@@ -111,7 +111,7 @@ struct mhca_parent;
  * @work: mhca_prm_work()
  * @tick: mhca_instance_tick(), while open
  * @kick_lock: protects @running and @kicked; any context
- * @running: @work may be queued
+ * @running: @work may be queued; cleared first thing in a reset, so pins read it too
  * @kicked: somebody wanted @work while it was not @running
  * @opener: process that opened the device: its RLIMIT_MEMLOCK counts
  * @memlock_free: it had CAP_IPC_LOCK

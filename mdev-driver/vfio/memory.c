@@ -75,7 +75,8 @@ static void mhca_memory_unpin_range(struct mhca_vdev *v, u64 iova, u64 npages)
  * @write: for writing as well
  * @kva: out: host address of each page
  *
- * Return: 0; -EDQUOT: limit of locked memory; -ENOMEM; others: no guest memory.
+ * Only work calls this. Return: 0; -EDQUOT: limit of locked memory; -ENOMEM;
+ * -ECANCELED: the device is being reset; others: no guest memory.
  */
 int mhca_memory_pin(void *vmm, u64 iova, u64 npages, bool write, void **kva)
 {
@@ -96,6 +97,10 @@ int mhca_memory_pin(void *vmm, u64 iova, u64 npages, bool write, void **kva)
 	while (done < npages) {
 		int n = min_t(u64, npages - done, MHCA_PIN_BATCH);
 
+		/* A reset or close waits for the command that this is part of. */
+		ret = -ECANCELED;
+		if (!READ_ONCE(v->running))
+			break;
 		ret = vfio_pin_pages(&v->vdev, iova + (done << PAGE_SHIFT), n, prot, pages);
 		if (ret <= 0)
 			break;

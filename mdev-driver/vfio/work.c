@@ -76,7 +76,7 @@ void mhca_work_start(struct mhca_vdev *v)
 	lockdep_assert_held(&v->lock);
 
 	spin_lock_irqsave(&v->kick_lock, flags);
-	v->running = true;
+	WRITE_ONCE(v->running, true);
 	if (v->kicked)
 		queue_work(v->wq, &v->work);
 	v->kicked = false;
@@ -95,7 +95,7 @@ void mhca_work_stop(struct mhca_vdev *v)
 	lockdep_assert_held(&v->lock);
 
 	spin_lock_irqsave(&v->kick_lock, flags);
-	v->running = false;
+	WRITE_ONCE(v->running, false);
 	v->kicked = false;
 	spin_unlock_irqrestore(&v->kick_lock, flags);
 	cancel_work_sync(&v->work);
