@@ -378,6 +378,8 @@ void client_cq_attr_init(struct client_cq_attr *attr, u8 log_size);
 int client_create_cq(struct client *c, const struct client_cq_attr *attr,
 		     struct client_cq *cq);
 int client_destroy_cq(struct client_cq *cq);
+/* The function was reset: free the client's side only. */
+void client_forget_cq(struct client_cq *cq);
 int client_resize_cq(struct client_cq *cq, u8 log_size);
 int client_modify_cq(struct client_cq *cq, u16 period, u16 max_count);
 int client_poll_cq(struct client_cq *cq, int n, struct client_wc *wc);
@@ -418,6 +420,7 @@ struct client_srq_attr {
 int client_create_srq(struct client *c, const struct client_srq_attr *attr,
 		      struct client_srq *srq);
 int client_destroy_srq(struct client_srq *srq);
+void client_forget_srq(struct client_srq *srq);
 int client_arm_srq(struct client_srq *srq, u16 limit);
 int client_query_srq(struct client_srq *srq, u16 *limit);
 
@@ -514,6 +517,7 @@ void client_qp_attr_init(struct client_qp_attr *attr, u8 type, u32 pd,
 int client_create_qp(struct client *c, const struct client_qp_attr *attr,
 		     struct client_qp *qp);
 int client_destroy_qp(struct client_qp *qp);
+void client_forget_qp(struct client_qp *qp);
 void client_modify_init(struct client_modify *modify);
 /* @opcode: MLX5_CMD_OP_*_QP */
 int client_modify_qp(struct client_qp *qp, u16 opcode, const struct client_modify *modify);

@@ -76,6 +76,12 @@ err:
 	return ret;
 }
 
+void client_forget_cq(struct client_cq *cq)
+{
+	client_record_free(cq->c, &cq->record);
+	client_mem_free(cq->c, &cq->mem);
+}
+
 int client_destroy_cq(struct client_cq *cq)
 {
 	u32 in[MLX5_ST_SZ_DW(destroy_cq_in)] = { 0 };
@@ -85,10 +91,8 @@ int client_destroy_cq(struct client_cq *cq)
 	MLX5_SET(destroy_cq_in, in, opcode, MLX5_CMD_OP_DESTROY_CQ);
 	MLX5_SET(destroy_cq_in, in, cqn, cq->cqn);
 	ret = client_exec(cq->c, in, sizeof(in), out, sizeof(out));
-	if (!ret) {
-		client_record_free(cq->c, &cq->record);
-		client_mem_free(cq->c, &cq->mem);
-	}
+	if (!ret)
+		client_forget_cq(cq);
 	return ret;
 }
 

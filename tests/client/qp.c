@@ -163,14 +163,19 @@ static int name_qp(struct client_qp *qp, u16 opcode)
 	return client_exec(qp->c, in, sizeof(in), out, sizeof(out));
 }
 
+void client_forget_qp(struct client_qp *qp)
+{
+	client_table_set(&qp->c->qps, qp->qpn, NULL);
+	qp_free(qp);
+}
+
 int client_destroy_qp(struct client_qp *qp)
 {
 	int ret = name_qp(qp, MLX5_CMD_OP_DESTROY_QP);
 
 	if (ret)
 		return ret;
-	client_table_set(&qp->c->qps, qp->qpn, NULL);
-	qp_free(qp);
+	client_forget_qp(qp);
 	return 0;
 }
 

@@ -136,6 +136,13 @@ err:
 	return ret;
 }
 
+void client_forget_srq(struct client_srq *srq)
+{
+	client_table_set(&srq->c->srqs, srq->srqn, NULL);
+	client_table_set(&srq->c->users, srq->user_index, NULL);
+	srq_free(srq);
+}
+
 int client_destroy_srq(struct client_srq *srq)
 {
 	static const u16 opcode[] = {
@@ -152,9 +159,7 @@ int client_destroy_srq(struct client_srq *srq)
 	ret = client_exec(srq->c, in, sizeof(in), out, sizeof(out));
 	if (ret)
 		return ret;
-	client_table_set(&srq->c->srqs, srq->srqn, NULL);
-	client_table_set(&srq->c->users, srq->user_index, NULL);
-	srq_free(srq);
+	client_forget_srq(srq);
 	return 0;
 }
 

@@ -709,11 +709,9 @@ static void enable_on_a_dirty_function(void **state)
 	assert_int_equal(g->vmm->pinned, 0);
 	/* What the first client believes to have is gone. */
 	client_mem_free(&g->c, &g->buf);
-	free(p.qp[0].sq.wr_id), free(p.qp[0].sq.end), free(p.qp[0].rq.wr_id);
-	free(p.qp[1].sq.wr_id), free(p.qp[1].sq.end), free(p.qp[1].rq.wr_id);
-	client_record_free(&g->c, &p.qp[0].record);
-	client_record_free(&g->c, &p.qp[1].record);
-	client_record_free(&g->c, &g->cq.record);
+	client_forget_qp(&p.qp[0]);
+	client_forget_qp(&p.qp[1]);
+	client_forget_cq(&g->cq);
 	client_table_fini(&g->c.qps);
 	client_table_fini(&g->c.srqs);
 	client_table_fini(&g->c.users);

@@ -367,12 +367,9 @@ static void reset_with_live_qps(void **state)
 	assert_ok(client_modify_qp(&p.qp[0], MLX5_CMD_OP_2ERR_QP, NULL));
 	drain_cqs(w);
 	assert_ok(client_destroy_qp(&p.qp[0]));
-	client_mem_free(&g->c, &p.qp[1].mem);
-	client_record_free(&g->c, &p.qp[1].record);
-	free(p.qp[1].sq.wr_id), free(p.qp[1].sq.end), free(p.qp[1].rq.wr_id);
+	client_forget_qp(&p.qp[1]);
+	client_forget_cq(&g->cq);
 	client_mem_free(&g->c, &g->buf);
-	client_mem_free(&g->c, &g->cq.mem);
-	client_record_free(&g->c, &g->cq.record);
 	g->c.timeout_ms = 1;
 	client_close(&g->c);
 	vmm_user_destroy(g->vmm);

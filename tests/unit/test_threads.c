@@ -331,12 +331,9 @@ static void resets_in_full_flight(void **state)
 		while (client_poll_cq(&w->g[0].cq, 1, &wc))
 			;
 		assert_ok(client_destroy_qp(&t.p.qp[0]));
-		client_mem_free(&g->c, &t.p.qp[1].mem);
-		client_record_free(&g->c, &t.p.qp[1].record);
-		free(t.p.qp[1].sq.wr_id), free(t.p.qp[1].sq.end), free(t.p.qp[1].rq.wr_id);
+		client_forget_qp(&t.p.qp[1]);
+		client_forget_cq(&g->cq);
 		client_mem_free(&g->c, &g->buf);
-		client_mem_free(&g->c, &g->cq.mem);
-		client_record_free(&g->c, &g->cq.record);
 		g->c.timeout_ms = 1;
 		client_close(&g->c);
 		vmm_user_destroy(g->vmm);
