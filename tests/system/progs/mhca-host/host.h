@@ -4,6 +4,7 @@
  *
  *   main.c      command line
  *   node.c      an open instance with memory, CQ and connections
+ *   counters.c  its counters (tests/unit/hostile_user.c has others)
  *   traffic.c   verified traffic in a ring of instances
  *   busy.c      one busy QP among many
  *   idle.c      open instances that do nothing

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* An instance with what every test needs of it. */
 #include <errno.h>
-#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,44 +158,6 @@ int node_send(struct node *n, struct client_qp *qp, struct client_send *wr,
 	if (node_poll(n, wc, TIMEOUT_MS))
 		return complain("no completion within %d ms", TIMEOUT_MS);
 	return 0;
-}
-
-static u64 read_number(const char *path)
-{
-	unsigned long long value = ~0ULL;
-	FILE *f = fopen(path, "r");
-
-	if (!f)
-		return ~0ULL;
-	if (fscanf(f, "%llu", &value) != 1)
-		value = ~0ULL;
-	fclose(f);
-	return value;
-}
-
-u64 node_counter(const struct node *n, const char *name)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "/sys/bus/mdev/devices/%s/counters/%s", n->uuid, name);
-	return read_number(path);
-}
-
-u64 node_objects(const struct node *n)
-{
-	char pattern[256];
-	u64 sum = 0;
-	glob_t g;
-	size_t i;
-
-	snprintf(pattern, sizeof(pattern), "/sys/bus/mdev/devices/%s/counters/objects_*",
-		 n->uuid);
-	if (glob(pattern, 0, NULL, &g))
-		return ~0ULL;
-	for (i = 0; i < g.gl_pathc; i++)
-		sum += read_number(g.gl_pathv[i]);
-	globfree(&g);
-	return sum;
 }
 
 /* 64 KiB there and back again, at the ends of both memories. */
