@@ -94,6 +94,8 @@ static int soft_instance_init(struct mhca_instance *inst)
 		return -ENOMEM;
 	si->inst = inst;
 	si->hca = hca;
+	INIT_LIST_HEAD(&si->active);
+	INIT_LIST_HEAD(&si->active_node);
 
 	mutex_lock(&hca->lock);
 	err = xa_alloc_cyclic(&hca->lids, &lid, si,

@@ -14,8 +14,9 @@
 #include <mhca/vmm.h>
 #include "soft.h"
 
-#define SOFT_TURN_QPS		64	/* QPs run in a turn */
-#define SOFT_TURN_NS		(1000 * 1000ULL) /* no QP is begun after so long */
+#define SOFT_TURN_QPS		64	/* QPs of an instance run in a turn */
+#define SOFT_TURN_NS		(1000 * 1000U)	/* no QP is begun after so long */
+#define SOFT_LEAD_NS		(1000 * 1000U)	/* of an instance before another */
 #define SOFT_TURN_TIMERS	64	/* timers served in a turn */
 #define SOFT_TURN_ERRORS	64	/* QPs in error looked at in a turn */
 #define SOFT_TURN_REQUESTS	64	/* failures and attentions taken in a turn */
@@ -57,10 +58,16 @@ void soft_lane_init(struct soft_lane *lane, struct soft_hca *hca, u32 index,
  */
 void soft_lane_activate(struct soft_lane *lane, struct soft_qp *qp)
 {
+	struct soft_instance *si = qp->si;
+
 	lockdep_assert_held(&lane->lock);
 	qp->idle_polls = 0;
 	if (list_empty(&qp->active_node))
-		list_add_tail(&qp->active_node, &lane->active);
+		list_add_tail(&qp->active_node, &si->active);
+	if (list_empty(&si->active_node)) {
+		si->busy = false;
+		list_add_tail(&si->active_node, &lane->active);
+	}
 }
 
 /**
@@ -89,6 +96,8 @@ void soft_lane_forget_qp(struct soft_lane *lane, struct soft_qp *qp)
 {
 	lockdep_assert_held(&lane->lock);
 	list_del_init(&qp->active_node);
+	if (list_empty(&qp->si->active))
+		list_del_init(&qp->si->active_node);
 	list_del_init(&qp->err_node);
 	list_del_init(&qp->memory_node);
 	soft_timer_cancel(&lane->timers, &qp->timer);
@@ -426,28 +435,72 @@ static bool soft_run_qp(struct soft_lane *lane, struct soft_qp *qp)
 	return false;
 }
 
-static bool soft_run_active(struct soft_lane *lane, u64 start)
+/* Each QP once, within @slice ns. true: some had work, or did not have their turn. */
+static bool soft_run_qps(struct soft_lane *lane, struct soft_instance *si, u64 slice)
 {
+	u64 start = ktime_get_ns(), spent = 0;
 	LIST_HEAD(todo);
 	struct soft_qp *qp;
 	bool did = false;
 	u32 n;
 
-	list_splice_init(&lane->active, &todo);
-	for (n = 0; n < SOFT_TURN_QPS; n++) {
+	list_splice_init(&si->active, &todo);
+	for (n = 0; n < SOFT_TURN_QPS && spent < slice; n++) {
 		qp = list_first_entry_or_null(&todo, struct soft_qp, active_node);
 		if (!qp)
 			break;
-		list_move_tail(&qp->active_node, &lane->active);
-		if (soft_run_qp(lane, qp)) {
-			did = true;
-			if (ktime_get_ns() - start > SOFT_TURN_NS)
-				break;
-		}
+		list_move_tail(&qp->active_node, &si->active);
+		if (!soft_run_qp(lane, qp))
+			continue;
+		did = true;
+		spent = ktime_get_ns() - start;
 	}
 	/* Those that had no turn are first in the next one. */
 	did |= !list_empty(&todo);
-	list_splice(&todo, &lane->active);
+	list_splice(&todo, &si->active);
+	si->used += spent;
+	return did;
+}
+
+/* How many instances there are; the least lane time that a busy one of them had. */
+static u32 soft_count_active(struct soft_lane *lane)
+{
+	struct soft_instance *si;
+	u64 least = U64_MAX;
+	u32 n = 0;
+
+	list_for_each_entry(si, &lane->active, active_node) {
+		if (si->busy)
+			least = min(least, si->used);
+		n++;
+	}
+	if (least != U64_MAX)
+		lane->used = least;
+	return n;
+}
+
+/*
+ * Instances share the lane by time, whatever the number of their QPs: one that is
+ * ahead of a busy other waits for it.
+ */
+static bool soft_run_active(struct soft_lane *lane)
+{
+	u32 n = soft_count_active(lane);
+	struct soft_instance *si, *next;
+	bool did = false;
+
+	list_for_each_entry_safe(si, next, &lane->active, active_node) {
+		if (!si->busy) {
+			si->used = max(si->used, lane->used);
+		} else if (si->used - lane->used > SOFT_LEAD_NS) {
+			did = true;
+			continue;
+		}
+		si->busy = soft_run_qps(lane, si, SOFT_TURN_NS / n);
+		did |= si->busy;
+		if (list_empty(&si->active))
+			list_del_init(&si->active_node);
+	}
 	return did;
 }
 
@@ -534,7 +587,7 @@ bool soft_lane_turn(struct soft_lane *lane)
 	did |= soft_take_attention(lane);
 	did |= soft_poll_uars(lane, now);
 	did |= soft_run_timers(lane, now);
-	lane->busy = soft_run_active(lane, now);
+	lane->busy = soft_run_active(lane);
 	did |= lane->busy;
 	did |= soft_run_errors(lane, now);
 	srcu_read_unlock(srcu, idx);

@@ -76,6 +76,11 @@ void soft_timers_free(struct soft_timers *timers);
  *       the command lock with WRITE_ONCE, read inside srcu.
  * @qp1: see @qp0
  * @attached: QP attachments to multicast groups, hca->mcast_lock
+ * @active: its QPs that may have work (soft_qp.active_node), lane->lock
+ * @active_node: on lane->active while @active has entries, lane->lock
+ * @busy: they had work in the last turn, lane->lock
+ * @used: ns of lane time it had; an instance that begins to be busy starts at
+ *        the least of the others. lane->lock
  */
 struct soft_instance {
 	struct mhca_instance *inst;
@@ -85,6 +90,10 @@ struct soft_instance {
 	struct soft_qp *qp0;
 	struct soft_qp *qp1;
 	u32 attached;
+	struct list_head active;
+	struct list_head active_node;
+	bool busy;
+	u64 used;
 };
 
 /**
@@ -486,7 +495,7 @@ enum soft_result soft_sgl_check(struct mhca_instance *inst, const struct soft_sg
  * @uar_node: on uar->qps
  * @send_cq_node: on send_cq->attached_send
  * @recv_cq_node: on recv_cq->attached_recv
- * @active_node: on lane->active while there may be work
+ * @active_node: on si->active while there may be work
  * @idle_polls: turns in a row on that list without work
  * @err_node: on lane->errors while in ERR: records are polled for drains
  * @fail_node: on lane->failed, protected by lane->fail_lock: another lane found
@@ -618,7 +627,8 @@ struct soft_lane_params {
  * @instances: instances assigned
  * @lock: held for a turn
  * @uars: mapped UAR pages, polled each turn
- * @active: QPs that may have work
+ * @active: instances with QPs that may have work (soft_instance.active_node)
+ * @used: least of their soft_instance.used
  * @errors: QPs in ERR or SQER
  * @errors_left: of these, not yet looked at in the current round
  * @error_at: ktime_get_ns() of the next round
@@ -645,6 +655,7 @@ struct soft_lane {
 	struct mutex lock;
 	struct list_head uars;
 	struct list_head active;
+	u64 used;
 	struct list_head errors;
 	struct list_head errors_left;
 	u64 error_at;

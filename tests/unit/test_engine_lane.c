@@ -158,6 +158,55 @@ static void test_budget(void **state)
 	engine_disconnect(&small);
 }
 
+/* Keep @n QPs of node @end busy, each with one long write at a time. */
+static u64 keep_busy(struct engine *e, u32 end, struct engine_pair *pair, u32 n)
+{
+	struct engine_node *from = &e->node[end], *to = &e->node[!end];
+	struct client_sge sge = engine_sge(from, 0, 32768);
+	struct client_send wr = engine_send(MLX5_OPCODE_RDMA_WRITE, &sge);
+	u64 done = 0;
+	struct client_wc wc;
+	u32 i;
+
+	wr.remote_addr = (uintptr_t)to->mem.va;
+	wr.rkey = to->key;
+	for (i = 0; i < n; i++)
+		while (pair[i].qp[end].sq.head - pair[i].qp[end].sq.tail < 16)
+			engine_post(&pair[i].qp[end], &wr);
+	while (client_poll_cq(&from->cq, 1, &wc)) {
+		assert_int_equal(wc.status, 0);
+		done++;
+	}
+	return done;
+}
+
+/* A guest with many busy QPs gets no more of a lane than one with a single one. */
+static void test_fair_share(void **state)
+{
+	struct soft_lane_params params = engine_params;
+	struct engine_pair pair[12];
+	u64 done[2] = { 0 };
+	struct engine *e;
+	u32 i;
+
+	e = engine_create(&params, 1);
+	for (i = 0; i < ARRAY_SIZE(pair); i++)
+		engine_connect(e, MLX5_QP_ST_RC, &pair[i], NULL);
+	shim_clock_fake(false);
+	for (i = 0; i < 3000; i++) {
+		done[0] += keep_busy(e, 0, pair, ARRAY_SIZE(pair));
+		done[1] += keep_busy(e, 1, pair, 1);
+		lanes_turn(&e->hca);
+	}
+	print_message("%llu by many, %llu by one\n", (unsigned long long)done[0],
+		      (unsigned long long)done[1]);
+	assert_true(done[0] < 2 * done[1]);
+	assert_true(done[1] < 2 * done[0]);
+	for (i = 0; i < ARRAY_SIZE(pair); i++)
+		engine_disconnect(&pair[i]);
+	engine_destroy(e);
+}
+
 static void short_timeout(struct client_qp_attr *attr, struct client_modify *modify, u32 end)
 {
 	modify->ack_timeout = 8;	/* 1 ms */
@@ -270,6 +319,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_idle, engine_setup, engine_teardown),
 		cmocka_unit_test_setup_teardown(test_zap_race, engine_setup, engine_teardown),
 		cmocka_unit_test_setup_teardown(test_budget, engine_setup, engine_teardown),
+		cmocka_unit_test(test_fair_share),
 		cmocka_unit_test_setup_teardown(test_receiver_dies, engine_setup,
 						engine_teardown),
 		cmocka_unit_test_setup_teardown(test_key_dies, engine_setup, engine_teardown),
