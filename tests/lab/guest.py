@@ -143,7 +143,8 @@ class Guest:
              "-device", "virtserialport,chardev=cmd,name=mhca.cmd",
              "-qmp", f"unix:{t}/qmp,server=on,wait=off"]
         for i in range(self.root_ports):
-            a += ["-device", f"pcie-root-port,id=rp{i},chassis={i + 1},slot={i + 1}"]
+            a += ["-device", f"pcie-root-port,id=rp{i},chassis={i + 1},"
+                  f"slot={i + 1},pref64-reserve=64M"]
         for i, inst in enumerate(self.instances):
             a += ["-device", f"vfio-pci,id=hca{i},sysfsdev="
                              f"/sys/bus/mdev/devices/{getattr(inst, 'uuid', inst)}"]

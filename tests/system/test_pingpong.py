@@ -8,10 +8,10 @@ import pytest
 from lib_rdma import device, exchange
 
 TOOLS = {
-    "rc": "ibv_rc_pingpong -c -n 500 -s 4096",
-    "uc": "ibv_uc_pingpong -c -n 500 -s 4096",
-    "ud": "ibv_ud_pingpong -c -n 500 -s 2048",
-    "srq": "ibv_srq_pingpong -c -n 50 -s 4096",
+    "rc": "ibv_rc_pingpong -c -n 100 -s 4096",
+    "uc": "ibv_uc_pingpong -c -n 100 -s 4096",
+    "ud": "ibv_ud_pingpong -c -n 100 -s 2048",
+    "srq": "ibv_srq_pingpong -c -n 10 -s 4096",
     "xsrq": "ibv_xsrq_pingpong -s 4096",
 }
 
