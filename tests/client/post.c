@@ -292,7 +292,7 @@ int client_post_srq(struct client_srq *srq, u64 wr_id, const struct client_sge *
 	if (ret)
 		return ret;
 	srq->wr_id[srq->head] = wr_id;
-	srq->head = be16_to_cpu(next->next_wqe_index);
+	srq->head = be16_to_cpu(next->next_wqe_index) & ((1U << srq->log_size) - 1);
 	srq->free--;
 	srq->count++;
 	__atomic_store_n(&srq->record.word[0], cpu_to_be32(srq->count), __ATOMIC_RELEASE);

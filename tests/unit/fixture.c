@@ -2,6 +2,13 @@
 /* Worlds, guests, pairs: see fixture.h. */
 #include "fixture.h"
 
+/* cmocka would catch these signals and say less about them than ASan. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "handle_segv=2:handle_sigbus=2:handle_sigfpe=2:handle_sigill=2";
+}
+
 static const struct soft_lane_params default_params = {
 	.idle_us = 1000,
 	.idle_polls = 100,
