@@ -2,6 +2,7 @@
 """`mhca-lab test`: everything that CI runs, in one go, with one last line."""
 
 import argparse
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -81,8 +82,8 @@ def add(a, b):
 def test(args):
     """Run all; the exit status."""
     deps.ensure("lab", "unit")
-    for suite in SUITES:
-        image.ensure(suite)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(image.ensure, SUITES))
     results = {"unit tests": unit_tests()}
     results["modules on other kernels"] = other_hosts(args)
     guests = [args.suite] + [s for s in SUITES if s != args.suite]
