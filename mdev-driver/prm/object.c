@@ -7,6 +7,9 @@
  */
 #include "core.h"
 
+/* Objects of a kind that go together, so that they share a fence. */
+#define MHCA_REAP_BATCH		64
+
 static const char * const mhca_object_names[MHCA_OBJECT_KINDS] = {
 	[MHCA_QP] = "QP",
 	[MHCA_SRQ] = "SRQ",
@@ -219,6 +222,8 @@ enum mhca_syndrome mhca_object_publish(struct mhca_object *obj)
 	lockdep_assert_held(&inst->cmd_lock);
 
 	if (xa_is_err(xa_store(&inst->objects[obj->kind], obj->num, obj, GFP_KERNEL))) {
+		if (ops->fenced)
+			inst->hca->ops->fence(inst->hca);
 		if (ops->destroy)
 			ops->destroy(obj);
 		return MHCA_SYN_NO_MEMORY;
@@ -243,22 +248,58 @@ void mhca_object_free(struct mhca_object *obj)
 	kvfree(obj);
 }
 
+/* Nobody finds them any more: destroy what was found before, and free. */
+static void mhca_object_reap(struct mhca_object **objs, u32 n)
+{
+	struct mhca_instance *inst = objs[0]->inst;
+	const struct mhca_object_ops *ops = mhca_object_ops(inst, objs[0]->kind);
+	u32 i;
+
+	if (ops->fenced)
+		inst->hca->ops->fence(inst->hca);
+	for (i = 0; i < n; i++) {
+		if (ops->destroy)
+			ops->destroy(objs[i]);
+		mhca_object_free(objs[i]);
+	}
+}
+
+static void mhca_object_hide(struct mhca_object *obj)
+{
+	struct mhca_instance *inst = obj->inst;
+
+	lockdep_assert_held(&inst->cmd_lock);
+	xa_erase(&inst->objects[obj->kind], obj->num);
+	inst->object_count[obj->kind]--;
+}
+
 /**
  * mhca_object_remove() - destroy an object
  * @obj: published object without users
  */
 void mhca_object_remove(struct mhca_object *obj)
 {
-	struct mhca_instance *inst = obj->inst;
-	const struct mhca_object_ops *ops = mhca_object_ops(inst, obj->kind);
+	mhca_object_hide(obj);
+	mhca_object_reap(&obj, 1);
+}
 
-	lockdep_assert_held(&inst->cmd_lock);
+static void mhca_object_remove_kind(struct mhca_instance *inst, enum mhca_object_kind kind)
+{
+	struct mhca_object *objs[MHCA_REAP_BATCH], *obj;
+	unsigned long num;
+	u32 n = 0;
 
-	xa_erase(&inst->objects[obj->kind], obj->num);
-	inst->object_count[obj->kind]--;
-	if (ops->destroy)
-		ops->destroy(obj);
-	mhca_object_free(obj);
+	xa_for_each(&inst->objects[kind], num, obj) {
+		mhca_object_hide(obj);
+		objs[n++] = obj;
+		if (n < MHCA_REAP_BATCH)
+			continue;
+		mhca_object_reap(objs, n);
+		n = 0;
+		cond_resched();
+	}
+	if (n)
+		mhca_object_reap(objs, n);
 }
 
 /**
@@ -269,15 +310,10 @@ void mhca_object_remove(struct mhca_object *obj)
  */
 void mhca_object_remove_all(struct mhca_instance *inst)
 {
-	struct mhca_object *obj;
-	unsigned long num;
 	int kind;
 
 	lockdep_assert_held(&inst->cmd_lock);
 
 	for (kind = 0; kind < MHCA_OBJECT_KINDS; kind++)
-		xa_for_each(&inst->objects[kind], num, obj) {
-			mhca_object_remove(obj);
-			cond_resched();
-		}
+		mhca_object_remove_kind(inst, kind);
 }

@@ -124,15 +124,6 @@ static enum mhca_syndrome soft_mkey_query(struct mhca_cmd *cmd)
 	return MHCA_SYN_NONE;
 }
 
-/*
- * Copies look a key up for each run, inside srcu: when the engine's sections that
- * began before are over, nobody moves bytes through it.
- */
-static void soft_mkey_destroy(struct mhca_object *obj)
-{
-	synchronize_srcu_expedited(&soft_hca_of(obj->inst)->srcu);
-}
-
 /**
  * soft_mkey_find() - the key with exactly these 32 bits
  * @inst: whose key
@@ -148,9 +139,13 @@ struct soft_mkey *soft_mkey_find(struct mhca_instance *inst, u32 key)
 	return mkey && mkey->key == key ? mkey : NULL;
 }
 
+/*
+ * Copies look a key up for each run, inside srcu: when the engine's sections that
+ * began before are over, nobody moves bytes through it.
+ */
 const struct mhca_object_ops soft_mkey_ops = {
 	.size = sizeof(struct soft_mkey),
 	.create = soft_mkey_create,
 	.query = soft_mkey_query,
-	.destroy = soft_mkey_destroy,
+	.fenced = true,
 };
