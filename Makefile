@@ -26,6 +26,8 @@ demo:
 
 bench:
 	$(LAB) run -- -q -s tests/bench/bench.py
+	mkdir -p build/bench
+	cp build/lab/logs/latest/bench.jsonl build/bench/$$(date +%Y%m%d-%H%M%S).jsonl
 
 shell:
 	$(LAB) shell

@@ -27,20 +27,20 @@ COMMANDS = pathlib.Path("/sys/kernel/tracing/events/mhca/mhca_command")
 
 
 def cpu_model():
-    """The emulated (or real) CPU and its flags that matter for memcpy."""
+    """The emulated (or real) CPU, with those of its flags that memcpy looks at."""
     text = pathlib.Path("/proc/cpuinfo").read_text()
     name = re.search(r"^model name\s*: (.*)$", text, re.M)[1]
     flags = set(re.search(r"^flags\s*: (.*)$", text, re.M)[1].split())
-    fast = [f for f in ("erms", "fsrm", "avx2", "avx512f", "hypervisor") if f in flags]
-    return f"{name} ({' '.join(fast)})"
+    signs = [("+" if f in flags else "-") + f for f in ("erms", "fsrm", "avx2", "avx512f")]
+    return f"{name} ({' '.join(signs)})"
 
 
 @pytest.fixture(scope="module")
 def figures(lab):
     """The figures of this run, and the comparison at its end."""
     logs = pathlib.Path(os.environ["MHCA_LOGS"])
-    about = {"cpu": cpu_model(), "cpu_option": os.environ.get("MHCA_LAB_CPU", "lab default"),
-             "cpus": os.cpu_count(), "kernel": os.uname().release, "repeat": REPEAT}
+    about = {"cpu": cpu_model(), "cpus": os.cpu_count(), "kernel": os.uname().release,
+             "repeat": REPEAT}
     print(f"\nMachine: {about['cpu']}, {about['cpus']} CPUs, Linux {about['kernel']}")
     f = Figures(logs / "bench.jsonl", **about)
     yield f

@@ -15,8 +15,9 @@ from common import BUILD, DEFAULT_SUITE, LabError, step, tail
 from image import image_dir
 from image import initrd as suite_initrd
 
-# A 5-level page table only makes an emulated page walk longer.
-TCG_CPU = "max,-la57"
+# A 5-level page table only makes an emulated page walk longer, and with erms or
+# fsrm a kernel's memcpy is one `rep movsb`, which TCG executes byte by byte.
+TCG_CPU = "max,-la57,-erms,-fsrm"
 
 BASE_CMDLINE = ("console=ttyS0 root=/dev/vda quiet loglevel=5 panic=-1 "
                 "mitigations=off net.ifnames=0 rcupdate.rcu_cpu_stall_timeout=120 "
