@@ -7,11 +7,15 @@
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
+#include <linux/sched/stat.h>
 
 #include <mhca/kernel.h>
 #include "soft.h"
 
 #define SOFT_SLEEP_SLACK_NS	(50 * NSEC_PER_USEC)
+#define SOFT_SPIN_TURNS		32	/* empty turns before a contended CPU is left */
+#define SOFT_PAUSE_NS		(20 * NSEC_PER_USEC)
+#define SOFT_PAUSE_SLACK_NS	(20 * NSEC_PER_USEC)
 
 /*
  * Sleep until @deadline (ktime_get_ns(), U64_MAX: no end) or a wake. A wake that
@@ -37,20 +41,51 @@ static void soft_lane_sleep(struct soft_lane *lane, u64 deadline)
 	__set_current_state(TASK_RUNNING);
 }
 
+/*
+ * Polling in vain on a CPU that somebody else wants, as a rule a vCPU that waits for
+ * this very lane: without this each would spin until the other's time slice ends. A
+ * sleeper that used little is put in front when its timer fires; one that yields is
+ * not.
+ */
+static void soft_lane_pause(struct soft_lane *lane)
+{
+	ktime_t expires = SOFT_PAUSE_NS;
+
+	set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+	if (!atomic_read(&lane->wake) && !kthread_should_stop())
+		schedule_hrtimeout_range(&expires, SOFT_PAUSE_SLACK_NS, HRTIMER_MODE_REL);
+	__set_current_state(TASK_RUNNING);
+}
+
+/* Nothing was done in @empty turns in a row. */
+static void soft_lane_rest(struct soft_lane *lane, u32 empty)
+{
+	u64 deadline;
+
+	if (soft_lane_may_sleep(lane, &deadline))
+		soft_lane_sleep(lane, deadline);
+	else if (empty >= SOFT_SPIN_TURNS && !single_task_running())
+		soft_lane_pause(lane);
+	else
+		cond_resched();
+}
+
 static int soft_lane_loop(void *data)
 {
 	struct soft_lane *lane = data;
-	u64 deadline;
+	u32 empty = 0;
 
 	set_freezable();
 	while (!kthread_should_stop()) {
 		try_to_freeze();
 		/* Before the turn: what happens during it wakes again. */
 		atomic_xchg(&lane->wake, 0);
-		if (!soft_lane_turn(lane) && soft_lane_may_sleep(lane, &deadline))
-			soft_lane_sleep(lane, deadline);
-		else
+		if (soft_lane_turn(lane)) {
+			empty = 0;
 			cond_resched();
+		} else {
+			soft_lane_rest(lane, ++empty);
+		}
 	}
 	return 0;
 }
