@@ -57,12 +57,13 @@ def test_no_exit_per_operation(pair, program, record_property):
     record_property("kvm_counters", {k: v for k, v in exits.items() if v})
     by_cause = {NAMES.get(k, k): n for k, n in causes.result.items()}
     record_property("exits_of_both_guests_by_cause", by_cause)
+    # mlx5_core reads the health buffer every two seconds: not for any operation.
     for name in ("traps", "doorbell_faults"):
         record_property(name, after[name] - before[name])
-        assert after[name] == before[name], f"{name} in steady state"
-    assert exits.get("mmio_exits", 0) == 0
+        assert round((after[name] - before[name]) / done, 3) == 0, f"{name} in steady state"
+    assert round(exits.get("mmio_exits", 0) / done, 3) == 0
     doorbells = sum(n for cause, n in by_cause.items() if cause in DOORBELL_CAUSES)
-    assert doorbells < done / 1000
+    assert round(doorbells / done, 3) == 0
 
 
 def lane_seconds():

@@ -65,33 +65,37 @@ static int reopen(const char *uuid)
 	return ret;
 }
 
-static int run_case(const struct hostile_case *c, char **uuid)
+static int run_case(const struct hostile_case *c, const char *uuid, struct node *b)
 {
-	struct node a, b;
+	struct node a;
 	int ret;
 
-	if (node_open(&b, uuid[1]))
+	if (node_open_with(&a, uuid, ops_of(c), c->flags & CASE_EARLY ? CLIENT_NO_INIT : 0))
 		return -1;
-	if (node_open_with(&a, uuid[0], ops_of(c), c->flags & CASE_EARLY ? CLIENT_NO_INIT : 0)) {
-		node_close(&b);
-		return -1;
-	}
-	ret = c->run(&a, &b, c->arg);
+	ret = c->run(&a, b, c->arg);
 	if (!ret && !(c->flags & (CASE_LOST | CASE_EARLY)))
-		ret = node_transfer(&a, &a) || node_transfer(&a, &b);
+		ret = node_transfer(&a, &a) || node_transfer(&a, b);
 	if (!ret)
-		ret = node_transfer(&b, &b);
+		ret = node_transfer(b, b);
 	if (ret || c->flags & (CASE_LOST | CASE_EARLY))
 		node_abandon(&a);
 	else
 		node_close(&a);
-	node_close(&b);
 	if (!ret && c->flags & CASE_LOST)
-		ret = reopen(uuid[0]);
+		ret = reopen(uuid);
 	return ret ? -1 : 0;
 }
 
-static int each(int argc, char **argv, bool list)
+static bool wanted(const char *name, int n, char **patterns)
+{
+	for (int i = 0; i < n; i++)
+		if (!fnmatch(patterns[i], name, 0))
+			return true;
+	return false;
+}
+
+/* Call @fn for each case; the number of calls that failed. */
+static int each(int (*fn)(const struct hostile_case *c, void *arg), void *arg)
 {
 	int failed = 0;
 
@@ -99,31 +103,57 @@ static int each(int argc, char **argv, bool list)
 		for (u32 i = 0; i < groups[g]->count(); i++) {
 			struct hostile_case c = { 0 };
 			char name[128];
-			bool wanted = list;
-			int ret;
 
 			groups[g]->get(i, &c, name, sizeof(name));
-			for (int k = 2; k < argc; k++)
-				wanted |= !fnmatch(argv[k], name, 0);
-			if (!wanted)
-				continue;
-			if (list) {
-				puts(name);
-				continue;
-			}
-			fprintf(stderr, "# %s\n", name);
-			ret = run_case(&c, argv);
-			failed |= ret;
-			printf("%s %s\n", ret ? "FAIL" : "ok", name);
-			fflush(stdout);
+			failed += !!fn(&c, arg);
 		}
 	}
 	return failed;
 }
 
+static int print_name(const struct hostile_case *c, void *arg)
+{
+	return puts(c->name) < 0;
+}
+
+/**
+ * struct attack - a run through the cases
+ * @argc: patterns
+ * @argv: the two instances, then the patterns
+ * @b: the bystander, open all the time
+ */
+struct attack {
+	int argc;
+	char **argv;
+	struct node b;
+};
+
+static int try_case(const struct hostile_case *c, void *arg)
+{
+	struct attack *attack = arg;
+	int ret;
+
+	if (!wanted(c->name, attack->argc - 2, attack->argv + 2))
+		return 0;
+	fprintf(stderr, "# %s\n", c->name);
+	ret = run_case(c, attack->argv[0], &attack->b);
+	printf("%s %s\n", ret ? "FAIL" : "ok", c->name);
+	fflush(stdout);
+	return ret;
+}
+
 int hostile_main(int argc, char **argv)
 {
+	struct attack attack = { .argc = argc, .argv = argv };
+	int failed;
+
 	if (!strcmp(argv[0], "-L"))
-		return each(0, NULL, true);
-	return argc < 3 ? complain("hostile: UUID UUID PATTERN…") : each(argc, argv, false);
+		return each(print_name, NULL);
+	if (argc < 3)
+		return complain("hostile: UUID UUID PATTERN…");
+	if (node_open(&attack.b, argv[1]))
+		return -1;
+	failed = each(try_case, &attack);
+	node_close(&attack.b);
+	return failed ? -1 : 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Hostile cases: what a guest may try. A case has an attacker and a bystander,
- * both freshly opened unless it asks for something else, and returns 0 when the
- * attacker got the defined error; afterwards both must still transfer data.
+ * Hostile cases: what a guest may try. A case has an attacker, freshly opened, and
+ * a bystander that stays open, and returns 0 when the attacker got the defined
+ * error; afterwards both must still transfer data.
  */
 #ifndef HOSTILE_H
 #define HOSTILE_H

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The front end's other ways: trapped doorbells, a limit of locked memory."""
+
+import pytest
+
+from lib_rdma import assert_clean, devinfo, verified, verify
+
+
+def test_trapped_doorbells(host, make_guest):
+    """With x-no-mmap every doorbell traps: slower, and everything works."""
+    inst = host.instance()
+    guest = make_guest([inst], extra=["-global", "vfio-pci.x-no-mmap=on"])
+    before = inst.counters()
+    verified(verify(guest, guest, "rc_lists"))
+    after = inst.counters()
+    assert after["doorbell_faults"] == 0
+    assert after["traps"] - before["traps"] > after["messages"] - before["messages"] > 0
+    guest.kill()
+    assert_clean(inst)
+
+
+def test_mapped_doorbells(host, make_guest):
+    """Without it a doorbell is a store; it faults only after an idle spell."""
+    inst = host.instance()
+    guest = make_guest([inst])
+    before = inst.counters()
+    verified(verify(guest, guest, "rc_lists"))
+    after = inst.counters()
+    messages = after["messages"] - before["messages"]
+    assert messages > 0
+    assert 0 < after["doorbell_faults"] - before["doorbell_faults"] < messages
+
+
+@pytest.mark.kmsg_ok("MEMLOCK", "mlx5_cmd_out_err")
+def test_memlock_limit(host, make_guest):
+    """A monitor that meets its limit of locked memory: the guest's registration
+    fails, the host log says how much was asked, held and allowed."""
+    inst = host.instance()
+    guest = make_guest([inst], start=False)
+    plain = guest.argv
+    guest.argv = lambda: ["capsh", "--drop=cap_ipc_lock", "--", "-c",
+                          'ulimit -l 8192; exec "$@"', "qemu", *plain()]
+    guest.start()
+    assert devinfo(guest)["state"].startswith("PORT_ACTIVE")
+    host.check("dmesg -C")
+    rc, out = guest.run("ibv_rc_pingpong -s 67108864", 30)
+    assert rc == 1 and "register MR" in out, out
+    log = host.check("dmesg")
+    assert f"RLIMIT_MEMLOCK of pid {guest.pid} reached" in log and "limit 8388608" in log
+    verified(verify(guest, guest, "rc_lists"))
+    guest.kill()
+    assert_clean(inst)
