@@ -23,6 +23,7 @@ OPS = ("write", "read", "send")
 # What rxe moves in about a second under emulation, and what mHCA does.
 ITERATIONS = {"mhca": {8: 20000, 65536: 2000, 1048576: 200},
               "rxe": {8: 500, 65536: 40, 1048576: 6}}
+ROUND_TRIPS = 300
 COMMANDS = pathlib.Path("/sys/kernel/tracing/events/mhca/mhca_command")
 
 
@@ -92,7 +93,7 @@ def test_rdma(pair, figures, who, op):
         figures.add(who, f"{op} {size} B bandwidth", "MiB/s", [r[3] for r in rows])
     rows = [perftest(pair, f"ib_{op}_bw -F {options} -s 8 -n {n[8]}") for _ in range(REPEAT)]
     figures.add(who, f"{op} 8 B rate", "msg/s", [r[4] * 1e6 for r in rows])
-    rows = [perftest(pair, f"ib_{op}_lat -F {options} -s 8 -n {n[8] // 2}")
+    rows = [perftest(pair, f"ib_{op}_lat -F {options} -s 8 -n {ROUND_TRIPS}")
             for _ in range(REPEAT)]
     figures.add(who, f"{op} 8 B latency", "us", [r[4] for r in rows])
 
@@ -109,7 +110,7 @@ def test_tcp(pair, figures):
     server.kill()
     figures.add("tcp", "bandwidth", "MiB/s", rates)
     figures.add("tcp", "8 B latency", "us",
-                [exchange(pair.b, pair.a, f"{BIN}/mhca-tcp -n 500")[0] for _ in range(REPEAT)])
+                [exchange(pair.b, pair.a, f"{BIN}/mhca-tcp -n {ROUND_TRIPS}")[0] for _ in range(REPEAT)])
 
 
 def test_memcpy(pair, host, figures, tmp_path):
