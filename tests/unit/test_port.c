@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The port as drivers ask about it, its state, events that pile up, the interface state. */
+#include "fixture.h"
+
+enum { REG_PMTU = 0x5003, REG_PTYS = 0x5004, REG_PPCNT = 0x5008, REG_PVLC = 0x500f,
+       REG_NODE_DESC = 0x6001 };
+
+static u8 reg_out[1024];
+
+/* @fill changes the register's data before it is read. */
+static int read_register(struct guest *g, u16 id, u32 size, u8 op_mod,
+			 void (*change)(void *data))
+{
+	u32 at = MLX5_BYTE_OFF(access_register_in, register_data);
+	u8 in[1024] = { 0 };
+
+	MLX5_SET(access_register_in, in, opcode, MLX5_CMD_OP_ACCESS_REG);
+	MLX5_SET(access_register_in, in, op_mod, op_mod);
+	MLX5_SET(access_register_in, in, register_id, id);
+	if (change)
+		change(in + at);
+	memset(reg_out, 0, sizeof(reg_out));
+	return client_exec(&g->c, in, at + size, reg_out, at + size);
+}
+
+static void *reg_data(void)
+{
+	return MLX5_ADDR_OF(access_register_out, reg_out, register_data);
+}
+
+static void group_20(void *data)
+{
+	MLX5_SET(ppcnt_reg, data, grp, 0x20);
+	MLX5_SET(ppcnt_reg, data, local_port, 1);
+}
+
+static void group_3(void *data)
+{
+	MLX5_SET(ppcnt_reg, data, grp, 3);
+}
+
+static void other_port(void *data)
+{
+	MLX5_SET(ptys_reg, data, local_port, 2);
+}
+
+static void registers(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+
+	assert_ok(read_register(g, REG_PMTU, MLX5_ST_SZ_BYTES(pmtu_reg), 1, NULL));
+	assert_int_equal(MLX5_GET(pmtu_reg, reg_data(), max_mtu), 4096);
+	assert_int_equal(MLX5_GET(pmtu_reg, reg_data(), oper_mtu), 4096);
+	assert_ok(read_register(g, REG_PTYS, MLX5_ST_SZ_BYTES(ptys_reg), 1, NULL));
+	assert_int_not_equal(MLX5_GET(ptys_reg, reg_data(), ib_proto_oper), 0);
+	assert_int_not_equal(MLX5_GET(ptys_reg, reg_data(), ib_link_width_oper), 0);
+	assert_ok(read_register(g, REG_PVLC, MLX5_ST_SZ_BYTES(pvlc_reg), 1, NULL));
+	assert_int_equal(MLX5_GET(pvlc_reg, reg_data(), vl_hw_cap), 1);
+	assert_ok(read_register(g, REG_NODE_DESC, 64, 1, NULL));
+	assert_true(strnlen(reg_data(), 64) > 0 && strnlen(reg_data(), 64) < 64);
+	assert_ok(read_register(g, REG_PPCNT, MLX5_ST_SZ_BYTES(ppcnt_reg), 1, group_20));
+	/* What is not there, not ours, or not to be written. */
+	assert_int_not_equal(read_register(g, REG_PPCNT, MLX5_ST_SZ_BYTES(ppcnt_reg), 1, group_3),
+			     0);
+	assert_int_not_equal(read_register(g, REG_PTYS, MLX5_ST_SZ_BYTES(ptys_reg), 1,
+					   other_port), 0);
+	assert_int_not_equal(read_register(g, REG_PTYS, MLX5_ST_SZ_BYTES(ptys_reg), 0, NULL), 0);
+	assert_int_not_equal(read_register(g, REG_PTYS, MLX5_ST_SZ_BYTES(ptys_reg) - 4, 1, NULL),
+			     0);
+	assert_int_not_equal(read_register(g, 0x7004, 64, 1, NULL), 0);
+}
+
+static void whole_tables(void **state)
+{
+	u32 in[MLX5_ST_SZ_DW(query_hca_vport_gid_in)] = { 0 };
+	struct world *w = *state;
+	struct client *c = &w->g[0].c;
+	u8 out[2048];
+	u32 i;
+
+	MLX5_SET(query_hca_vport_gid_in, in, opcode, MLX5_CMD_OP_QUERY_HCA_VPORT_GID);
+	MLX5_SET(query_hca_vport_gid_in, in, gid_index, 0xffff);
+	assert_ok(client_exec(c, in, sizeof(in), out,
+			      MLX5_ST_SZ_BYTES(query_hca_vport_gid_out) + 8 * 16));
+	assert_memory_equal(MLX5_ADDR_OF(query_hca_vport_gid_out, out, gid), c->gid, 16);
+	assert_int_not_equal(client_exec(c, in, sizeof(in), out, 32), 0);
+	for (i = 0; i < 10; i++) {
+		MLX5_SET(query_hca_vport_gid_in, in, gid_index, i);
+		assert_int_equal(!client_exec(c, in, sizeof(in), out, 64), i < 8);
+	}
+	MLX5_SET(query_hca_vport_pkey_in, in, opcode, MLX5_CMD_OP_QUERY_HCA_VPORT_PKEY);
+	MLX5_SET(query_hca_vport_pkey_in, in, pkey_index, 0);
+	assert_ok(client_exec(c, in, MLX5_ST_SZ_BYTES(query_hca_vport_pkey_in), out, 20));
+	assert_int_equal(be32_to_cpu(*(__be32 *)(out + 16)) & 0xffff, 0xffff);
+	MLX5_SET(query_hca_vport_pkey_in, in, pkey_index, 0xffff);
+	assert_ok(client_exec(c, in, MLX5_ST_SZ_BYTES(query_hca_vport_pkey_in), out,
+			      16 + 128 * 4));
+	MLX5_SET(query_hca_vport_pkey_in, in, pkey_index, 128);
+	assert_int_not_equal(client_exec(c, in, MLX5_ST_SZ_BYTES(query_hca_vport_pkey_in), out,
+					 64), 0);
+}
+
+static void port_goes_down_and_up(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[1];
+	struct client_sge sge = sge_of(&w->g[0], 0, 8);
+	struct client_send wr = {
+		.opcode = MLX5_OPCODE_RDMA_WRITE, .wr_id = 1, .flags = CLIENT_SIGNALED,
+		.sge = &sge, .n_sge = 1, .rkey = g->key, .remote_addr = (uintptr_t)g->buf.va,
+	};
+	struct mlx5_eqe eqe;
+	struct pair p;
+
+	pair_open(&p, MLX5_QP_ST_RC, &w->g[0], g);
+	WRITE_ONCE(g->vmm->inst->port.up, false);
+	mhca_event_port(g->vmm->inst, MLX5_PORT_CHANGE_SUBTYPE_DOWN);
+	eqe = expect_event(w, g, MLX5_EVENT_TYPE_PORT_CHANGE);
+	assert_int_equal(eqe.sub_type, MLX5_PORT_CHANGE_SUBTYPE_DOWN);
+	assert_int_equal(eqe.data.port.port, 1 << 4);
+	assert_ok(client_post_send(&p.qp[0], &wr));
+	expect_no_wc(w, &w->g[0].cq);
+	WRITE_ONCE(g->vmm->inst->port.up, true);
+	mhca_event_port(g->vmm->inst, MLX5_PORT_CHANGE_SUBTYPE_ACTIVE);
+	eqe = expect_event(w, g, MLX5_EVENT_TYPE_PORT_CHANGE);
+	assert_int_equal(eqe.sub_type, MLX5_PORT_CHANGE_SUBTYPE_ACTIVE);
+	elapse(w, NSEC_PER_SEC);
+	expect_wc(w, &w->g[0].cq, 1, 0);
+	pair_close(&p);
+}
+
+/* An EQ that nobody reads: events wait, the oldest first; only then are they lost. */
+static void events_pile_up(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct mhca_instance *inst = g->vmm->inst;
+	u32 size = 1U << g->c.async_eq.log_size;
+	u32 n = size + 64;
+	struct mlx5_eqe eqe;
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		mhca_event_qp(inst, MLX5_EVENT_TYPE_COMM_EST, i);
+	assert_int_equal(counter(g, events_lost), 0);
+	mhca_event_qp(inst, MLX5_EVENT_TYPE_COMM_EST, n);
+	assert_int_equal(counter(g, events_lost), 1);
+	for (i = 0; i < n; i++) {
+		u32 tries;
+
+		for (tries = 0; !client_poll_eq(&g->c.async_eq, &eqe); tries++) {
+			assert_true(tries < 10);
+			client_arm_eq(&g->c.async_eq);
+			settle(w);
+		}
+		assert_int_equal(be32_to_cpu(eqe.data.qp_srq.qp_srq_n), i);
+	}
+	assert_false(client_poll_eq(&g->c.async_eq, &eqe));
+	client_arm_eq(&g->c.async_eq);
+}
+
+/* Stale and absurd consumer indices from the shared register. */
+static void eq_doorbell_noise(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	u32 eqn = g->c.async_eq.eqn;
+	struct mlx5_eqe eqe;
+	u32 i;
+
+	for (i = 0; i < 100; i++) {
+		mhca_event_qp(g->vmm->inst, MLX5_EVENT_TYPE_COMM_EST, i);
+		mhca_eq_doorbell(g->vmm->inst, eqn << 24 | (i * 7919 & 0xffffff));
+		mhca_eq_doorbell(g->vmm->inst, eqn << 24 | 0xffffff);
+		mhca_eq_doorbell(g->vmm->inst, 0xff000000U | i);
+		mhca_eq_doorbell(g->vmm->inst, i);
+		assert_true(client_poll_eq(&g->c.async_eq, &eqe));
+		assert_int_equal(be32_to_cpu(eqe.data.qp_srq.qp_srq_n), i);
+		if (i % 7 == 0)
+			client_arm_eq(&g->c.async_eq);
+	}
+	client_arm_eq(&g->c.async_eq);
+	assert_ok(client_query_port(&g->c));
+}
+
+/* What mlx5_core does when it panics: everything stops at once. */
+static void interface_can_be_disabled(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	static const u32 at = offsetof(struct mlx5_init_seg, cmdq_addr_l_sz);
+	u32 word = vmm_user_client_ops.iseg_read(g->vmm, at);
+	u32 kind;
+
+	vmm_user_client_ops.iseg_write(g->vmm, at, (word & 0xfffff000) | 1 << 8);
+	settle(w);
+	word = vmm_user_client_ops.iseg_read(g->vmm, at);
+	assert_int_equal(word >> 8 & 7, 1);
+	for (kind = 0; kind < MHCA_OBJECT_KINDS; kind++)
+		assert_int_equal(g->vmm->inst->object_count[kind], 0);
+	assert_int_equal(g->vmm->pinned, 0);
+	client_forget_cq(&g->cq);
+	client_mem_free(&g->c, &g->buf);
+	g->c.timeout_ms = 0;
+	client_close(&g->c);
+	vmm_user_destroy(g->vmm);
+	world_open_guest(w, 0);
+}
+
+/* The capabilities that the driver may change, and that it may not. */
+static void capabilities(void **state)
+{
+	u32 inlen = MLX5_ST_SZ_BYTES(set_hca_cap_in);
+	struct world *w = *state;
+	struct vmm_user *vmm = vmm_user_create(&w->hca, NULL, 123);
+	u8 caps[MLX5_UN_SZ_BYTES(hca_cap_union)];
+	u32 out[MLX5_ST_SZ_DW(set_hca_cap_out)];
+	u32 enable[MLX5_ST_SZ_DW(enable_hca_in)] = { 0 };
+	struct client c;
+	u8 *in = calloc(1, inlen);
+
+	assert_ok(client_open(&c, &vmm_user_client_ops, vmm, CLIENT_NO_INIT));
+	MLX5_SET(enable_hca_in, enable, opcode, MLX5_CMD_OP_ENABLE_HCA);
+	assert_ok(client_exec(&c, enable, sizeof(enable), out, 16));
+	assert_ok(client_query_caps(&c, MLX5_CAP_GENERAL, true, caps));
+	MLX5_SET(set_hca_cap_in, in, opcode, MLX5_CMD_OP_SET_HCA_CAP);
+	memcpy(MLX5_ADDR_OF(set_hca_cap_in, in, capability), caps, sizeof(caps));
+	MLX5_SET(cmd_hca_cap, MLX5_ADDR_OF(set_hca_cap_in, in, capability), log_max_qp, 10);
+	assert_ok(client_exec(&c, in, inlen, out, sizeof(out)));
+	assert_ok(client_query_caps(&c, MLX5_CAP_GENERAL, true, caps));
+	assert_int_equal(MLX5_GET(cmd_hca_cap, caps, log_max_qp), 10);
+	assert_ok(client_query_caps(&c, MLX5_CAP_GENERAL, false, caps));
+	assert_true(MLX5_GET(cmd_hca_cap, caps, log_max_qp) > 10);
+	/* Capabilities that do not exist cannot be asked for. */
+	MLX5_SET(cmd_hca_cap, MLX5_ADDR_OF(set_hca_cap_in, in, capability), dct, 1);
+	assert_int_not_equal(client_exec(&c, in, inlen, out, sizeof(out)), 0);
+	assert_int_not_equal(client_query_caps(&c, MLX5_CAP_TLS, true, caps), 0);
+	assert_int_not_equal(client_query_caps(&c, 0x7fff, true, caps), 0);
+	free(in);
+	client_close(&c);
+	vmm_user_destroy(vmm);
+}
+
+#define world_test(fn) cmocka_unit_test_setup_teardown(fn, world_setup, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		world_test(registers),
+		world_test(whole_tables),
+		world_test(port_goes_down_and_up),
+		world_test(events_pile_up),
+		world_test(eq_doorbell_noise),
+		world_test(interface_can_be_disabled),
+		world_test(capabilities),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
