@@ -29,6 +29,23 @@ bench:
 	mkdir -p build/bench
 	cp build/lab/logs/latest/bench.jsonl build/bench/$$(date +%Y%m%d-%H%M%S).jsonl
 
+# The pure core in user space (tests/unit/README.md): no VM, seconds.
+UNIT := build/meson
+test-unit: $(UNIT)
+	meson test -C $(UNIT)
+
+bench-native: $(UNIT)
+	ninja -C $(UNIT) tests/bench/bench-native
+	mkdir -p build/bench
+	$(UNIT)/tests/bench/bench-native | tee build/bench/native.log
+	grep '^{' build/bench/native.log > build/bench/native.jsonl
+
+$(UNIT):
+	meson setup $@
+
+coverage:
+	tests/unit/coverage.sh build/coverage
+
 shell:
 	$(LAB) shell
 
@@ -40,4 +57,5 @@ clean:
 	rm -f *.o *.ko *.mod *.mod.c .*.cmd modules.order Module.symvers
 	find mdev-driver \( -name '*.o' -o -name '.*.cmd' \) -delete
 
-.PHONY: all modules modules_install install test test-debug demo bench shell lint clean
+.PHONY: all modules modules_install install test test-debug test-unit demo bench \
+	bench-native coverage shell lint clean

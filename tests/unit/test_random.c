@@ -96,7 +96,7 @@ static u32 some_key(struct attacker *a)
 	case 0: return (u32)rnd();
 	case 1: return a->w->g[1].key;
 	case 2: return a->key[below(KEYS)] ^ 1U << below(32);
-	case 3: return CLIENT_END_KEY;
+	case 3: return CLIENT_LIST_END;
 	default: return a->key[below(KEYS)];
 	}
 }

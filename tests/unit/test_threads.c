@@ -139,8 +139,8 @@ static void sleeping_lanes_wake(void **state)
 	struct world *w = *state;
 
 	run_ping_pong(w, 150, 2);
-	assert_true(w->g[0].vmm->zaps > 0);
-	assert_true(w->g[0].vmm->faults > 1);
+	assert_true(READ_ONCE(w->g[0].vmm->zaps) > 0);
+	assert_true(READ_ONCE(w->g[0].vmm->faults) > 1);
 }
 
 /* ---- Traffic and churn ----------------------------------------------- */

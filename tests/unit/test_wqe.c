@@ -221,7 +221,7 @@ static void receive_lists(void **state)
 		seg[2].lkey = cpu_to_be32(w->g[1].key);
 		seg[2].addr = cpu_to_be64((uintptr_t)w->g[1].buf.va + TO + 8);
 		seg[3].byte_count = 0;
-		seg[3].lkey = cpu_to_be32(CLIENT_END_KEY);
+		seg[3].lkey = cpu_to_be32(CLIENT_LIST_END);
 		assert_ok(client_post_send(&p.qp[0], &wr));
 		assert_int_equal(expect_wc(w, &w->g[1].cq, i, 0).bytes, 24);
 		expect_wc(w, &w->g[0].cq, 1, 0);

@@ -184,7 +184,7 @@ static void user_zap(void *arg, u32 index)
 		shim_warn(__FILE__, __LINE__, "zap of UAR %u", index);
 	spin_lock(&vmm->uar_lock);
 	vmm->uar_page[index] = NULL;
-	vmm->zaps++;
+	__atomic_add_fetch(&vmm->zaps, 1, __ATOMIC_RELAXED);
 	spin_unlock(&vmm->uar_lock);
 }
 
@@ -467,7 +467,7 @@ static bool uar_fault(struct vmm_user *vmm, u32 index)
 		return false;
 	spin_lock(&vmm->uar_lock);
 	vmm->uar_page[index] = doorbell.kva;
-	vmm->faults++;
+	__atomic_add_fetch(&vmm->faults, 1, __ATOMIC_RELAXED);
 	spin_unlock(&vmm->uar_lock);
 	ops->doorbell_touched(vmm->inst, index);
 	return true;
