@@ -6,6 +6,9 @@
  *   MHCA_SEED=n          where to begin (a failure names its round's seed)
  *   MHCA_TEST_SECONDS=n  how long (3)
  *
+ * Once with everything driven by this thread, so that a seed says it all, and once
+ * with lanes and commands on threads of their own.
+ *
  * After each round nothing of that guest may be left after a reset, and the other
  * guest's memory and traffic must be undisturbed. The sanitizers, the shim's checks
  * and the poisoned unpinned pages watch the rest.
@@ -86,6 +89,19 @@ void __asan_on_error(void);
 void __asan_on_error(void)
 {
 	tell_seed();
+}
+
+/* Let the other side run: it does so by itself when it has threads. */
+static void run(struct attacker *a)
+{
+	if (a->w->threaded) {
+		if (chance(20))
+			usleep(below(200));
+		return;
+	}
+	if (chance(70))
+		lanes_turn(&a->w->hca);
+	vmm_user_work(a->g->vmm);
 }
 
 /* ---- Values worth trying --------------------------------------------- */
@@ -373,7 +389,6 @@ static void random_command(struct attacker *a)
 		entry[below(60)] ^= (u8)rnd();
 	}
 	client_cmd_ring(c, chance(95) ? 1U << slot : (u32)rnd());
-	vmm_user_work(a->g->vmm);
 }
 
 static void random_memory(struct attacker *a)
@@ -403,15 +418,13 @@ static void step(struct attacker *a)
 	default:
 		if (chance(5)) {
 			mhca_instance_set_master(a->g->vmm->inst, false);
-			lanes_turn(&a->w->hca);
+			run(a);
 			mhca_instance_set_master(a->g->vmm->inst, true);
 		}
 		mhca_instance_tick(a->g->vmm->inst);
 		break;
 	}
-	if (chance(70))
-		lanes_turn(&a->w->hca);
-	vmm_user_work(a->g->vmm);
+	run(a);
 }
 
 /* ---- Rounds ---------------------------------------------------------- */
@@ -430,8 +443,12 @@ static void victim_is_well(struct world *w, struct pair *p)
 
 	fill(g->buf.va, 5000, (u32)seed);
 	assert_ok(client_post_send(&p->qp[0], &wr));
-	for (tries = 0; tries < 100000 && !client_peek_cq(&g->cq); tries++)
-		lanes_turn(&w->hca);
+	for (tries = 0; tries < 100000 && !client_peek_cq(&g->cq); tries++) {
+		if (w->threaded)
+			usleep(50);
+		else
+			lanes_turn(&w->hca);
+	}
 	assert_int_equal(client_poll_cq(&g->cq, 1, &wc), 1);
 	assert_int_equal(wc.status, 0);
 	assert_int_equal(wc.wr_id, seed);
@@ -518,6 +535,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(rounds, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(rounds, world_setup_threaded, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
