@@ -363,7 +363,13 @@ EXPORT_SYMBOL_GPL(mhca_pages_write);
  */
 void mhca_guest_write(struct mhca_instance *inst, void *to, const void *from, u32 len)
 {
-	memcpy(to, from, len);
+	unsigned long distance = (unsigned long)to - (unsigned long)from;
+
+	/* A guest that sends to itself may name overlapping ranges. */
+	if (unlikely(distance < len || -distance < len))
+		memmove(to, from, len);
+	else
+		memcpy(to, from, len);
 	mhca_guest_dirty(inst, to, len);
 }
 EXPORT_SYMBOL_GPL(mhca_guest_write);
