@@ -46,6 +46,8 @@ struct attacker {
 
 static u64 seed;
 static u64 state64;
+/* What the attackers achieved: a test that does nothing would pass, too. */
+static u64 commands, refused, wqes, error_cqes;
 
 static u64 rnd(void)
 {
@@ -220,28 +222,46 @@ static void make_queues(struct attacker *a)
 	}
 }
 
+static int connect_one(struct attacker *a, u32 i)
+{
+	/* 0 and 4 with each other, others with themselves. */
+	u32 to = i == 0 ? 4 : i == 4 ? 0 : i;
+	struct client_modify m;
+
+	client_modify_init(&m);
+	m.remote_qpn = a->qp[to].qpn;
+	m.path.dlid = chance(97) ? a->g->c.lid : a->w->g[1].c.lid;
+	m.qkey = chance(80) ? 0x80010000U : 0x11;
+	m.rnr_retry = (u8)below(8);
+	m.retry = (u8)below(4);
+	m.mtu = (u8)(1 + below(5));
+	m.min_rnr = (u8)below(8);
+	m.ack_timeout = (u8)below(10);
+	return client_connect_qp(&a->qp[i], &m);
+}
+
 static void connect_queues(struct attacker *a)
 {
 	static const u8 mgid[16] = { 0xff, 0x12, 0x40, 1, [15] = 7 };
-	struct client_modify m;
 	u32 i;
 
-	for (i = 0; i < QPS; i++) {
-		/* 0 and 4 with each other or with themselves, others as they come. */
-		u32 to = i == 0 && chance(70) ? 4 : i == 4 && chance(70) ? 0 : i;
-
-		client_modify_init(&m);
-		m.remote_qpn = a->qp[to].qpn;
-		m.path.dlid = chance(95) ? a->g->c.lid : a->w->g[1].c.lid;
-		m.qkey = chance(50) ? 0x80010000U : 0x11;
-		m.rnr_retry = (u8)below(8);
-		m.retry = (u8)below(4);
-		m.mtu = (u8)(1 + below(5));
-		m.min_rnr = (u8)below(8);
-		m.ack_timeout = (u8)below(10);
-		assert_ok(client_connect_qp(&a->qp[i], &m));
-	}
+	for (i = 0; i < QPS; i++)
+		assert_ok(connect_one(a, i));
 	assert_ok(client_attach_mcast(&a->qp[2], mgid));
+}
+
+/* QPs die all the time: a new life for two, if the commands still get through. */
+static void reconnect(struct attacker *a)
+{
+	u32 i = below(QPS);
+	u32 peer = i == 0 ? 4 : i == 4 ? 0 : i;
+
+	a->g->c.timeout_ms = a->w->threaded ? 20 : 1;
+	client_modify_qp(&a->qp[i], MLX5_CMD_OP_2RST_QP, NULL);
+	client_modify_qp(&a->qp[peer], MLX5_CMD_OP_2RST_QP, NULL);
+	connect_one(a, i);
+	if (peer != i)
+		connect_one(a, peer);
 }
 
 /* ---- Steps ----------------------------------------------------------- */
@@ -298,6 +318,56 @@ static void random_wqe(struct attacker *a)
 	if (qp->sq.wr_id) {
 		qp->sq.tail = qp->sq.head;
 		client_post_raw(qp, 0, raw, ds);
+	}
+}
+
+/* One that works, if the QP does: bad ones are bad in more interesting places then. */
+static void good_wqe(struct attacker *a)
+{
+	static const u8 opcodes[] = {
+		MLX5_OPCODE_SEND, MLX5_OPCODE_SEND_IMM, MLX5_OPCODE_RDMA_WRITE,
+		MLX5_OPCODE_RDMA_WRITE_IMM, MLX5_OPCODE_RDMA_READ, MLX5_OPCODE_ATOMIC_FA,
+	};
+	struct client_qp *qp = &a->qp[below(QPS)];
+	bool datagram = qp->type == MLX5_QP_ST_UD || qp->type == MLX5_QP_ST_QP1;
+	struct client_path path = { .dlid = a->g->c.lid };
+	struct client_sge sge[3];
+	struct client_send wr = {
+		.opcode = opcodes[below(datagram ? 2 : qp->type == MLX5_QP_ST_UC ? 4 : 6)],
+		.flags = chance(50) ? CLIENT_SIGNALED : 0, .sge = sge, .n_sge = 1 + below(3),
+		.rkey = a->key[0], .remote_addr = (uintptr_t)a->g->buf.va + below(TO / 8) * 8,
+		.xrc_srqn = a->srq[1].srqn, .dqpn = chance(50) ? a->qp[2].qpn : 1,
+		.qkey = 0x80010000U, .path = &path,
+	};
+	u32 i;
+
+	for (i = 0; i < 3; i++)
+		sge[i] = (struct client_sge){
+			(uintptr_t)a->g->buf.va + below(TO),
+			below(chance(90) ? 300 : datagram ? 1000 : 100000), a->key[0],
+		};
+	if (wr.opcode == MLX5_OPCODE_ATOMIC_FA) {
+		wr.n_sge = 1;
+		sge[0].len = 8;
+	}
+	if (!qp->sq.wr_id)
+		return;
+	qp->sq.tail = qp->sq.head;
+	client_post_send(qp, &wr);
+}
+
+static void good_recv(struct attacker *a)
+{
+	struct client_sge sge = { (uintptr_t)a->g->buf.va + below(TO), 200000, a->key[0] };
+	u32 i;
+
+	for (i = 0; i < 4; i++) {
+		struct client_qp *qp = &a->qp[below(QPS)];
+
+		qp->rq.tail = qp->rq.head;
+		client_post_recv(qp, 0, &sge, 1);
+		a->srq[i & 1].free = 5;
+		client_post_srq(&a->srq[i & 1], 0, &sge, 1);
 	}
 }
 
@@ -404,10 +474,14 @@ static void random_memory(struct attacker *a)
 
 static void step(struct attacker *a)
 {
-	switch (below(16)) {
-	case 0 ... 4: random_wqe(a); break;
-	case 5: case 6: random_recv(a); break;
-	case 7: case 8: random_scribble(a); break;
+	switch (below(40)) {
+	case 0 ... 1: random_wqe(a); break;
+	case 2: random_recv(a); break;
+	case 3: random_scribble(a); break;
+	case 16 ... 29: good_wqe(a); break;
+	case 30 ... 35: good_recv(a); break;
+	case 36 ... 38: reconnect(a); break;
+	case 4 ... 8: break;
 	case 9: random_doorbell(a); break;
 	case 10 ... 12: random_command(a); break;
 	case 13: shim_clock_advance(below(3000000)); break;
@@ -463,6 +537,10 @@ static void end_round(struct attacker *a)
 	u32 i;
 
 	g->c.before = NULL;
+	commands += counter(g, commands);
+	refused += counter(g, commands_refused);
+	wqes += counter(g, wqes);
+	error_cqes += counter(g, error_cqes);
 	assert_ok(g->c.ops->reset(g->vmm));
 	assert_int_equal(g->vmm->pinned, 0);
 	for (i = 0; i < QPS; i++)
@@ -527,7 +605,10 @@ static void rounds(void **state)
 		n++;
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	} while ((u64)(now.tv_sec - start.tv_sec) * 1000 < limit);
-	print_message("           %llu rounds\n", (unsigned long long)n);
+	print_message("           %llu rounds, %llu commands, %llu of them refused, %llu WQEs "
+		      "done, %llu error CQEs\n", (unsigned long long)n,
+		      (unsigned long long)commands, (unsigned long long)refused,
+		      (unsigned long long)wqes, (unsigned long long)error_cqes);
 	pair_close(&p);
 }
 

@@ -333,6 +333,30 @@ static void unaligned_atomic_is_refused(void **state)
 	pair_close(&p);
 }
 
+/* A guest that sends to itself: the ranges may overlap, in both ways. */
+static void overlapping_ranges(void **state)
+{
+	static const s32 shifts[] = { 0, 1, -1, 100, -100, 4095, -4095 };
+	struct world *w = *state;
+	struct pair p;
+	u32 i;
+
+	pair_open(&p, MLX5_QP_ST_RC, &w->g[0], &w->g[0]);
+	for (i = 0; i < ARRAY_SIZE(shifts); i++) {
+		struct client_sge sge = sge_of(&w->g[0], TO, 30000);
+		struct client_send wr = send_wr(MLX5_OPCODE_RDMA_WRITE, i, &sge, 1);
+
+		fill(w->g[0].buf.va + TO, 30000, i);
+		aim(&wr, &w->g[0], (u32)((s32)TO + shifts[i]));
+		assert_ok(client_post_send(&p.qp[0], &wr));
+		expect_wc(w, &w->g[0].cq, i, 0);
+		/* Copied from its beginning to its end, in pieces: backwards it is exact. */
+		if (shifts[i] <= 0)
+			assert_filled(w->g[0].buf.va + TO + shifts[i], 30000, i);
+	}
+	pair_close(&p);
+}
+
 /* ---- Order, fences, unsignalled -------------------------------------- */
 
 static void unsignalled_requests_complete_silently(void **state)
@@ -487,6 +511,7 @@ int main(void)
 		world_test(read_moves_every_size),
 		world_test(atomics),
 		world_test(unaligned_atomic_is_refused),
+		world_test(overlapping_ranges),
 		world_test(unsignalled_requests_complete_silently),
 		world_test(completions_keep_the_order),
 		world_test(nop_completes),
