@@ -85,6 +85,13 @@ def pytest_runtest_makereport(item, call):
         report.sections.append(("host's kernel log", rc))
 
 
+def pytest_runtest_logreport(report):
+    """Failures at once, in a file: a run that is cut short has no summary."""
+    if report.failed:
+        with open(LOGS / "failures.log", "a", encoding="utf-8") as f:
+            f.write(f"=== {report.nodeid} ({report.when})\n{report.longreprtext}\n")
+
+
 def pytest_terminal_summary(terminalreporter):
     """What tests measured (record_property), also when they passed."""
     rows = [(r.nodeid.rpartition("/")[2], k, v)
