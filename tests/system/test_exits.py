@@ -47,7 +47,7 @@ def test_no_exit_per_operation(pair, program, record_property):
                    f"{OPERATIONS} operations")
         after, kvm_after = inst.counters(), guest.kvm_counters()
     for job in jobs:
-        job.kill("INT")
+        job.kill()
         job.wait()
     done = after["wqes"] - before["wqes"]
     exits = {k: v - kvm.get(k, 0) for k, v in kvm_after.items()

@@ -68,15 +68,16 @@ def test_run_infinitely(pair, program, service, record_property):
     """Ten seconds without an end: a row every two, then both are stopped."""
     size = "" if "atomic" in program else "-s 65536"
     port = 18699
-    command = f"{base(pair.a, program, service)} {size} --run_infinitely -D 2 -p {port}"
+    command = (f"stdbuf -oL {base(pair.a, program, service)} {size} --run_infinitely -D 2 "
+               f"-p {port}")
     server = pair.b.start_bg(command)
     wait_until(lambda: pair.b.run(f"ss -Hltn | grep -q ':{port} '")[0] == 0, 30, "server")
     client = pair.a.start_bg(f"{command} {pair.b.address}")
     rows = wait_until(lambda: len(r := perftest_rows(client.output())) >= 5 and r, 60,
                       "five rows of results", 1)
     assert client.running() and server.running()
-    client.kill("INT")
-    server.kill("INT")
+    client.kill()
+    server.kill()
     client.wait()
     server.wait()
     record_property("MiB_s", [row[3] for row in rows])
