@@ -309,6 +309,64 @@ static void unmap_in_full_flight(void **state)
 	}
 }
 
+struct unmapper {
+	struct vmm_user *vmm;
+	u64 iova;
+	u64 pages;
+	int stop;
+};
+
+/* Takes pages away and gives them back; vmm_user_unmap() checks that no pin survives. */
+static void *unmap_and_map(void *arg)
+{
+	struct unmapper *u = arg;
+	u32 i;
+
+	for (i = 0; !READ_ONCE(u->stop); i++) {
+		u64 at = u->iova + i * 7 % u->pages * PAGE_SIZE;
+
+		vmm_user_unmap(u->vmm, at, PAGE_SIZE);
+		vmm_user_map(u->vmm, at, PAGE_SIZE);
+		if (i % 16 == 0)
+			usleep(100);
+	}
+	return NULL;
+}
+
+/* Memory is registered while it goes away: an error or a key that lost it, no stray pin. */
+static void registration_races_unmap(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[1];
+	struct unmapper u = { .vmm = g->vmm, .pages = 64 };
+	struct client_mem mem;
+	u64 end = now_ms() + RUN_MS;
+	pthread_t thread;
+	u32 refused = 0;
+	u32 done = 0;
+	u32 key;
+
+	/* Linear enough: 64 pages of one scramble group. */
+	assert_ok(client_mem_alloc(&g->c, 128 * PAGE_SIZE, &mem));
+	u.iova = client_iova(&g->c, mem.va) & ~(u64)(64 * PAGE_SIZE - 1);
+	u.iova += 64 * PAGE_SIZE;
+	assert_ok(pthread_create(&thread, NULL, unmap_and_map, &u));
+	while (now_ms() < end) {
+		if (client_reg_mr(&g->c, g->pd, mem.va, mem.len, CLIENT_ALL_ACCESS, &key)) {
+			refused++;
+			continue;
+		}
+		done++;
+		assert_ok(client_destroy_mkey(&g->c, key));
+	}
+	WRITE_ONCE(u.stop, 1);
+	pthread_join(thread, NULL);
+	print_message("           %u registered, %u refused\n", done, refused);
+	assert_ok(client_reg_mr(&g->c, g->pd, mem.va, mem.len, CLIENT_ALL_ACCESS, &key));
+	assert_ok(client_destroy_mkey(&g->c, key));
+	client_mem_free(&g->c, &mem);
+}
+
 /* The receiving function is reset under traffic, again and again. */
 static void resets_in_full_flight(void **state)
 {
@@ -374,6 +432,7 @@ int main(void)
 		world_test(churn_does_not_disturb),
 		world_test(keys_die_in_full_flight),
 		world_test(unmap_in_full_flight),
+		world_test(registration_races_unmap),
 		world_test(resets_in_full_flight),
 		world_test(both_directions),
 	};

@@ -379,12 +379,14 @@ void vmm_user_unmap(struct vmm_user *vmm, u64 iova, u64 len)
 
 	set_holes(vmm, iova, len, true);
 	mhca_instance_dma_unmap(vmm->inst, iova, len);
+	pthread_mutex_lock(&vmm->lock);
 	for (at = iova; at < iova + len; at += PAGE_SIZE) {
 		u64 page = (at - VMM_USER_IOVA) >> PAGE_SHIFT;
 
 		if (at >= VMM_USER_IOVA && page < vmm->pages && vmm->pins[page])
 			shim_warn(__FILE__, __LINE__, "page still pinned after dma_unmap");
 	}
+	pthread_mutex_unlock(&vmm->lock);
 }
 
 void vmm_user_map(struct vmm_user *vmm, u64 iova, u64 len)
