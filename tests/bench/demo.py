@@ -71,7 +71,7 @@ def show_table(pair):
                 pair, f"ib_{program}_bw {options} -D {SECONDS} -f 1", port)
             lat = perftest_rows(exchange(pair.b, pair.a,
                                          f"ib_{program}_lat {options} -n 300")[0])[-1]
-            print(f"{name:<9} {size:>9} {row[3]:>11.1f} {lat[4]:>12.2f} {row[4] * 1e6:>12.0f} "
+            print(f"{name:<9} {size:>9} {row[3]:>11.2f} {lat[4]:>12.2f} {row[4] * 1e6:>12.0f} "
                   f"{doorbells:>14.4f} {exits:>10.4f}", flush=True)
 
 
