@@ -12,7 +12,7 @@ set -eu
 out=$1
 dir=${2:-}
 if [ -z "$dir" ]; then
-	for candidate in $(ls -d /usr/src/linux-headers-*-common 2>/dev/null | sort -V); do
+	for candidate in $(printf '%s\n' /usr/src/linux-headers-*-common | sort -V); do
 		if [ -f "$candidate/include/linux/mlx5/mlx5_ifc.h" ]; then
 			dir=$candidate
 		fi
