@@ -191,7 +191,7 @@ def run_tests(args):
     with host_vm(args, guests, debug, logs) as vm:
         boot(vm)
         step("tests", "guests: " + " ".join(guests))
-        with open(logs / "pytest.log", "wb") as log:
+        with open(logs / "pytest.log", "wb", buffering=0) as log:
             def both(data):
                 log.write(data)
                 emit(data)
