@@ -31,7 +31,6 @@
 #define CLIENT_PAGE		(1U << CLIENT_PAGE_SHIFT)
 #define CLIENT_CMD_SLOTS	32
 #define CLIENT_ANY_QP		0xffffff
-#define CLIENT_END_KEY		0x100		/* ends a receive WQE's list */
 #define CLIENT_LIST_END		0x100	/* lkey that ends a scatter list; its name differs by kernel */
 #define CLIENT_NO_INDEX		0xffffff	/* user_index of kernel-style objects */
 #define CLIENT_CMD_TIMEOUT_MS	20000	/* default of struct client.timeout_ms */
