@@ -37,6 +37,8 @@ def pytest_configure(config):
         "markers", "kmsg_ok(*regex): kernel log lines this test may provoke")
     config.addinivalue_line(
         "markers", "soak: hours rather than minutes; only with MHCA_SOAK=1")
+    config.addinivalue_line(
+        "markers", "full: not in `make test`; with MHCA_FULL=1 (make test-full) or MHCA_SOAK=1")
     config.addinivalue_line("markers", "slow: takes more than a minute")
     config.addinivalue_line("markers", "limit(seconds): instead of 15 minutes")
     LOGS.mkdir(parents=True, exist_ok=True)
@@ -58,12 +60,13 @@ def suites():
 
 
 def pytest_collection_modifyitems(config, items):
-    """Soak tests run only when asked for (make test-debug does)."""
+    """Soak and full tests run only when asked for."""
     if os.environ.get("MHCA_SOAK") == "1":
         return
-    soak = [i for i in items if i.get_closest_marker("soak")]
-    config.hook.pytest_deselected(items=soak)
-    items[:] = [i for i in items if i not in soak]
+    unasked = {"soak"} if os.environ.get("MHCA_FULL") == "1" else {"soak", "full"}
+    left_out = [i for i in items if unasked & {m.name for m in i.iter_markers()}]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [i for i in items if i not in left_out]
 
 
 def pytest_generate_tests(metafunc):
