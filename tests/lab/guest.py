@@ -198,7 +198,7 @@ class Guest:
         tag = f"{self.bg}"
         d = f"/run/bg/{tag}"
         # kill() ends the command, not the shell that reports its status.
-        script = (f"trap : TERM\n({cmd}) >{d}.out 2>&1 </dev/null; echo $? >{d}.tmp; "
+        script = (f"trap '' TERM\n(trap - TERM; {cmd}) >{d}.out 2>&1 </dev/null; echo $? >{d}.tmp; "
                   f"mv {d}.tmp {d}.rc; echo >{d}.end")
         # One 'script' file, so that the command needs no second quoting.
         self.check(f"rm -f {d}.*; mkfifo {d}.end; cat >{d}.sh <<'MHCA-EOF'\n"

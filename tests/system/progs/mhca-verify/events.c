@@ -23,6 +23,7 @@ static int post_sends(struct side *s, struct link *l, uint32_t n, unsigned int f
 					  .sg_list = &sge, .num_sge = 1,
 					  .send_flags = IBV_SEND_SIGNALED | flags };
 
+		link_address(l, &wr);
 		if (link_post_send(s, l, &wr))
 			return -1;
 	}
