@@ -69,8 +69,8 @@ def test_no_exit_per_operation(pair, program, record_property):
     assert round(doorbells / done, 2) == 0
 
 
-def thread_seconds():
-    """CPU time of our kernel threads and work queues, by name."""
+def kernel_threads():
+    """Name and CPU time of lanes and of all kernel workers, by process id."""
     result = {}
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -78,25 +78,32 @@ def thread_seconds():
         except OSError:
             continue
         name = text[text.index("(") + 1:text.rindex(")")]
-        if re.match(r"mhca_lane|kworker/.*mhca", name):
+        if name.startswith(("mhca_lane", "kworker")):
             field = text.rpartition(")")[2].split()
-            result[name] = (int(field[11]) + int(field[12])) / TICKS
+            result[stat.parent.name] = name, (int(field[11]) + int(field[12])) / TICKS
     return result
 
 
 def lane_seconds():
-    """The sum of all of them."""
-    return sum(thread_seconds().values())
+    """CPU time of the lanes."""
+    return sum(s for n, s in kernel_threads().values() if n.startswith("mhca"))
 
 
 def used_while_idle(record_property, others):
-    """Share of one CPU over some seconds: our threads, and other processes."""
-    threads, before, t = thread_seconds(), [f() for f in others], time.monotonic()
+    """Share of one CPU over some seconds: our threads, and other processes.
+
+    A kernel worker is named after its last work queue: it counts when that is
+    ours before or after, with what it used meanwhile.
+    """
+    threads, before, t = kernel_threads(), [f() for f in others], time.monotonic()
     # The wait is the measurement: nothing happens, and that is to be seen.
     time.sleep(SECONDS)
-    span = time.monotonic() - t
-    used = {n: (s - threads.get(n, 0)) / span for n, s in thread_seconds().items()}
-    record_property("cpu_share_by_thread", {n: round(s, 4) for n, s in used.items() if s})
+    span, used = time.monotonic() - t, {}
+    for pid, (name, seconds) in kernel_threads().items():
+        old_name, old_seconds = threads.get(pid, ("", 0))
+        if "mhca" in name + old_name and seconds > old_seconds:
+            used[name] = used.get(name, 0) + (seconds - old_seconds) / span
+    record_property("cpu_share_by_thread", {n: round(s, 4) for n, s in used.items()})
     return [sum(used.values())] + [(f() - b) / span for f, b in zip(others, before)]
 
 
