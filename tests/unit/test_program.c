@@ -368,7 +368,7 @@ static void programs_do_what_the_model_says(void **state)
 {
 	const char *from = getenv("MHCA_SEED");
 	const char *seconds = getenv("MHCA_TEST_SECONDS");
-	u64 limit = seconds ? strtoull(seconds, NULL, 0) : 3;
+	u64 limit = seconds ? strtoull(seconds, NULL, 0) : 2;
 	u64 seed = from ? strtoull(from, NULL, 0) : 1;
 	struct world *w = *state;
 	time_t end = time(NULL) + (time_t)limit;

@@ -4,7 +4,7 @@
  * records, spoiled commands, doorbells, unmapped memory and time, from a seed:
  *
  *   MHCA_SEED=n          where to begin (a failure names its round's seed)
- *   MHCA_TEST_SECONDS=n  how long (3)
+ *   MHCA_TEST_SECONDS=n  how long each (2)
  *
  * Once with everything driven by this thread, so that a seed says it all, and once
  * with lanes and commands on threads of their own.
@@ -585,7 +585,7 @@ static void rounds(void **state)
 {
 	const char *from = getenv("MHCA_SEED");
 	const char *seconds = getenv("MHCA_TEST_SECONDS");
-	u64 limit = (seconds ? strtoull(seconds, NULL, 0) : 3) * 1000;
+	u64 limit = (seconds ? strtoull(seconds, NULL, 0) : 2) * 1000;
 	struct world *w = *state;
 	struct timespec start;
 	struct timespec now;

@@ -10,7 +10,7 @@
 #include "fixture.h"
 
 #define TO		(BUF_BYTES / 2)
-#define RUN_MS		700
+#define RUN_MS		400
 #define WAIT_MS		5000
 
 static u64 now_ms(void)
@@ -131,7 +131,7 @@ static void run_ping_pong(struct world *w, u32 rounds, u32 pause_every)
 
 static void no_wake_up_is_lost(void **state)
 {
-	run_ping_pong(*state, 3000, 0);
+	run_ping_pong(*state, 1500, 0);
 }
 
 static void sleeping_lanes_wake(void **state)
