@@ -32,6 +32,7 @@ def test_one_instance_to_itself(alone):
     assert not Client(alone, "traffic", 3, inst.uuid).result()["failed"]
 
 
+@pytest.mark.full       # compares throughputs: nothing else may run meanwhile
 def test_thousand_qps(alone, record_property):
     """A busy QP keeps its throughput (less than 10 % lost) beside 999 others."""
     uuids = [alone.instance().uuid for _ in range(2)]

@@ -51,8 +51,10 @@ def test_all_sizes(pair, program, service, record_property):
     assert all(row[column] > 0 for row in rows)
 
 
-@pytest.mark.parametrize("options", ["-q 8", "-b", "-q 8 -b"],
-                         ids=["8_qps", "both_ways", "8_qps_both_ways"])
+@pytest.mark.parametrize("options", [
+    pytest.param("-q 8 -b", id="8_qps_both_ways"),
+    pytest.param("-q 8", id="8_qps", marks=pytest.mark.full),
+    pytest.param("-b", id="both_ways", marks=pytest.mark.full)])
 @pytest.mark.parametrize("program,service", BANDWIDTH)
 def test_many_and_both(pair, program, service, options, record_property):
     """Eight QPs, bidirectional, and both."""

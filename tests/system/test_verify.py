@@ -40,6 +40,7 @@ def test_with_events(pair, pattern, record_property):
     check(pair, record_property, pair.b, pair.a, pattern, "-e")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("seed", [2, 3])
 def test_other_seeds(pair, seed, record_property):
     """Other random plans."""
