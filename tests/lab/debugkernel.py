@@ -17,7 +17,7 @@ from common import (LAB, LabError, cache_dir, digest, locked, run, step,
                     suite_dir)
 
 CONFIG = LAB / "debug.config"
-CMDLINE = "rcupdate.rcu_cpu_stall_timeout=300 workqueue.watchdog_thresh=120 "
+CMDLINE = "printk.time=1 rcupdate.rcu_cpu_stall_timeout=300 workqueue.watchdog_thresh=120 "
 
 
 @dataclasses.dataclass
