@@ -64,18 +64,18 @@ def verified(text):
     return passed, sum(int(m) for m, _ in lines), sum(int(b) for _, b in lines)
 
 
+def number(word):
+    """A printed number; NaN when the emulated clock made it something else."""
+    try:
+        return float(word)
+    except ValueError:
+        return float("nan")
+
+
 def perftest_rows(text):
-    """The result rows of a perftest program as lists of floats."""
-    rows = []
-    for line in text.splitlines():
-        words = line.split()
-        try:
-            row = [float(w) for w in words]
-        except ValueError:
-            continue
-        if len(row) >= 4 and row[0] == int(row[0]):
-            rows.append(row)
-    return rows
+    """The result rows of a perftest program: bytes, iterations, then its figures."""
+    rows = re.findall(r"^\s*(\d+)\s+(\d+)\s+(\S.*)$", text, re.M)
+    return [[int(size), int(n), *map(number, rest.split())] for size, n, rest in rows]
 
 
 def assert_clean(instance):
