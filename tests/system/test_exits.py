@@ -12,6 +12,9 @@ from guest import ExitCauses, wait_until
 from lib_client import Client
 from lib_rdma import device
 
+# Counts exits over 100,000 operations and CPU time: on a quiet machine.
+pytestmark = pytest.mark.full
+
 OPERATIONS = 100000
 SECONDS = 10
 TICKS = os.sysconf("SC_CLK_TCK")

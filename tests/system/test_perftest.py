@@ -6,6 +6,9 @@ import pytest
 from guest import wait_until
 from lib_rdma import device, exchange, perftest_rows
 
+# Bandwidths of an emulated machine that does something else as well may be 0.00.
+pytestmark = pytest.mark.full
+
 SERVICES = {
     "write": ["RC", "UC"],
     "read": ["RC"],
@@ -53,8 +56,8 @@ def test_all_sizes(pair, program, service, record_property):
 
 @pytest.mark.parametrize("options", [
     pytest.param("-q 8 -b", id="8_qps_both_ways"),
-    pytest.param("-q 8", id="8_qps", marks=pytest.mark.full),
-    pytest.param("-b", id="both_ways", marks=pytest.mark.full)])
+    pytest.param("-q 8", id="8_qps"),
+    pytest.param("-b", id="both_ways")])
 @pytest.mark.parametrize("program,service", BANDWIDTH)
 def test_many_and_both(pair, program, service, options, record_property):
     """Eight QPs, bidirectional, and both."""
