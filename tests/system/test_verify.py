@@ -20,20 +20,28 @@ def check(pair, record_property, server, client, pattern, options=""):
     record_property("bytes", size)
 
 
+# A virtual machine in an emulated one dies now and then of an interrupt that the
+# emulator delivers twice; so `make test` takes the shorter half of the groups.
+LONG = ("rc", "xrc", "errors", "soak")
+TWO_GUESTS = [pytest.param(g, marks=pytest.mark.full if g in LONG else ()) for g in GROUPS]
+
+
 # The overrun of a CQ is meant; its owner's driver says that it has seen it.
 @pytest.mark.kmsg_ok(r"cq_err_event_notifier.*CQ error")
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", TWO_GUESTS)
 def test_two_guests(pair, group, record_property):
     """Between two guests, polling."""
     check(pair, record_property, pair.b, pair.a, GROUPS[group])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("group", ["rc", "ud", "xrc", "errors"])
 def test_one_guest(pair, group, record_property):
     """Inside one guest, from one instance to itself."""
     check(pair, record_property, pair.a, pair.a, GROUPS[group])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("pattern", ["*_mix", "ud_*", "rc_atomic_*", "rnr_*"])
 def test_with_events(pair, pattern, record_property):
     """Sleeping on completion events instead of polling."""
