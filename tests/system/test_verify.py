@@ -20,8 +20,8 @@ def check(pair, record_property, server, client, pattern, options=""):
     record_property("bytes", size)
 
 
-# A virtual machine in an emulated one dies now and then of an interrupt that the
-# emulator delivers twice; so `make test` takes the shorter half of the groups.
+# A virtual machine in an emulated one dies now and then, for a reason not yet found;
+# so `make test` takes the shorter half of the groups.
 LONG = ("rc", "xrc", "errors", "soak")
 TWO_GUESTS = [pytest.param(g, marks=pytest.mark.full if g in LONG else ()) for g in GROUPS]
 
