@@ -138,6 +138,14 @@ static const struct mhca_cap_settable mhca_atomic_settable[] = {
 
 /* What the host lets one instance have. */
 static const u32 mhca_host_limits[MHCA_OBJECT_KINDS] = {
+	[MHCA_FLOW_GROUP] = MHCA_MAX_FLOW_GROUP,
+	[MHCA_FLOW_TABLE] = 1U << MHCA_LOG_MAX_FLOW_TABLE,
+	[MHCA_FLOW_COUNTER] = MHCA_MAX_FLOW_COUNTER,
+	[MHCA_TIR] = 1U << MHCA_LOG_MAX_TIR,
+	[MHCA_RQT] = 1U << MHCA_LOG_MAX_RQT,
+	[MHCA_RQ] = 1U << MHCA_LOG_MAX_RQ,
+	[MHCA_SQ] = 1U << MHCA_LOG_MAX_SQ,
+	[MHCA_TIS] = 1U << MHCA_LOG_MAX_TIS,
 	[MHCA_QP] = 1U << MHCA_LOG_MAX_QP,
 	[MHCA_SRQ] = 1U << MHCA_LOG_MAX_SRQ,
 	[MHCA_MKEY] = 1U << MHCA_LOG_MAX_MKEY,

@@ -21,6 +21,7 @@ static void mhca_instance_free(struct mhca_instance *inst)
 		xa_destroy(&inst->objects[kind]);
 	mhca_gmem_fini(inst);
 	mutex_destroy(&inst->cmd_lock);
+	kvfree(inst->vport);
 	kvfree(inst->core);
 	kfree(inst);
 }
@@ -34,7 +35,10 @@ static struct mhca_instance *mhca_instance_alloc(void)
 	if (!inst)
 		return NULL;
 	inst->core = kvzalloc(sizeof(*inst->core), GFP_KERNEL);
-	if (!inst->core) {
+	inst->vport = kvzalloc(sizeof(*inst->vport), GFP_KERNEL);
+	if (!inst->core || !inst->vport) {
+		kvfree(inst->vport);
+		kvfree(inst->core);
 		kfree(inst);
 		return NULL;
 	}
@@ -75,6 +79,7 @@ struct mhca_instance *mhca_instance_create(struct mhca_hca *hca,
 	inst->vmm_ops = vmm_ops;
 	inst->vmm = vmm;
 	inst->port.up = true;
+	inst->port.spoof_check = true;
 	mhca_instance_default_quota(inst);
 
 	err = hca->ops->instance_init(inst);

@@ -11,6 +11,14 @@
 #define MHCA_REAP_BATCH		64
 
 static const char * const mhca_object_names[MHCA_OBJECT_KINDS] = {
+	[MHCA_FLOW_GROUP] = "flow group",
+	[MHCA_FLOW_TABLE] = "flow table",
+	[MHCA_FLOW_COUNTER] = "flow counter",
+	[MHCA_TIR] = "TIR",
+	[MHCA_RQT] = "RQT",
+	[MHCA_RQ] = "RQ",
+	[MHCA_SQ] = "SQ",
+	[MHCA_TIS] = "TIS",
 	[MHCA_QP] = "QP",
 	[MHCA_SRQ] = "SRQ",
 	[MHCA_MKEY] = "MKEY",
@@ -62,9 +70,11 @@ static const struct mhca_object_ops mhca_plain_ops = {
 	.create = mhca_plain_create,
 };
 
+/* The engine finds it by its number. */
 static const struct mhca_object_ops mhca_qcounter_ops = {
-	.size = sizeof(struct mhca_object),
+	.size = sizeof(struct mhca_qcounter),
 	.create = mhca_qcounter_create,
+	.fenced = true,
 };
 
 static const struct mhca_object_ops mhca_uar_ops = {
@@ -185,6 +195,28 @@ void mhca_object_unref(struct mhca_object *obj, struct mhca_object *to)
 	}
 }
 EXPORT_SYMBOL_GPL(mhca_object_unref);
+
+/**
+ * mhca_object_hold() - one user more
+ * @obj: object; cannot be destroyed until the user drops it
+ */
+void mhca_object_hold(struct mhca_object *obj)
+{
+	lockdep_assert_held(&obj->inst->cmd_lock);
+	obj->users++;
+}
+EXPORT_SYMBOL_GPL(mhca_object_hold);
+
+/**
+ * mhca_object_drop() - one user less
+ * @obj: object that was held
+ */
+void mhca_object_drop(struct mhca_object *obj)
+{
+	lockdep_assert_held(&obj->inst->cmd_lock);
+	obj->users--;
+}
+EXPORT_SYMBOL_GPL(mhca_object_drop);
 
 /* ---- Life ----------------------------------------------------------------- */
 

@@ -96,6 +96,7 @@ static int soft_instance_init(struct mhca_instance *inst)
 	si->hca = hca;
 	INIT_LIST_HEAD(&si->active);
 	INIT_LIST_HEAD(&si->active_node);
+	INIT_LIST_HEAD(&si->active_sqs);
 
 	mutex_lock(&hca->lock);
 	err = xa_alloc_cyclic(&hca->lids, &lid, si,

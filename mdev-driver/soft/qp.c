@@ -221,7 +221,7 @@ static enum mhca_syndrome soft_qp_create(struct mhca_cmd *cmd)
 		syndrome = MHCA_SYN_NO_MEMORY;
 		goto unlock;
 	}
-	syndrome = mhca_object_number(&qp->obj, MHCA_QPN_FIRST, MHCA_NUMBER_MAX);
+	syndrome = mhca_object_number(&qp->obj, MHCA_QPN_FIRST, MHCA_SQN_FIRST - 1);
 	if (syndrome) {
 		soft_timers_reserve(&lane->timers, -1);
 		goto unlock;

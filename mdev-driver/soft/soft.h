@@ -27,6 +27,8 @@ struct soft_hca;
 struct soft_lane;
 struct soft_qp;
 struct soft_cqe;
+struct soft_flow;
+struct soft_switch_port;
 
 /* ---- Timers: a min-heap per lane (timer.c) ---------------------------- */
 
@@ -78,7 +80,12 @@ void soft_timers_free(struct soft_timers *timers);
  * @attached: QP attachments to multicast groups, hca->mcast_lock
  * @active: its QPs that may have work (soft_qp.active_node), lane->lock
  * @active_node: on lane->active while @active has entries, lane->lock
+ * @active_sqs: its Ethernet SQs that may have work (soft_sq.active_node), lane->lock
  * @busy: they had work in the last turn, lane->lock
+ * @gid: RoCE address table: entries are replaced as a whole under the command lock,
+ *       and found inside srcu
+ * @flow: flow tables of an Ethernet port (flow.c), or NULL
+ * @port: place in the switch (switch.c), or NULL
  * @used: ns of lane time it had; an instance that begins to be busy starts at
  *        the least of the others. lane->lock
  */
@@ -92,7 +99,11 @@ struct soft_instance {
 	u32 attached;
 	struct list_head active;
 	struct list_head active_node;
+	struct list_head active_sqs;
 	bool busy;
+	struct mhca_roce_address *gid[MHCA_ROCE_ADDRESSES];
+	struct soft_flow *flow;
+	struct soft_switch_port *port;
 	u64 used;
 };
 
@@ -108,12 +119,15 @@ struct soft_instance {
  * @node: on lane->uars, protected by lane->lock
  * @qps: QPs whose SQ doorbell is here (soft_qp.uar_node), lane->lock
  * @cqs: CQs armed here (soft_cq.uar_node), lane->lock
- * @n_qps: length of @qps, @n_cqs: of @cqs
+ * @sqs: Ethernet SQs whose doorbell is here (soft_sq.uar_node), lane->lock
+ * @n_qps: length of @qps, @n_cqs: of @cqs, @n_sqs: of @sqs
  * @n_cqs: see @n_qps
+ * @n_sqs: see @n_qps
  * @sweep_qps: QPs still to look at since the last doorbell seen: several objects
  *             share one register, so a store can overwrite another's. The named
  *             one is served at once, the rest a few per turn.
  * @sweep_cqs: the same for CQ arms
+ * @sweep_sqs: the same for @sqs
  * @eager: QPs to sweep at full speed although the lane is busy: the sweep found
  *         work behind a hidden doorbell, and those come in bursts
  * @quiet: polls in a row that saw nothing
@@ -128,10 +142,13 @@ struct soft_uar {
 	struct list_head node;
 	struct list_head qps;
 	struct list_head cqs;
+	struct list_head sqs;
 	u32 n_qps;
 	u32 n_cqs;
+	u32 n_sqs;
 	u32 sweep_qps;
 	u32 sweep_cqs;
+	u32 sweep_sqs;
 	u32 eager;
 	u32 quiet;
 	u64 quiet_since;

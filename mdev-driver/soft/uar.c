@@ -21,6 +21,7 @@ static enum mhca_syndrome soft_uar_create(struct mhca_cmd *cmd)
 	INIT_LIST_HEAD(&uar->node);
 	INIT_LIST_HEAD(&uar->qps);
 	INIT_LIST_HEAD(&uar->cqs);
+	INIT_LIST_HEAD(&uar->sqs);
 	atomic_set(&uar->mapped, 0);
 
 	syndrome = mhca_object_number(&uar->obj, MHCA_UAR_FIRST, MHCA_UAR_END - 1);

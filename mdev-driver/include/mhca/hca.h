@@ -64,7 +64,10 @@ struct mhca_doorbell {
  * @memory_ready: pages asked for through mhca_pa_lookup() were pinned (or not)
  * @attach_mcg: attach QP @qp to @gid
  * @detach_mcg: detach it
- * @port_changed: the port's state changed by policy
+ * @port_changed: the port's state or segment changed by policy
+ * @vport_changed: the guest changed its NIC vport context or RoCE address table, or
+ *                 lost it by a reset: @inst->vport is what counts now. Command lock
+ *                 held; may sleep. NULL: the backend has no Ethernet port.
  */
 struct mhca_hca_ops {
 	const char *name;
@@ -80,6 +83,7 @@ struct mhca_hca_ops {
 	enum mhca_syndrome (*attach_mcg)(struct mhca_object *qp, const u8 gid[16]);
 	enum mhca_syndrome (*detach_mcg)(struct mhca_object *qp, const u8 gid[16]);
 	void (*port_changed)(struct mhca_instance *inst);
+	void (*vport_changed)(struct mhca_instance *inst);
 };
 
 /**

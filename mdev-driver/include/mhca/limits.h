@@ -36,6 +36,8 @@
 /* Object numbers are 24 bits wide; 0xffffff means "any" or "none". */
 #define MHCA_NUMBER_MAX			0xfffffeU
 #define MHCA_QPN_FIRST			0x40
+/* A doorbell names a QP or an SQ by number alone: they do not overlap. */
+#define MHCA_SQN_FIRST			0x800000
 #define MHCA_MKEY_FIRST			0x10
 
 /* Default (and greatest) number of objects of one kind in an instance. */
@@ -46,6 +48,12 @@
 #define MHCA_LOG_MAX_PD			15
 #define MHCA_LOG_MAX_XRCD		12
 #define MHCA_LOG_MAX_TD			12
+#define MHCA_LOG_MAX_RQ			12
+#define MHCA_LOG_MAX_SQ			12
+#define MHCA_LOG_MAX_TIR		12
+#define MHCA_LOG_MAX_TIS		12
+#define MHCA_LOG_MAX_RQT		10
+#define MHCA_LOG_MAX_RQT_SIZE		8	/* RQs in an RQT */
 #define MHCA_LOG_MAX_EQ			6
 #define MHCA_MAX_EQ			64
 #define MHCA_MAX_QCOUNTER		32
@@ -66,6 +74,29 @@
 /* Multicast. */
 #define MHCA_LOG_MAX_MCG		13
 #define MHCA_MAX_QP_MCG			240
+
+/* Ethernet and RoCE. */
+#define MHCA_MTU_MAX			9978	/* greatest IP packet */
+#define MHCA_MTU_MIN			68
+#define MHCA_LOG_MAX_WQ_SZ		13	/* entries of an SQ (basic blocks) or RQ */
+#define MHCA_LOG_MAX_LSO		16	/* bytes in a frame before segmentation */
+#define MHCA_LOG_MAX_UC			7
+#define MHCA_LOG_MAX_MC			9
+#define MHCA_LOG_MAX_VLAN		9
+#define MHCA_MAX_UC			(1U << MHCA_LOG_MAX_UC)
+#define MHCA_MAX_MC			(1U << MHCA_LOG_MAX_MC)
+#define MHCA_MAX_VLAN			(1U << MHCA_LOG_MAX_VLAN)
+#define MHCA_ROCE_ADDRESSES		64
+#define MHCA_ROCE_UDP_PORT		4791
+
+/* Flow steering, by instance. */
+#define MHCA_LOG_MAX_FLOW_TABLE		6
+#define MHCA_LOG_MAX_FLOW_TABLE_SIZE	16
+#define MHCA_MAX_FLOW_LEVEL		64
+#define MHCA_MAX_FLOW_GROUP		1024
+#define MHCA_MAX_FLOW_ENTRY		8192
+#define MHCA_LOG_MAX_FLOW_DEST		3	/* destinations of an entry */
+#define MHCA_MAX_FLOW_COUNTER		1024
 
 /* Guest memory held for one instance, in pages of MHCA_PAGE_SIZE. */
 #define MHCA_MAX_PINNED_PAGES		(64ULL << (30 - MHCA_PAGE_SHIFT))

@@ -111,6 +111,23 @@ enum mhca_syndrome mhca_syndrome_from_errno(int error);
 	X(drop_qkey)		/* datagram with a wrong Q_Key */		\
 	X(drop_length)		/* datagram longer than its buffer or the MTU */ \
 	X(drop_state)		/* message to a QP that is not ready */		\
+	X(eth_tx_ucast)		/* Ethernet frames sent, by destination */	\
+	X(eth_tx_ucast_bytes)							\
+	X(eth_tx_mcast)								\
+	X(eth_tx_mcast_bytes)							\
+	X(eth_tx_bcast)								\
+	X(eth_tx_bcast_bytes)							\
+	X(eth_rx_ucast)		/* Ethernet frames put into receive buffers */	\
+	X(eth_rx_ucast_bytes)							\
+	X(eth_rx_mcast)								\
+	X(eth_rx_mcast_bytes)							\
+	X(eth_rx_bcast)								\
+	X(eth_rx_bcast_bytes)							\
+	X(drop_spoof)		/* sent with a source that is not the instance's */ \
+	X(drop_frame)		/* malformed, or longer than the MTU */		\
+	X(drop_flood)		/* broadcast and multicast beyond the bound */	\
+	X(drop_steering)	/* frame that no flow rule takes */		\
+	X(drop_rx_buffer)	/* frame that met an empty receive queue */	\
 	X(pins_lost)		/* keys and queues whose memory was unmapped */
 
 struct mhca_counters {
@@ -258,6 +275,14 @@ struct mhca_gmem {
 
 /* In the order in which a reset destroys them: users before what they use. */
 enum mhca_object_kind {
+	MHCA_FLOW_GROUP,
+	MHCA_FLOW_TABLE,	/* its entries go with it, and what they reference */
+	MHCA_FLOW_COUNTER,
+	MHCA_TIR,
+	MHCA_RQT,
+	MHCA_RQ,		/* Ethernet receive queue */
+	MHCA_SQ,		/* Ethernet send queue */
+	MHCA_TIS,
 	MHCA_QP,
 	MHCA_SRQ,		/* SRQ, XRC SRQ and RMP: one number space */
 	MHCA_MKEY,
@@ -325,6 +350,31 @@ static inline __be32 *mhca_object_record(const struct mhca_object *obj)
 /* Take or drop a reference to an object outside create/destroy (MODIFY). */
 enum mhca_syndrome mhca_object_ref(struct mhca_object *obj, struct mhca_object *to);
 void mhca_object_unref(struct mhca_object *obj, struct mhca_object *to);
+/*
+ * The same for users that are no objects, or that have more references than fit
+ * into one (entries of flow tables and RQTs): whoever holds keeps the book.
+ */
+void mhca_object_hold(struct mhca_object *obj);
+void mhca_object_drop(struct mhca_object *obj);
+
+/**
+ * struct mhca_qcounter - a Q counter set (ALLOC_Q_COUNTER)
+ * @obj: obj.num is what qpc and rqc name as counter_set_id
+ * @out_of_buffer: packets that met an empty receive queue
+ * @requests: RDMA requests that arrived: WRITE, READ, atomic
+ * @rnr_retry_err: requests that ended in RNR_RETRY_EXC
+ * @ack_timeout_err: requests that ended in RETRY_EXC
+ *
+ * The engine finds it with mhca_object_find(inst, MHCA_QCOUNTER, id) inside its
+ * section, only for the rare events.
+ */
+struct mhca_qcounter {
+	struct mhca_object obj;
+	atomic64_t out_of_buffer;
+	atomic64_t requests[3];
+	atomic64_t rnr_retry_err;
+	atomic64_t ack_timeout_err;
+};
 
 /* ---- Commands -------------------------------------------------------- */
 
@@ -405,13 +455,72 @@ struct mhca_identity {
 /**
  * struct mhca_port - the port's addresses, set by backend and policy
  * @lid: unicast LID given by the backend
+ * @segment: isolated Ethernet broadcast domain that the port belongs to (roce).
+ *           A change is told by &struct mhca_hca_ops.port_changed.
  * @up: PORT_ACTIVE
+ * @spoof_check: frames and messages may only have the instance's own source
+ *               addresses
  * @qkey_violations: datagrams refused for their Q_Key
  */
 struct mhca_port {
 	u16 lid;
+	u32 segment;
 	bool up;
+	bool spoof_check;
 	atomic_t qkey_violations;
+};
+
+/**
+ * struct mhca_roce_address - an entry of the RoCE address table (SET_ROCE_ADDRESS)
+ * @gid: GID: an IPv6 address, or an IPv4-mapped one; all zero: no entry
+ * @mac: source MAC
+ * @vlan_valid: frames carry @vlan
+ * @vlan: VLAN id
+ * @version: 0: RoCE v1, 2: RoCE v2
+ * @ipv4: RoCE v2 over IPv4
+ */
+struct mhca_roce_address {
+	u8 gid[16];
+	u8 mac[6];
+	bool vlan_valid;
+	u16 vlan;
+	u8 version;
+	bool ipv4;
+};
+
+/**
+ * struct mhca_vport - the NIC vport context: what a guest asked its port to be
+ * @mac: current unicast address; &struct mhca_identity.mac after a reset
+ * @mtu: greatest frame the driver asked for, without Ethernet header
+ * @roce: RoCE is enabled
+ * @promisc_uc: all unicast frames of the segment are wanted
+ * @promisc_mc: all multicast frames are wanted
+ * @promisc_all: all frames are wanted
+ * @n_uc: entries of @uc
+ * @n_mc: entries of @mc
+ * @n_vlan: entries of @vlan
+ * @uc: further unicast addresses that are wanted, at most MHCA_MAX_UC
+ * @mc: multicast addresses that are wanted, at most MHCA_MAX_MC
+ * @vlan: VLAN ids that are wanted, at most MHCA_MAX_VLAN
+ * @gid: RoCE address table
+ *
+ * Written and read under the command lock. After a change the core calls
+ * &struct mhca_hca_ops.vport_changed, where the backend takes what it needs.
+ */
+struct mhca_vport {
+	u8 mac[6];
+	u16 mtu;
+	bool roce;
+	bool promisc_uc;
+	bool promisc_mc;
+	bool promisc_all;
+	u32 n_uc;
+	u32 n_mc;
+	u32 n_vlan;
+	u8 uc[MHCA_MAX_UC][6];
+	u8 mc[MHCA_MAX_MC][6];
+	u16 vlan[MHCA_MAX_VLAN];
+	struct mhca_roce_address gid[MHCA_ROCE_ADDRESSES];
 };
 
 /**
@@ -448,6 +557,7 @@ struct mhca_limit mhca_limit(enum mhca_object_kind kind, u32 configured);
  * @personality: ib or roce
  * @id: identity
  * @port: port state
+ * @vport: NIC vport context (roce)
  * @quota: limits
  * @cmd_lock: serialises commands, reset, open and close; outermost lock
  * @fn: function state, protected by @cmd_lock
@@ -466,6 +576,7 @@ struct mhca_instance {
 	enum mhca_personality personality;
 	struct mhca_identity id;
 	struct mhca_port port;
+	struct mhca_vport *vport;
 	struct mhca_quota quota;
 	struct mutex cmd_lock;
 	enum mhca_function_state fn;

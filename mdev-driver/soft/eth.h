@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The Ethernet half of the software HCA: its objects, and who calls whom.
+ *
+ *   sq.c  rq.c  tir.c (TIR, RQT, TIS)   objects: commands
+ *   flow.c  flow_match.c                flow tables: commands, the walk
+ *   roce.c                              the port's addresses, RoCE routes
+ *   frame.c                             a frame's headers, parsed once
+ *   eth_tx.c  eth_rx.c                  send WQEs to frames, frames to receive WQEs
+ *   switch.c                            segments: who has a MAC
+ *
+ * Locks: as in soft.h. An SQ belongs to its lane (lane->lock); rq->lock (spinlock)
+ * stands where srq->lock stands. What MODIFY_TIR and MODIFY_RQT change is replaced as
+ * a whole: readers inside srcu see the old or the new.
+ */
+#ifndef SOFT_ETH_H
+#define SOFT_ETH_H
+
+#include "soft.h"
+
+/* States of SQ and RQ (sqc.state, rqc.state). */
+enum soft_wq_state {
+	SOFT_WQ_RST = 0,
+	SOFT_WQ_RDY = 1,
+	SOFT_WQ_ERR = 3,
+};
+
+/* ---- Queues --------------------------------------------------------------- */
+
+/**
+ * struct soft_sq - Ethernet send queue
+ * @obj: record = {-, send counter}; obj.num >= MHCA_SQN_FIRST
+ * @si: its instance
+ * @state: enum soft_wq_state, lane->lock
+ * @cq: where it completes
+ * @uar: its doorbell page
+ * @uar_node: on uar->sqs, lane->lock
+ * @active_node: on si->active_sqs while there may be work, lane->lock
+ * @idle_polls: turns in a row on that list without work
+ * @ring: basic blocks of 64 bytes
+ * @user_index: for CQE version 1
+ * @consumer: 16-bit counter of the next basic block
+ * @seg_at: bytes of the current large-send WQE already sent; 0: none is under way
+ * @memory_tries: looks in a row at guest memory that was not pinned yet
+ * @waiting: its memory is being pinned; @resume_at says when to look again
+ * @resume_at: ktime_get_ns(), lane->lock
+ */
+struct soft_sq {
+	struct mhca_object obj;
+	struct soft_instance *si;
+	u8 state;
+	struct soft_cq *cq;
+	struct soft_uar *uar;
+	struct list_head uar_node;
+	struct list_head active_node;
+	u32 idle_polls;
+	struct soft_ring ring;
+	u32 user_index;
+	u16 consumer;
+	u32 seg_at;
+	u32 memory_tries;
+	bool waiting;
+	u64 resume_at;
+};
+
+/**
+ * struct soft_rq - Ethernet receive queue
+ * @obj: record = {receive counter, -}
+ * @si: its instance
+ * @cq: where it completes
+ * @pd: PD number of its keys
+ * @user_index: for CQE version 1
+ * @counter_set: Q counter that counts out_of_buffer, 0: none
+ * @lock: protects all below
+ * @state: enum soft_wq_state
+ * @ring: receive WQEs: linear (wq_type CYCLIC) or a list of next indices (@linked),
+ *        as in an SRQ
+ * @linked: see @ring
+ * @vlan_strip: tags go into the CQE
+ * @consumer: 16-bit counter of the next WQE
+ * @next: index of the next WQE when @linked
+ */
+struct soft_rq {
+	struct mhca_object obj;
+	struct soft_instance *si;
+	struct soft_cq *cq;
+	u32 pd;
+	u32 user_index;
+	u8 counter_set;
+	spinlock_t lock;		/* the consumer side */
+	u8 state;
+	struct soft_ring ring;
+	bool linked;
+	bool vlan_strip;
+	u16 consumer;
+	u16 next;
+};
+
+/* ---- Dispatch ------------------------------------------------------------- */
+
+/**
+ * struct soft_rqs - the RQs of an RQT, never changed once it is found
+ * @n: how many, at least 1
+ * @rq: RQs; entry (hash % @n) takes a frame
+ */
+struct soft_rqs {
+	u32 n;
+	struct soft_rq *rq[];
+};
+
+/**
+ * struct soft_rqt - RQ table
+ * @obj: object
+ * @max: entries it may have
+ * @rqs: the current list; WRITE_ONCE under the command lock, READ_ONCE inside srcu
+ */
+struct soft_rqt {
+	struct mhca_object obj;
+	u32 max;
+	struct soft_rqs *rqs;
+};
+
+enum soft_hash_fn { SOFT_HASH_NONE = 0, SOFT_HASH_XOR8 = 1, SOFT_HASH_TOEPLITZ = 2 };
+
+/* rx_hash_field_select.selected_fields */
+enum soft_hash_field {
+	SOFT_HASH_SRC_IP	= 1 << 0,
+	SOFT_HASH_DST_IP	= 1 << 1,
+	SOFT_HASH_L4_SPORT	= 1 << 2,
+	SOFT_HASH_L4_DPORT	= 1 << 3,
+	SOFT_HASH_IPSEC_SPI	= 1 << 4,
+};
+
+/**
+ * struct soft_tir_attr - what a TIR does, never changed once it is found
+ * @rq: direct: the RQ; or NULL
+ * @rqt: indirect: the RQT; or NULL
+ * @hash: enum soft_hash_fn
+ * @symmetric: source and destination are exchangeable
+ * @l3_ipv6: hash fields are those of IPv6 (rx_hash_field_select.l3_prot_type)
+ * @l4_udp: … of UDP, else of TCP (l4_prot_type)
+ * @fields: enum soft_hash_field
+ * @key: Toeplitz key in its byte order
+ * @block_uc: no unicast frame that this instance sent itself (self_lb_block)
+ * @block_mc: no multicast frame that this instance sent itself
+ */
+struct soft_tir_attr {
+	struct soft_rq *rq;
+	struct soft_rqt *rqt;
+	u8 hash;
+	bool symmetric;
+	bool l3_ipv6;
+	bool l4_udp;
+	u32 fields;
+	u8 key[40];
+	bool block_uc;
+	bool block_mc;
+};
+
+/**
+ * struct soft_tir - transport interface receive
+ * @obj: object; references the RQ or RQT
+ * @attr: WRITE_ONCE under the command lock, READ_ONCE inside srcu
+ */
+struct soft_tir {
+	struct mhca_object obj;
+	struct soft_tir_attr *attr;
+};
+
+/* ---- Frames ---------------------------------------------------------------- */
+
+/**
+ * struct soft_frame - a frame's headers, parsed once by soft_frame_parse()
+ * @head: its first @head_len bytes, contiguous; offsets below are into them
+ * @head_len: bytes at @head; at least the whole frame or all headers up to L4
+ * @len: of the frame, no FCS
+ * @n_vlan: VLAN tags in @head (0, 1, 2)
+ * @vlan_svlan: the first tag's type is 802.1ad
+ * @vlan_tci: of the first tag, host order
+ * @ethertype: behind the tags, host order
+ * @ip_version: 4, 6; 0: no IP (or a malformed header)
+ * @ip_protocol: the L4 protocol, behind IPv6 extension headers
+ * @fragment: an IP fragment (of which the first has L4 all the same)
+ * @l3: offset of the IP header; 0: none
+ * @l4: offset of the L4 header; 0: none, or a later fragment
+ * @sport: TCP and UDP, host order
+ * @dport: see @sport
+ * @tcp_flags: 9 bits
+ */
+struct soft_frame {
+	const u8 *head;
+	u32 head_len;
+	u32 len;
+	u8 n_vlan;
+	bool vlan_svlan;
+	u16 vlan_tci;
+	u16 ethertype;
+	u8 ip_version;
+	u8 ip_protocol;
+	bool fragment;
+	u16 l3;
+	u16 l4;
+	u16 sport;
+	u16 dport;
+	u16 tcp_flags;
+};
+
+/* frame.c: false: too short to be a frame. */
+bool soft_frame_parse(struct soft_frame *frame, const void *head, u32 head_len, u32 len);
+
+/* ---- Flow tables ------------------------------------------------------------- */
+
+#define SOFT_FLOW_RESULTS	8
+
+/**
+ * struct soft_steering - what the flow tables say about a frame
+ * @tir: who gets it, each once
+ * @n: how many; 0: it is dropped
+ * @tag: flow tag of the entry that said so: the low 24 bits of the CQE's sop_drop_qpn
+ *       (a netdev driver takes them for a mark; there is no RQ number in it)
+ */
+struct soft_steering {
+	const struct soft_tir_attr *tir[SOFT_FLOW_RESULTS];
+	u32 n;
+	u32 tag;
+};
+
+/*
+ * flow.c: walk @si's tables from the root. Inside srcu, any lane. Counts
+ * flow counters. Bounded: levels only rise.
+ */
+void soft_flow_walk(struct soft_instance *si, const struct soft_frame *frame,
+		    struct soft_steering *result);
+
+/* ---- The port's addresses ------------------------------------------------------ */
+
+/*
+ * roce.c, for the engine: entry @index of @si's RoCE address table, inside srcu;
+ * NULL: no such entry.
+ */
+const struct mhca_roce_address *soft_roce_address(const struct soft_instance *si, u32 index);
+
+/*
+ * switch.c: the instance that has @mac in @segment; NULL: nobody here. Inside srcu,
+ * any lane, no lock.
+ */
+struct soft_instance *soft_switch_find(struct soft_hca *hca, u32 segment, const u8 mac[6]);
+/* switch.c: hooks of hca.c. The port of @si comes, goes, or changed (command lock). */
+int soft_switch_join(struct soft_instance *si);
+void soft_switch_leave(struct soft_instance *si);
+void soft_switch_update(struct soft_instance *si);
+
+/* ---- Lanes -------------------------------------------------------------------- */
+
+/*
+ * eth_tx.c / lane.c, lane->lock held: an SQ may have work; it goes (destroyed, reset
+ * or in error): off every list of its lane.
+ */
+void soft_lane_activate_sq(struct soft_lane *lane, struct soft_sq *sq);
+void soft_lane_forget_sq(struct soft_lane *lane, struct soft_sq *sq);
+
+extern const struct mhca_object_ops soft_sq_ops;
+extern const struct mhca_object_ops soft_rq_ops;
+extern const struct mhca_object_ops soft_rqt_ops;
+extern const struct mhca_object_ops soft_tir_ops;
+extern const struct mhca_object_ops soft_tis_ops;
+extern const struct mhca_object_ops soft_flow_table_ops;
+extern const struct mhca_object_ops soft_flow_group_ops;
+
+struct soft_sq *soft_sq_find(struct mhca_instance *inst, u32 sqn);
+
+#endif /* SOFT_ETH_H */
