@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Segments: which ports are in one, and who has which MAC there.
+ *
+ * A segment exists while it has ports. A port is in one segment or in none, so the
+ * forwarding table need not say more than (segment, MAC) -> port for two segments to
+ * have nothing in common.
+ */
+#include <mhca/kernel.h>
+#include <mhca/limits.h>
+#include "switch.h"
+
+/**
+ * soft_switch_init() - a switch without segments
+ * @sw: zeroed
+ * @srcu: sections in which frames are forwarded
+ */
+void soft_switch_init(struct soft_switch *sw, struct srcu_struct *srcu)
+{
+	mutex_init(&sw->lock);
+	sw->srcu = srcu;
+	xa_init(&sw->segments);
+}
+
+/**
+ * soft_switch_fini() - free a switch; no port is left
+ * @sw: switch
+ */
+void soft_switch_fini(struct soft_switch *sw)
+{
+	WARN_ON(!xa_empty(&sw->segments));
+	xa_destroy(&sw->segments);
+}
+
+/**
+ * soft_port_init() - a port in no segment, with all checks and all VLANs
+ * @port: zeroed
+ * @kind: what it is
+ * @owner: whose
+ */
+void soft_port_init(struct soft_port *port, enum soft_port_kind kind, void *owner)
+{
+	port->kind = kind;
+	port->owner = owner;
+	/* The host is trusted: addresses behind the uplink are not ours to know. */
+	port->checks = kind == SOFT_PORT_INSTANCE ? SOFT_CHECK_ALL : 0;
+	memset(port->vlans, 0xff, sizeof(port->vlans));
+	spin_lock_init(&port->flood_lock);
+	port->flood_rate = SOFT_FLOOD_RATE;
+	port->flood_tokens = SOFT_FLOOD_BURST;
+	port->flood_at = ktime_get_ns();
+}
+
+/**
+ * soft_port_fini() - free what a detached port holds
+ * @port: port; in no segment since a grace period
+ */
+void soft_port_fini(struct soft_port *port)
+{
+	kfree(port->gids);
+	port->gids = NULL;
+}
+
+/* ---- The forwarding table ----------------------------------------------- */
+
+static u32 soft_fdb_bucket(u32 segment, const u8 *mac)
+{
+	u64 key = (soft_mac_key(mac) ^ ((u64)segment << 17)) * 0x9e3779b97f4a7c15ULL;
+
+	return key >> 54;
+}
+
+/**
+ * soft_fdb_find() - who has an address
+ * @sw: switch
+ * @segment: id
+ * @mac: address
+ *
+ * Inside srcu, or soft_switch.lock held. Return: the entry or NULL.
+ */
+struct soft_fdb *soft_fdb_find(struct soft_switch *sw, u32 segment, const u8 *mac)
+{
+	struct soft_fdb *entry;
+
+	BUILD_BUG_ON(SOFT_FDB_BUCKETS != 1U << (64 - 54));
+	entry = smp_load_acquire(&sw->fdb[soft_fdb_bucket(segment, mac)]);
+	for (; entry; entry = smp_load_acquire(&entry->next))
+		if (entry->segment == segment && !memcmp(entry->mac, mac, SOFT_MAC_BYTES))
+			return entry;
+	return NULL;
+}
+
+/**
+ * soft_port_add_mac() - frames to @mac come to a port
+ * @sw: switch
+ * @port: port; in a segment
+ * @mac: unicast address
+ * @own: the port may send from it, too
+ *
+ * Return: 0; -EADDRINUSE: another port of the segment has it; -EADDRNOTAVAIL: not a
+ * unicast address; -ENOSPC; -ENOMEM; -ENETDOWN: in no segment.
+ */
+int soft_port_add_mac(struct soft_switch *sw, struct soft_port *port, const u8 *mac, bool own)
+{
+	struct soft_fdb *entry;
+	int err = 0;
+	u32 bucket;
+
+	if (soft_mac_is_group(mac) || !soft_mac_key(mac))
+		return -EADDRNOTAVAIL;
+	mutex_lock(&sw->lock);
+	if (!port->segment) {
+		err = -ENETDOWN;
+		goto unlock;
+	}
+	entry = soft_fdb_find(sw, port->segment->id, mac);
+	if (entry) {
+		if (entry->port == port)
+			WRITE_ONCE(entry->own, own);
+		else
+			err = -EADDRINUSE;
+		goto unlock;
+	}
+	if (port->n_macs >= SOFT_PORT_MACS) {
+		err = -ENOSPC;
+		goto unlock;
+	}
+	entry = kzalloc(sizeof(*entry), GFP_KERNEL);
+	if (!entry) {
+		err = -ENOMEM;
+		goto unlock;
+	}
+	entry->port = port;
+	entry->segment = port->segment->id;
+	entry->own = own;
+	memcpy(entry->mac, mac, SOFT_MAC_BYTES);
+	bucket = soft_fdb_bucket(entry->segment, mac);
+	entry->next = sw->fdb[bucket];
+	smp_store_release(&sw->fdb[bucket], entry);
+	port->n_macs++;
+unlock:
+	mutex_unlock(&sw->lock);
+	return err;
+}
+
+/*
+ * Take @port's entries (of @mac alone, unless NULL) out of a bucket and put them before
+ * @gone. Who stands on one of them still finds the rest of the bucket.
+ */
+static struct soft_fdb *soft_fdb_unlink(struct soft_switch *sw, u32 bucket,
+					struct soft_port *port, const u8 *mac,
+					struct soft_fdb *gone)
+{
+	struct soft_fdb **link = &sw->fdb[bucket];
+	struct soft_fdb *entry;
+
+	lockdep_assert_held(&sw->lock);
+	while ((entry = *link)) {
+		if (entry->port != port ||
+		    (mac && memcmp(entry->mac, mac, SOFT_MAC_BYTES))) {
+			link = &entry->next;
+			continue;
+		}
+		smp_store_release(link, entry->next);
+		port->n_macs--;
+		entry->gone = gone;
+		gone = entry;
+	}
+	return gone;
+}
+
+static void soft_fdb_free(struct soft_fdb *gone)
+{
+	struct soft_fdb *entry;
+
+	while ((entry = gone)) {
+		gone = entry->gone;
+		kfree(entry);
+	}
+}
+
+/**
+ * soft_port_del_mac() - an address is not the port's any more
+ * @sw: switch
+ * @port: port
+ * @mac: address; nothing happens when it is not the port's
+ *
+ * Waits for a grace period.
+ */
+void soft_port_del_mac(struct soft_switch *sw, struct soft_port *port, const u8 *mac)
+{
+	struct soft_fdb *gone = NULL;
+
+	mutex_lock(&sw->lock);
+	if (port->segment)
+		gone = soft_fdb_unlink(sw, soft_fdb_bucket(port->segment->id, mac), port, mac,
+				       NULL);
+	mutex_unlock(&sw->lock);
+	if (!gone)
+		return;
+	synchronize_srcu_expedited(sw->srcu);
+	soft_fdb_free(gone);
+}
+
+/**
+ * soft_port_set_gids() - the GIDs that a port may be the source of
+ * @sw: switch
+ * @port: port
+ * @gid: @n of them
+ * @n: how many
+ *
+ * Replaces what was there; waits for a grace period. Return: 0 or -ENOMEM.
+ */
+int soft_port_set_gids(struct soft_switch *sw, struct soft_port *port, const u8 (*gid)[16],
+		       u32 n)
+{
+	struct soft_gids *new = NULL, *old;
+
+	if (n) {
+		new = kzalloc(struct_size(new, gid, n), GFP_KERNEL);
+		if (!new)
+			return -ENOMEM;
+		new->n = n;
+		memcpy(new->gid, gid, n * sizeof(*gid));
+	}
+	mutex_lock(&sw->lock);
+	old = port->gids;
+	smp_store_release(&port->gids, new);
+	mutex_unlock(&sw->lock);
+	if (old) {
+		synchronize_srcu_expedited(sw->srcu);
+		kfree(old);
+	}
+	return 0;
+}
+
+/**
+ * soft_port_has_gid() - may a port be the source of a GID?
+ * @port: port
+ * @gid: GID
+ *
+ * Inside srcu.
+ */
+bool soft_port_has_gid(const struct soft_port *port, const u8 gid[16])
+{
+	const struct soft_gids *gids = smp_load_acquire(&port->gids);
+	u32 i;
+
+	for (i = 0; gids && i < gids->n; i++)
+		if (!memcmp(gids->gid[i], gid, sizeof(gids->gid[i])))
+			return true;
+	return false;
+}
+
+/* ---- Segments ------------------------------------------------------------ */
+
+/* The segment, made when it is not there. */
+static struct soft_segment *soft_segment_get(struct soft_switch *sw, u32 id)
+{
+	struct soft_segment *segment = xa_load(&sw->segments, id);
+	int err;
+
+	lockdep_assert_held(&sw->lock);
+	if (segment)
+		return segment;
+	segment = kzalloc(sizeof(*segment), GFP_KERNEL);
+	if (!segment)
+		return ERR_PTR(-ENOMEM);
+	segment->id = id;
+	segment->next_order = 1;
+	err = xa_insert(&sw->segments, id, segment, GFP_KERNEL);
+	if (err) {
+		kfree(segment);
+		return ERR_PTR(err);
+	}
+	return segment;
+}
+
+/* @port at the end: orders rise along the list. */
+static void soft_segment_append(struct soft_segment *segment, struct soft_port *port)
+{
+	struct soft_port **link = &segment->ports;
+
+	while (*link)
+		link = &(*link)->next;
+	port->order = segment->next_order++;
+	port->next = NULL;
+	segment->n_ports++;
+	if (port->kind == SOFT_PORT_UPLINK)
+		WRITE_ONCE(segment->uplink, port);
+	WRITE_ONCE(port->segment, segment);
+	smp_store_release(link, port);
+}
+
+/**
+ * soft_port_attach() - put a port into a segment
+ * @sw: switch
+ * @port: port; in no segment
+ * @segment: id
+ *
+ * Return: 0; -EBUSY: it is in one, or the segment has an uplink already; -ENOSPC:
+ * the segment is full; -ENOMEM.
+ */
+int soft_port_attach(struct soft_switch *sw, struct soft_port *port, u32 segment)
+{
+	struct soft_segment *to;
+	int err = 0;
+
+	mutex_lock(&sw->lock);
+	if (port->segment) {
+		err = -EBUSY;
+		goto unlock;
+	}
+	to = soft_segment_get(sw, segment);
+	if (IS_ERR(to)) {
+		err = PTR_ERR(to);
+		goto unlock;
+	}
+	/* Neither can be true of a new one, which must not stay without a port. */
+	if (to->n_ports >= SOFT_SEGMENT_PORTS)
+		err = -ENOSPC;
+	else if (port->kind == SOFT_PORT_UPLINK && to->uplink)
+		err = -EBUSY;
+	else
+		soft_segment_append(to, port);
+unlock:
+	mutex_unlock(&sw->lock);
+	return err;
+}
+
+static void soft_segment_remove(struct soft_segment *segment, struct soft_port *port)
+{
+	struct soft_port **link = &segment->ports;
+
+	while (*link != port)
+		link = &(*link)->next;
+	smp_store_release(link, port->next);
+	if (segment->uplink == port)
+		WRITE_ONCE(segment->uplink, NULL);
+	WRITE_ONCE(port->segment, NULL);
+	segment->n_ports--;
+}
+
+/**
+ * soft_port_detach() - take a port out of its segment
+ * @sw: switch
+ * @port: port
+ *
+ * Its addresses go with it. When this returns nobody forwards to or from it.
+ */
+void soft_port_detach(struct soft_switch *sw, struct soft_port *port)
+{
+	struct soft_segment *segment;
+	struct soft_fdb *gone = NULL;
+	u32 i;
+
+	mutex_lock(&sw->lock);
+	segment = port->segment;
+	if (!segment) {
+		mutex_unlock(&sw->lock);
+		return;
+	}
+	for (i = 0; i < SOFT_FDB_BUCKETS && port->n_macs; i++)
+		gone = soft_fdb_unlink(sw, i, port, NULL, gone);
+	soft_segment_remove(segment, port);
+	if (segment->n_ports)
+		segment = NULL;
+	else
+		xa_erase(&sw->segments, segment->id);
+	mutex_unlock(&sw->lock);
+
+	synchronize_srcu_expedited(sw->srcu);
+	soft_fdb_free(gone);
+	kfree(segment);
+}

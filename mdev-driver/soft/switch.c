@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Forwarding: may a port send this frame, and which ports get it?
+ *
+ * Unicast goes to who has the address. What nobody has goes to the uplink, because the
+ * host knows more addresses than we do, and to ports that asked for it. Nothing is
+ * learned from source addresses, so nobody can take another's traffic. Group frames go
+ * to all other ports of the segment; how many a port may send is bounded, and so is
+ * the number of ports. No frame goes back to where it came from.
+ */
+#include <mhca/kernel.h>
+#include <mhca/limits.h>
+#include "switch.h"
+
+static const char *const soft_drop_texts[] = {
+#define SOFT_DROP_TEXT(name, text) [SOFT_DROP_##name] = text,
+	SOFT_DROPS(SOFT_DROP_TEXT)
+#undef SOFT_DROP_TEXT
+};
+
+/**
+ * soft_drop_text() - a cause in words
+ * @cause: cause
+ */
+const char *soft_drop_text(enum soft_drop cause)
+{
+	return soft_drop_texts[cause];
+}
+
+/**
+ * soft_port_drop() - count a frame that went nowhere
+ * @port: whose
+ * @cause: why
+ */
+void soft_port_drop(struct soft_port *port, enum soft_drop cause)
+{
+	atomic64_inc(&port->drops[cause]);
+}
+
+/**
+ * soft_port_dropped() - read that counter
+ * @port: whose
+ * @cause: why
+ */
+u64 soft_port_dropped(const struct soft_port *port, enum soft_drop cause)
+{
+	return atomic64_read(&port->drops[cause]);
+}
+
+/* ---- Who may send what -------------------------------------------------- */
+
+static bool soft_port_owns(struct soft_switch *sw, const struct soft_port *port,
+			   const struct soft_segment *segment, const u8 *mac)
+{
+	const struct soft_fdb *entry = soft_fdb_find(sw, segment->id, mac);
+
+	return entry && entry->port == port && READ_ONCE(entry->own);
+}
+
+static enum soft_drop soft_port_check(struct soft_switch *sw, const struct soft_port *from,
+				      const struct soft_segment *segment,
+				      const struct soft_source *source)
+{
+	u8 checks = READ_ONCE(from->checks);
+
+	if (soft_mac_is_group(source->smac))
+		return SOFT_DROP_SOURCE;
+	if ((checks & SOFT_CHECK_MAC) && !soft_port_owns(sw, from, segment, source->smac))
+		return SOFT_DROP_MAC;
+	if ((checks & SOFT_CHECK_VLAN) && !test_bit(source->vlan, from->vlans))
+		return SOFT_DROP_VLAN;
+	if ((checks & SOFT_CHECK_GID) && source->gid && !soft_port_has_gid(from, source->gid))
+		return SOFT_DROP_GID;
+	return SOFT_DROP_NONE;
+}
+
+/* One group frame more? A token bucket: @flood_rate a second, SOFT_FLOOD_BURST at once. */
+static bool soft_port_may_flood(struct soft_port *port)
+{
+	u64 now = ktime_get_ns(), ns, add;
+	u32 rate = READ_ONCE(port->flood_rate);
+	bool may;
+
+	spin_lock(&port->flood_lock);
+	ns = min_t(u64, now - port->flood_at, NSEC_PER_SEC);
+	add = div_u64(ns * rate, NSEC_PER_SEC);
+	if (add) {
+		port->flood_tokens = min_t(u64, port->flood_tokens + add, SOFT_FLOOD_BURST);
+		port->flood_at = now;
+	}
+	may = port->flood_tokens;
+	port->flood_tokens -= may;
+	spin_unlock(&port->flood_lock);
+	return may;
+}
+
+/* ---- Where it goes ------------------------------------------------------- */
+
+static enum soft_drop soft_forward_look(struct soft_switch *sw, struct soft_port *from,
+					const struct soft_source *source, bool charge,
+					struct soft_forward *forward)
+{
+	struct soft_segment *segment = READ_ONCE(from->segment);
+	const struct soft_fdb *entry;
+	enum soft_drop cause;
+
+	if (unlikely(!segment || !READ_ONCE(from->up)))
+		return SOFT_DROP_DOWN;
+	cause = soft_port_check(sw, from, segment, source);
+	if (unlikely(cause != SOFT_DROP_NONE))
+		return cause;
+
+	forward->from = from;
+	forward->segment = segment;
+	forward->to = NULL;
+	forward->group = soft_mac_is_group(source->dmac);
+	forward->vlan = source->vlan;
+	forward->at = 1;
+	if (forward->group) {
+		if (charge && from->kind == SOFT_PORT_INSTANCE && !soft_port_may_flood(from))
+			return SOFT_DROP_FLOOD;
+		return SOFT_DROP_NONE;
+	}
+	entry = soft_fdb_find(sw, segment->id, source->dmac);
+	if (entry) {
+		if (entry->port == from)
+			return SOFT_DROP_SELF;
+		forward->to = entry->port;
+	}
+	return SOFT_DROP_NONE;
+}
+
+/**
+ * soft_forward_begin() - may this be sent, and where does it go?
+ * @sw: switch
+ * @from: sender
+ * @source: what the frame says
+ * @charge: a group frame costs a token; false when it is looked at again
+ * @forward: out: for soft_forward_next()
+ *
+ * Inside srcu. Return: SOFT_DROP_NONE or the cause, counted with the sender.
+ */
+enum soft_drop soft_forward_begin(struct soft_switch *sw, struct soft_port *from,
+				  const struct soft_source *source, bool charge,
+				  struct soft_forward *forward)
+{
+	enum soft_drop cause = soft_forward_look(sw, from, source, charge, forward);
+
+	if (unlikely(cause != SOFT_DROP_NONE))
+		soft_port_drop(from, cause);
+	return cause;
+}
+
+/* Does a port that is not the one address get it? */
+static bool soft_port_wants(const struct soft_port *port, const struct soft_forward *forward)
+{
+	if (port == forward->from)
+		return false;
+	return forward->group || port->kind == SOFT_PORT_UPLINK || READ_ONCE(port->promisc);
+}
+
+/* Can a port get it at all? */
+static bool soft_port_takes(const struct soft_port *port, const struct soft_forward *forward)
+{
+	if (!READ_ONCE(port->up))
+		return false;
+	return !(READ_ONCE(port->checks) & SOFT_CHECK_VLAN) ||
+	       test_bit(forward->vlan, port->vlans);
+}
+
+/**
+ * soft_forward_next() - the next port that gets a frame
+ * @forward: begun with soft_forward_begin() in the same srcu section
+ *
+ * A sender that has to stop between two receivers goes on later: begin again (without
+ * charge) and set @forward->at to the order of the port that comes next.
+ *
+ * Return: the port; NULL: there is no more.
+ */
+struct soft_port *soft_forward_next(struct soft_forward *forward)
+{
+	struct soft_port *port = forward->to;
+
+	if (port) {
+		if (forward->at > 1)
+			return NULL;
+		forward->at = U32_MAX;
+		if (likely(soft_port_takes(port, forward)))
+			return port;
+		soft_port_drop(port, READ_ONCE(port->up) ? SOFT_DROP_VLAN : SOFT_DROP_DOWN);
+		return NULL;
+	}
+	port = smp_load_acquire(&forward->segment->ports);
+	for (; port; port = smp_load_acquire(&port->next)) {
+		if (port->order < forward->at || !soft_port_wants(port, forward) ||
+		    !soft_port_takes(port, forward))
+			continue;
+		forward->at = port->order + 1;
+		return port;
+	}
+	return NULL;
+}

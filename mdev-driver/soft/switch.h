@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Segments, ports and the forwarding table: who may send as whom, and who gets a
+ * frame. Pure code that knows neither queues nor netdevs: eth_tx.c asks where a frame
+ * of an instance goes, uplink.c where one of the host goes.
+ *
+ * Locks: soft_switch.lock (mutex) serialises everything that changes. Who forwards
+ * takes none: it is inside srcu and follows pointers that are published whole. What
+ * is taken out is freed after a grace period.
+ */
+#ifndef SOFT_SWITCH_H
+#define SOFT_SWITCH_H
+
+#include <mhca/kernel.h>
+
+#define SOFT_MAC_BYTES		6
+#define SOFT_FDB_BUCKETS	1024U
+#define SOFT_PORT_MACS		129U	/* of one port */
+#define SOFT_SEGMENT_PORTS	1024U	/* bound of what one broadcast costs */
+#define SOFT_VLANS		4096
+#define SOFT_FLOOD_RATE		20000U	/* flooded frames of a port in a second */
+#define SOFT_FLOOD_BURST	2000U
+
+/* Why a frame went nowhere: name, text. Append only: it is in ethtool's output. */
+#define SOFT_DROPS(X)							\
+	X(MAC,	   "source MAC is not the port's")			\
+	X(VLAN,	   "VLAN is not allowed to the port")			\
+	X(GID,	   "RoCE with a source GID that is not the port's")	\
+	X(SOURCE,  "source MAC is a group address")			\
+	X(UNKNOWN, "nobody has the destination MAC")			\
+	X(SELF,	   "destination is the port it came from")		\
+	X(FLOOD,   "group frames beyond the port's rate")		\
+	X(DOWN,	   "port is down or in no segment")			\
+	X(FRAME,   "malformed, or too long")				\
+	X(BUFFER,  "receiver has no buffer")				\
+	X(STEER,   "receiver's flow tables do not want it")
+
+enum soft_drop {
+	SOFT_DROP_NONE = -1,
+#define SOFT_DROP_ENUM(name, text) SOFT_DROP_##name,
+	SOFT_DROPS(SOFT_DROP_ENUM)
+#undef SOFT_DROP_ENUM
+	SOFT_DROP_CAUSES
+};
+
+/* What a port checks of a frame it sends. */
+enum soft_check {
+	SOFT_CHECK_MAC	= 1 << 0,
+	SOFT_CHECK_VLAN	= 1 << 1,
+	SOFT_CHECK_GID	= 1 << 2,
+	SOFT_CHECK_ALL	= SOFT_CHECK_MAC | SOFT_CHECK_VLAN | SOFT_CHECK_GID,
+};
+
+enum soft_port_kind { SOFT_PORT_INSTANCE, SOFT_PORT_UPLINK };
+
+struct soft_switch;
+struct soft_segment;
+
+/**
+ * struct soft_fdb - an entry of the forwarding table
+ * @next: in its bucket
+ * @gone: the next one to be freed after a grace period
+ * @port: who has the address
+ * @segment: id
+ * @mac: address
+ * @own: it may be a source address too
+ */
+struct soft_fdb {
+	struct soft_fdb *next;
+	struct soft_fdb *gone;
+	struct soft_port *port;
+	u32 segment;
+	u8 mac[SOFT_MAC_BYTES];
+	bool own;
+};
+
+/**
+ * struct soft_gids - a port's source GIDs, never changed once they are found
+ * @n: how many
+ * @gid: addresses
+ */
+struct soft_gids {
+	u32 n;
+	u8 gid[][16];
+};
+
+/**
+ * struct soft_port - an instance or an uplink in a segment
+ * @kind: which
+ * @owner: &struct soft_instance or the uplink's
+ * @segment: where it is, NULL: nowhere. WRITE_ONCE under soft_switch.lock
+ * @next: the segment's next port; orders rise
+ * @order: place in the segment; never used twice
+ * @up: forwards; WRITE_ONCE
+ * @checks: enum soft_check; WRITE_ONCE
+ * @promisc: wants unicast frames that nobody has; WRITE_ONCE
+ * @n_macs: entries in the forwarding table; soft_switch.lock
+ * @gids: source GIDs, or NULL: none; replaced as a whole
+ * @vlans: VLAN ids that it may send and gets; bit 0: frames without a tag
+ * @flood_lock: spinlock for the token bucket, a leaf
+ * @flood_tokens: group frames it may still send, at @flood_at
+ * @flood_at: ktime_get_ns()
+ * @flood_rate: frames in a second
+ * @drops: frames that it sent, or that were for it, and that went nowhere
+ */
+struct soft_port {
+	enum soft_port_kind kind;
+	void *owner;
+	struct soft_segment *segment;
+	struct soft_port *next;
+	u32 order;
+	bool up;
+	u8 checks;
+	bool promisc;
+	u32 n_macs;
+	struct soft_gids *gids;
+	DECLARE_BITMAP(vlans, SOFT_VLANS);
+	spinlock_t flood_lock;
+	u64 flood_tokens;
+	u64 flood_at;
+	u32 flood_rate;
+	atomic64_t drops[SOFT_DROP_CAUSES];
+};
+
+/**
+ * struct soft_segment - an isolated Ethernet broadcast domain
+ * @id: 32-bit id
+ * @ports: instances and at most one uplink, in the order in which they came
+ * @uplink: of these, the uplink, or NULL
+ * @n_ports: how many; soft_switch.lock
+ * @next_order: of the next port; soft_switch.lock
+ */
+struct soft_segment {
+	u32 id;
+	struct soft_port *ports;
+	struct soft_port *uplink;
+	u32 n_ports;
+	u32 next_order;
+};
+
+/**
+ * struct soft_switch - all segments of an HCA
+ * @lock: mutex: who changes anything below
+ * @srcu: what readers are in; the HCA's
+ * @segments: id -> segment, while it has ports
+ * @fdb: forwarding table, by hash of segment and MAC
+ */
+struct soft_switch {
+	struct mutex lock;
+	struct srcu_struct *srcu;
+	struct xarray segments;
+	struct soft_fdb *fdb[SOFT_FDB_BUCKETS];
+};
+
+/* segment.c */
+void soft_switch_init(struct soft_switch *sw, struct srcu_struct *srcu);
+void soft_switch_fini(struct soft_switch *sw);
+void soft_port_init(struct soft_port *port, enum soft_port_kind kind, void *owner);
+void soft_port_fini(struct soft_port *port);
+int soft_port_attach(struct soft_switch *sw, struct soft_port *port, u32 segment);
+void soft_port_detach(struct soft_switch *sw, struct soft_port *port);
+int soft_port_add_mac(struct soft_switch *sw, struct soft_port *port, const u8 *mac, bool own);
+void soft_port_del_mac(struct soft_switch *sw, struct soft_port *port, const u8 *mac);
+int soft_port_set_gids(struct soft_switch *sw, struct soft_port *port, const u8 (*gid)[16],
+		       u32 n);
+bool soft_port_has_gid(const struct soft_port *port, const u8 gid[16]);
+struct soft_fdb *soft_fdb_find(struct soft_switch *sw, u32 segment, const u8 *mac);
+
+/* ---- Forwarding (switch.c) ---------------------------------------------- */
+
+/**
+ * struct soft_source - what a sender claims to be
+ * @dmac: destination
+ * @smac: source
+ * @vlan: VLAN id, 0: none
+ * @gid: RoCE: source GID, or NULL
+ */
+struct soft_source {
+	const u8 *dmac;
+	const u8 *smac;
+	u16 vlan;
+	const u8 *gid;
+};
+
+/**
+ * struct soft_forward - where a frame goes, port by port
+ * @from: sender
+ * @segment: its segment
+ * @to: a known unicast destination, or NULL
+ * @group: broadcast or multicast
+ * @vlan: VLAN id, 0: none
+ * @at: order from which on ports are still to be looked at
+ */
+struct soft_forward {
+	struct soft_port *from;
+	struct soft_segment *segment;
+	struct soft_port *to;
+	bool group;
+	u16 vlan;
+	u32 at;
+};
+
+/*
+ * May @from send this, and where to? SOFT_DROP_NONE, or the cause, which was counted.
+ * Inside srcu. A group frame takes a token of the sender's when @charge.
+ */
+enum soft_drop soft_forward_begin(struct soft_switch *sw, struct soft_port *from,
+				  const struct soft_source *source, bool charge,
+				  struct soft_forward *forward);
+/* The next receiver, NULL: no more. Inside the same srcu section. */
+struct soft_port *soft_forward_next(struct soft_forward *forward);
+void soft_port_drop(struct soft_port *port, enum soft_drop cause);
+u64 soft_port_dropped(const struct soft_port *port, enum soft_drop cause);
+const char *soft_drop_text(enum soft_drop cause);
+
+static inline bool soft_mac_is_group(const u8 *mac)
+{
+	return mac[0] & 1;
+}
+
+static inline bool soft_mac_is_broadcast(const u8 *mac)
+{
+	return (mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff;
+}
+
+static inline u64 soft_mac_key(const u8 *mac)
+{
+	return (u64)mac[0] << 40 | (u64)mac[1] << 32 | (u64)mac[2] << 24 |
+	       (u64)mac[3] << 16 | (u64)mac[4] << 8 | mac[5];
+}
+
+#endif /* SOFT_SWITCH_H */
