@@ -192,12 +192,17 @@ void soft_qp_to_sq_error(struct soft_qp *qp)
 /**
  * soft_qp_to_error() - move a QP to ERR and begin to flush it
  * @qp: QP in any state; its lane's lock held, rsp.lock not
+ *
+ * One that is in ERR for long is looked at rarely: asked again, its owner is about
+ * to drain it.
  */
 void soft_qp_to_error(struct soft_qp *qp)
 {
 	lockdep_assert_held(&qp->si->lane->lock);
-	if (qp->state == MLX5_QP_STATE_ERR)
+	if (qp->state == MLX5_QP_STATE_ERR) {
+		soft_watch_error(qp);
 		return;
+	}
 	mutex_lock(&qp->rsp.lock);
 	soft_qp_set_state(qp, MLX5_QP_STATE_ERR);
 	qp->rsp.dead = true;

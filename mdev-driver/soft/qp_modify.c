@@ -412,8 +412,7 @@ static enum mhca_syndrome soft_qp_fail(struct soft_qp *qp)
 
 	idx = srcu_read_lock(srcu);
 	mutex_lock(&lane->lock);
-	if (qp->state != MLX5_QP_STATE_ERR)
-		soft_qp_to_error(qp);
+	soft_qp_to_error(qp);
 	mutex_unlock(&lane->lock);
 	srcu_read_unlock(srcu, idx);
 	soft_lane_wake(lane);

@@ -432,6 +432,13 @@ static void test_drain(void **state)
 		assert_int_equal(wc.opcode, MLX5_CQE_REQ_ERR);
 		assert_int_equal(wc.wr_id, 2000 + i);
 	}
+	/* Into ERR once more: a drain follows, which must not wait for the rare look. */
+	for (i = 0; i < 5; i++) {
+		engine_pass(e, 3000000000ULL + i * 7654321);
+		engine_recv(&pair.qp[0], a, 3000 + i, 0, 8);
+		assert_int_equal(client_modify_qp(&pair.qp[0], MLX5_CMD_OP_2ERR_QP, NULL), 0);
+		assert_int_equal(engine_wc(e, &a->cq).wr_id, 3000 + i);
+	}
 	engine_disconnect(&pair);
 }
 
