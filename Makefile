@@ -38,6 +38,11 @@ UNIT := build/meson
 test-unit: $(UNIT)
 	meson test -C $(UNIT)
 
+# libFuzzer searches with each target for TIME seconds (tests/fuzz/README.md).
+TIME ?= 60
+fuzz:
+	tests/fuzz/run.sh $(TIME) $(TARGETS)
+
 bench-native: $(UNIT)
 	ninja -C $(UNIT) tests/bench/bench-native
 	mkdir -p build/bench
@@ -61,5 +66,5 @@ clean:
 	rm -f *.o *.ko *.mod *.mod.c .*.cmd modules.order Module.symvers
 	find mdev-driver \( -name '*.o' -o -name '.*.cmd' \) -delete
 
-.PHONY: all modules modules_install install test test-full test-debug test-unit demo bench \
+.PHONY: all modules modules_install install test test-full test-debug test-unit fuzz demo bench \
 	bench-native coverage shell lint clean

@@ -240,6 +240,8 @@ enum client_open_flags {
 int client_open(struct client *c, const struct client_ops *ops, void *backend, u32 flags);
 /* Everything that is left is torn down by TEARDOWN_HCA and DISABLE_HCA. */
 void client_close(struct client *c);
+/* The same by a reset, without a command: for a function that may not answer. */
+void client_abandon(struct client *c);
 int client_bring_up(struct client *c, bool events);
 int client_tear_down(struct client *c);
 int client_query_port(struct client *c);

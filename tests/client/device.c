@@ -230,6 +230,12 @@ static void release(struct client *c)
 	c->ops->close(c->backend);
 }
 
+void client_abandon(struct client *c)
+{
+	c->ops->reset(c->backend);
+	release(c);
+}
+
 int client_open(struct client *c, const struct client_ops *ops, void *backend, u32 flags)
 {
 	int ret;
@@ -248,8 +254,7 @@ int client_open(struct client *c, const struct client_ops *ops, void *backend, u
 		ret = client_bring_up(c, !(flags & CLIENT_POLLED));
 	if (ret) {
 		/* The device must not write into memory that is given back. */
-		c->ops->reset(c->backend);
-		release(c);
+		client_abandon(c);
 	}
 	return ret;
 }

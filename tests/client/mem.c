@@ -119,6 +119,8 @@ void client_table_fini(struct client_table *table)
 	u32 i;
 
 	for (i = 0; i < 4096; i++) {
+		if (!table->leaf[i])
+			continue;
 		free(table->leaf[i]);
 		table->leaf[i] = NULL;
 	}

@@ -10,7 +10,7 @@ from common import BUILD, LabError, need_root, run, step
 PACKAGES = {
     "lab": ["mmdebstrap", "squashfs-tools", "busybox-static",
             "cpio", "zstd", "xz-utils", "kmod", "git", "python3"],
-    "unit": ["gcc", "clang", "meson", "ninja-build", "pkg-config",
+    "unit": ["gcc", "clang", "libclang-rt-dev", "meson", "ninja-build", "pkg-config",
              "libcmocka-dev", "python3-pytest",
              # host-tools and its tests
              "libjson-c-dev", "libudev-dev", "libncurses-dev", "python3-pyte",

@@ -5,6 +5,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -15,6 +16,7 @@ import runner
 from common import SUITES, TOP, LabError, step
 
 MESON = TOP / "build" / "meson"
+FUZZ_SECONDS = 5
 CI_SECONDS = 4700       # of the 5400 that CI has for everything
 
 
@@ -36,6 +38,20 @@ def unit_tests():
     subprocess.run(["meson", "test", "-C", MESON, "--no-rebuild",
                     "--print-errorlogs"], check=False, env=env)
     return meson_counts(MESON / "meson-logs" / "testlog.json")
+
+
+def fuzz():
+    """Each fuzz target searches for FUZZ_SECONDS; (passed, failed, skipped)."""
+    script = TOP / "tests" / "fuzz" / "run.sh"
+    headers = next((image.image_dir("trixie") / "rootfs/usr/src").glob(
+        "linux-headers-*-common"))
+    step("fuzz", f"{script} {FUZZ_SECONDS}")
+    env = dict(os.environ, LC_ALL="C.UTF-8", KERNEL_HEADERS=str(headers))
+    p = subprocess.run([script, str(FUZZ_SECONDS)], check=False, env=env, text=True,
+                       stdout=subprocess.PIPE)
+    print(p.stdout, end="", flush=True)
+    m = re.search(r"^(\d+) passed, (\d+) failed$", p.stdout, re.M)
+    return (int(m[1]), int(m[2]), 0) if m else (0, 1, 0)
 
 
 def meson_counts(path):
@@ -87,7 +103,7 @@ def test(args):
     deps.ensure("lab", "unit")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(image.ensure, SUITES))
-    results = {"unit tests": unit_tests()}
+    results = {"unit tests": unit_tests(), "fuzz targets": fuzz()}
     results["modules on other kernels"] = other_hosts(args)
     guests = [args.suite] + [s for s in SUITES if s != args.suite]
     system = run_args(args, args.suite, guests, [])
