@@ -24,8 +24,13 @@ KVM_DEBUG = pathlib.Path("/sys/kernel/debug/kvm")
 _numbers = itertools.count(1)
 
 
-def _die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+def _in_child(cpus):
+    """What the child does before it becomes QEMU: end with us, keep to `cpus`."""
+    def prepare():
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+    return prepare
 
 
 class Qmp:
@@ -89,7 +94,8 @@ class Background:
 class Guest:
     """One guest VM.
 
-    conf       the lab's description of the guest image (kernel, initrd, disk)
+    conf       the lab's description of the guest image (kernel, initrd, disk,
+               cpus: where on the host it may run)
     instances  Instance objects (or UUIDs), each becomes one vfio-pci device
     mem, cpus  MiB and vCPUs
     load       load mlx5_core and mlx5_ib at boot
@@ -155,7 +161,7 @@ class Guest:
         with open(self.qemu_log, "wb") as log:
             self.proc = subprocess.Popen(
                 self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=_die_with_parent)
+                preexec_fn=_in_child(self.conf.get("cpus")))
         self.seen = 0
         self.channel.connect()
         if wait:

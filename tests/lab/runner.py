@@ -21,7 +21,7 @@ import image
 import kmsg
 from channel import ChannelError
 from common import BENCH, BUILD, DEFAULT_SUITE, TOP, LabError, need_root, step, tail
-from vm import HostVM
+from vm import HostVM, guest_cpus
 
 
 def new_logs():
@@ -97,7 +97,7 @@ def lab_config(args, guests, here=False):
         serial = "img-root" if s == args.suite else f"img-{s}"
         conf["guests"][s] = {"kernel": f"{where}/vmlinuz",
                              "initrd": f"{where}/{image.initrd(s).name}",
-                             "out": out,
+                             "out": out, "cpus": None if here else guest_cpus(),
                              "disk": f"{where}/rootfs.sqfs" if here else None,
                              "serial": serial}
     return json.dumps(conf, indent=1)

@@ -37,9 +37,21 @@ def default_memory():
 
 
 def default_cpus():
-    """vCPUs of the host VM: as the machine has, between 2 and 4."""
+    """vCPUs of the host VM: CPU 0, and as many as the machine has, 2 to 4."""
     n = len(os.sched_getaffinity(0))
-    return int(os.environ.get("MHCA_LAB_CPUS", max(2, min(4, n))))
+    return int(os.environ.get("MHCA_LAB_CPUS", 1 + max(2, min(4, n))))
+
+
+def guest_cpus():
+    """CPUs of the host VM on which guests run: all but the first.
+
+    With TCG any CPU that loads an x87 state (each context switch does) writes
+    CPU 0's `hflags2` without a lock (cpu_clear_ignne() in QEMU's
+    target/i386/tcg, 10.0 and 11.1). There stand GIF and "nested paging is on"
+    too: a VMRUN or #VMEXIT of CPU 0 at that moment ends in a host or a guest
+    that hangs or executes with the other's registers. So CPU 0 runs no guest.
+    """
+    return list(range(1, default_cpus())) or [0]
 
 
 def qemu_command():
