@@ -13,12 +13,9 @@
 #include <mhca/kernel.h>
 #include "soft.h"
 
-#define SOFT_LANE_NICE		(-5)
 #define SOFT_LANE_SLICE_NS	(100 * NSEC_PER_USEC)
 #define SOFT_SLEEP_SLACK_NS	(50 * NSEC_PER_USEC)
 #define SOFT_SPIN_TURNS		32	/* empty turns before a contended CPU is left */
-#define SOFT_PAUSE_NS		(20 * NSEC_PER_USEC)
-#define SOFT_PAUSE_SLACK_NS	(20 * NSEC_PER_USEC)
 
 /*
  * Sleep until @deadline (ktime_get_ns(), U64_MAX: no end) or a wake. A wake that
@@ -45,29 +42,40 @@ static void soft_lane_sleep(struct soft_lane *lane, u64 deadline)
 }
 
 /*
- * Polling in vain on a CPU that somebody else wants, as a rule a vCPU that waits for
- * this very lane: without this each would spin until the other's time slice ends. A
- * sleeper that used little is put in front when its timer fires; one that yields is
+ * A sleeper that used little is put in front when its timer fires; one that yields is
  * not.
  */
 static void soft_lane_pause(struct soft_lane *lane)
 {
-	ktime_t expires = SOFT_PAUSE_NS;
+	ktime_t expires = ns_to_ktime(lane->params.pause_ns);
 
 	set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 	if (!atomic_read(&lane->wake) && !kthread_should_stop())
-		schedule_hrtimeout_range(&expires, SOFT_PAUSE_SLACK_NS, HRTIMER_MODE_REL);
+		schedule_hrtimeout_range(&expires, lane->params.pause_ns, HRTIMER_MODE_REL);
 	__set_current_state(TASK_RUNNING);
 }
 
-/* Nothing was done in @empty turns in a row. */
-static void soft_lane_rest(struct soft_lane *lane, u32 empty)
+/*
+ * Polling in vain on a CPU that somebody else wants, as a rule a vCPU that waits for
+ * this very lane: each would spin until the other's time slice ends. On a CPU of its
+ * own a lane spins longer, but not for ever either: its load would keep two vCPUs that
+ * wait for each other on one CPU, where a message takes a time slice.
+ */
+static bool soft_lane_spins_in_vain(const struct soft_lane *lane, u32 empty, u64 since)
+{
+	if (empty < SOFT_SPIN_TURNS)
+		return false;
+	return !single_task_running() || ktime_get_ns() - since >= lane->params.spin_ns;
+}
+
+/* Nothing was done in @empty turns in a row, the first of them ended at @since. */
+static void soft_lane_rest(struct soft_lane *lane, u32 empty, u64 since)
 {
 	u64 deadline;
 
 	if (soft_lane_may_sleep(lane, &deadline))
 		soft_lane_sleep(lane, deadline);
-	else if (empty >= SOFT_SPIN_TURNS && !single_task_running())
+	else if (soft_lane_spins_in_vain(lane, empty, since))
 		soft_lane_pause(lane);
 	else
 		cond_resched();
@@ -75,15 +83,15 @@ static void soft_lane_rest(struct soft_lane *lane, u32 empty)
 
 /*
  * A short slice lets the lane in when it wakes, in the middle of a vCPU's longer one
- * (kernels from 6.12 on; older ones look at who has had less). A little more weight
- * than a vCPU: a lane that is busy all the time gets a CPU, one that polls shares.
+ * (kernels from 6.12 on; older ones look at who has had less). The weight of a vCPU,
+ * so that the balancer does not give a lane that polls a CPU and its guests another.
  */
 static void soft_lane_schedule(void)
 {
 	struct sched_attr attr = {
 		.size = sizeof(attr),
 		.sched_policy = SCHED_NORMAL,
-		.sched_nice = SOFT_LANE_NICE,
+		.sched_nice = 0,
 		.sched_runtime = SOFT_LANE_SLICE_NS,
 	};
 
@@ -95,6 +103,7 @@ static void soft_lane_schedule(void)
 static int soft_lane_loop(void *data)
 {
 	struct soft_lane *lane = data;
+	u64 since = 0;
 	u32 empty = 0;
 
 	set_freezable();
@@ -107,7 +116,9 @@ static int soft_lane_loop(void *data)
 			empty = 0;
 			cond_resched();
 		} else {
-			soft_lane_rest(lane, ++empty);
+			if (!empty++)
+				since = ktime_get_ns();
+			soft_lane_rest(lane, empty, since);
 		}
 	}
 	return 0;

@@ -27,6 +27,14 @@ static uint idle_polls = 1000;
 module_param(idle_polls, uint, 0444);
 MODULE_PARM_DESC(idle_polls, "... and polls that saw nothing (1000)");
 
+static uint spin_us = 50;
+module_param(spin_us, uint, 0444);
+MODULE_PARM_DESC(spin_us, "microseconds of polling in vain before a lane pauses on a CPU of its own (50)");
+
+static uint pause_us = 20;
+module_param(pause_us, uint, 0444);
+MODULE_PARM_DESC(pause_us, "microseconds that such a pause lasts at least (20)");
+
 static uint wqe_budget = 64;
 module_param(wqe_budget, uint, 0444);
 MODULE_PARM_DESC(wqe_budget, "work requests of one QP in a turn (64)");
@@ -71,6 +79,8 @@ static const struct soft_limit soft_limits[] = {
 	{ "lanes", &lanes, 1, SOFT_MAX_LANES },
 	{ "idle_us", &idle_us, 1, USEC_PER_SEC },
 	{ "idle_polls", &idle_polls, 1, 1000000 },
+	{ "spin_us", &spin_us, 0, 1000000 },
+	{ "pause_us", &pause_us, 1, 1000 },
 	{ "wqe_budget", &wqe_budget, 1, 65536 },
 	{ "byte_budget", &byte_budget, 4096, 1 << 30 },
 	{ "qp_polls", &qp_polls, 1, 1000000 },
@@ -146,6 +156,8 @@ static int __init soft_module_init(void)
 	params = (struct soft_lane_params) {
 		.idle_us = idle_us,
 		.idle_polls = idle_polls,
+		.spin_ns = (u64)spin_us * NSEC_PER_USEC,
+		.pause_ns = (u64)pause_us * NSEC_PER_USEC,
 		.wqe_budget = wqe_budget,
 		.byte_budget = byte_budget,
 		.qp_polls = qp_polls,

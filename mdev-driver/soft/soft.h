@@ -620,6 +620,8 @@ struct soft_qp {
  * struct soft_lane_params - module parameters, one set for all lanes
  * @idle_us: a UAR page is zapped when nothing was stored to it for so long …
  * @idle_polls: … and that many polls
+ * @spin_ns: polling in vain before a lane pauses on a CPU of its own
+ * @pause_ns: length of a pause; at most twice
  * @wqe_budget: WQEs per QP and turn
  * @byte_budget: bytes per QP and turn
  * @qp_polls: turns that a QP stays on the active list without work
@@ -629,6 +631,8 @@ struct soft_qp {
 struct soft_lane_params {
 	u32 idle_us;
 	u32 idle_polls;
+	u64 spin_ns;
+	u64 pause_ns;
 	u32 wqe_budget;
 	u32 byte_budget;
 	u32 qp_polls;

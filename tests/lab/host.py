@@ -153,6 +153,9 @@ class Host:
     def load(self, soft_args="", core_args=""):
         """What a user's modprobe of mhca_soft would load."""
         self.insmod("mhca", core_args)
+        lane_cpus = self.conf.get("lane_cpus")
+        if lane_cpus and "cpus=" not in soft_args:
+            soft_args += f" cpus={lane_cpus}"
         self.insmod("mhca_soft", soft_args)
 
     def unload(self):

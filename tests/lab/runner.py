@@ -91,7 +91,8 @@ def lab_config(args, guests, here=False):
         modules = str(BUILD / "here")
     conf = {"suite": args.suite, "debug_kernel": args.debug_kernel,
             "here": here, "guest_suites": guests, "modules": modules,
-            "guests": {}}
+            # The CPU without guests (vm.guest_cpus()) is the lanes'.
+            "lane_cpus": None if here else "0", "guests": {}}
     for s in dict.fromkeys([args.suite, *guests]):
         where, out = img(s)
         serial = "img-root" if s == args.suite else f"img-{s}"
