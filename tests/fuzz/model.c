@@ -174,13 +174,8 @@ u8 model_state(struct m_qp *qp)
 
 int model_destroy_qp(struct model *m, struct m_node *node, struct m_qp *qp)
 {
-	u32 in[MLX5_ST_SZ_DW(destroy_qp_in)] = { 0 };
-	u32 out[MLX5_ST_SZ_DW(destroy_qp_out)];
-	int ret;
+	int ret = client_modify_qp(&qp->qp, MLX5_CMD_OP_DESTROY_QP, NULL);
 
-	MLX5_SET(destroy_qp_in, in, opcode, MLX5_CMD_OP_DESTROY_QP);
-	MLX5_SET(destroy_qp_in, in, qpn, qp->qp.qpn);
-	ret = client_exec(&node->n->c, in, sizeof(in), out, sizeof(out));
 	if (ret || !qp->live)
 		return ret;
 	/* What was written before the command's end is the last. */

@@ -121,7 +121,7 @@ def _ensure(suite, modules):
         for part in (n, d / "src" / n)))
     prog_key = digest(image_key, CFLAGS, *(
         part for n in names
-        if n.startswith(("tests/system/progs/", "tests/client/", "tests/unit/mlx5-"))
+        if n.startswith(("tests/system/progs/", "guest-provider/", "tests/unit/mlx5-"))
         for part in (n, d / "src" / n)))
     if modules and "Kbuild" not in names:
         step("build", f"{suite}: no Kbuild in the tree, so no modules")

@@ -11,7 +11,7 @@ PACKAGES = {
     "lab": ["mmdebstrap", "squashfs-tools", "busybox-static",
             "cpio", "zstd", "xz-utils", "kmod", "git", "python3"],
     "unit": ["gcc", "clang", "libclang-rt-dev", "meson", "ninja-build", "pkg-config",
-             "libcmocka-dev", "python3-pytest",
+             "libcmocka-dev", "libibverbs-dev", "python3-pytest",
              # host-tools and its tests
              "libjson-c-dev", "libudev-dev", "libncurses-dev", "python3-pyte",
              "python3-prometheus-client", "python3-jsonschema", "mandoc",

@@ -300,7 +300,7 @@ struct vmm_user *vmm_user_create(struct soft_hca *hca, const struct vmm_user_par
 	spin_lock_init(&vmm->uar_lock);
 	memory_init(vmm, params->memory ? params->memory : 64UL << 20);
 	for (i = 0; i < VMM_USER_VECTORS; i++)
-		vmm->irq[i] = vmm->threaded ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
+		vmm->irq[i] = vmm->threaded ? eventfd(0, EFD_CLOEXEC) : -1;
 	vmm->inst = mhca_instance_create(&hca->hca, MHCA_IB, &id, &user_ops, vmm);
 	if (IS_ERR_OR_NULL(vmm->inst)) {
 		memory_fini(vmm);
@@ -549,6 +549,13 @@ static int irq_wait(void *backend, u32 vector, int timeout_ms)
 	return 1;
 }
 
+static int irq_fd(void *backend, u32 vector)
+{
+	struct vmm_user *vmm = backend;
+
+	return vector < VMM_USER_VECTORS ? vmm->irq[vector] : -1;
+}
+
 static u32 irq_count(void *backend)
 {
 	(void)backend;
@@ -577,6 +584,7 @@ const struct client_ops vmm_user_client_ops = {
 	.uar_write64 = uar_write64,
 	.irq_wait = irq_wait,
 	.irq_count = irq_count,
+	.irq_fd = irq_fd,
 	.progress = progress,
 	.reset = reset,
 	.close = close_nothing,

@@ -15,7 +15,7 @@
 #include <mhca/kernel.h>
 #include <mhca/vmm.h>
 #include "soft.h"
-#include "../client/client.h"
+#include "client.h"
 
 #define VMM_USER_IOVA		0x100000000ULL	/* guest memory begins here */
 #define VMM_USER_VECTORS	MHCA_MSIX_VECTORS

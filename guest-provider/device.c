@@ -139,13 +139,17 @@ static int create_eqs(struct client *c)
 		    1ULL << MLX5_EVENT_TYPE_SRQ_CATAS_ERROR |
 		    1ULL << MLX5_EVENT_TYPE_SRQ_LAST_WQE |
 		    1ULL << MLX5_EVENT_TYPE_SRQ_RQ_LIMIT;
-	u32 last = c->ops->irq_count(c->backend) - 1;
+	u32 count = c->ops->irq_count(c->backend);
+	u32 last = count ? count - 1 : 0;
 	int ret;
 
-	ret = client_create_eq(c, 8, 0, 1ULL << MLX5_EVENT_TYPE_CMD, &c->cmd_eq);
-	if (ret)
-		return ret;
-	c->cmdq.events = true;
+	/* Without interrupts commands stay polled; CQs need an EQ to name all the same. */
+	if (count) {
+		ret = client_create_eq(c, 8, 0, 1ULL << MLX5_EVENT_TYPE_CMD, &c->cmd_eq);
+		if (ret)
+			return ret;
+		c->cmdq.events = true;
+	}
 	ret = client_create_eq(c, 10, last < 1 ? last : 1, async, &c->async_eq);
 	if (ret)
 		return ret;

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A driver for an mHCA instance in one process: brings the function up through
- * its initialization segment and command queue, creates objects, posts and polls.
+ * The inner layer of libmhca, and what tests use to say anything that a driver could
+ * say: brings the function up through its initialization segment and command queue,
+ * creates objects, posts and polls. The verbs on top of it are in provider.h.
  *
  *   client.h device.c   opening, bring-up, teardown       cmd.c   command queue
  *   mem.c               guest memory                      eq.c    event queues
  *   doorbell.c          UAR pages and doorbell records    mr.c    PD, memory keys
  *   cq.c  srq.c  qp.c   objects                           post.c  work requests
- *   vfio.c              an instance of the host, through VFIO
+ *   open_vfio.c         an instance through VFIO          dma.c   memory for devices
+ *   open_pci.c          through a PCI resource file
  *
  * What reaches the instance goes through struct client_ops, so that the same
- * code drives a kernel instance (vfio.c) and the user-space core (tests/unit).
+ * code drives a kernel instance and the user-space core (tests/unit).
  * Functions return 0 or a negative errno; a refused command leaves its PRM
  * status and syndrome in struct client. Posting to one queue and polling one CQ
  * need a lock of the caller's; commands lock themselves.
@@ -43,12 +45,15 @@ struct client;
  * @alloc: map @len bytes (whole pages) of zeroed DMA memory
  * @free: undo
  * @iova: DMA address of an allocated byte; contiguous within a page only
+ * @map: let the device reach pages of the program's own; NULL: it cannot
+ * @unmap: undo
  * @iseg_read: 32-bit read of the initialization segment, host byte order
  * @iseg_write: 32-bit write
  * @uar_write32: store to a UAR page; @value is already big-endian
  * @uar_write64: the same
  * @irq_wait: wait for vector @vector, consume it: 1, or 0 after @timeout_ms
- * @irq_count: vectors to be had
+ * @irq_count: vectors to be had; 0: none, everything is polled
+ * @irq_fd: eventfd of a vector, or -1; NULL: there are none
  * @progress: called in every wait loop: let the other side run
  * @reset: function-level reset
  * @close: release the instance
@@ -58,12 +63,15 @@ struct client_ops {
 	void *(*alloc)(void *backend, size_t len);
 	void (*free)(void *backend, void *va, size_t len);
 	u64 (*iova)(void *backend, const void *va);
+	int (*map)(void *backend, void *va, size_t len, u64 *iova);
+	void (*unmap)(void *backend, u64 iova, size_t len);
 	u32 (*iseg_read)(void *backend, u32 offset);
 	void (*iseg_write)(void *backend, u32 offset, u32 value);
 	void (*uar_write32)(void *backend, u32 index, u32 offset, __be32 value);
 	void (*uar_write64)(void *backend, u32 index, u32 offset, __be64 value);
 	int (*irq_wait)(void *backend, u32 vector, int timeout_ms);
 	u32 (*irq_count)(void *backend);
+	int (*irq_fd)(void *backend, u32 vector);
 	void (*progress)(void *backend);
 	int (*reset)(void *backend);
 	void (*close)(void *backend);
@@ -380,6 +388,8 @@ void client_cq_attr_init(struct client_cq_attr *attr, u8 log_size);
 int client_create_cq(struct client *c, const struct client_cq_attr *attr,
 		     struct client_cq *cq);
 int client_destroy_cq(struct client_cq *cq);
+/* Take the completions of @qp out: it was destroyed or reset. */
+void client_clean_cq(struct client_cq *cq, struct client_qp *qp);
 /* The function was reset: free the client's side only. */
 void client_forget_cq(struct client_cq *cq);
 int client_resize_cq(struct client_cq *cq, u8 log_size);
@@ -407,6 +417,7 @@ struct client_srq {
 	u32 tail;		/* last in the free list */
 	u32 free;
 	u64 *wr_id;
+	pthread_mutex_t *lock;	/* taken by polling, around the free list; NULL: none */
 };
 
 struct client_srq_attr {
@@ -463,7 +474,8 @@ struct client_qp {
 	struct client_srq *srq;
 	u32 sq_register;
 	u32 deth_sqpn;		/* source QPN of datagrams, 0: its own */
-	bool no_doorbell;	/* tests: post without ringing */
+	__be64 last;		/* what the last WQE's doorbell says */
+	bool no_doorbell;	/* post without ringing: client_ring_send() */
 };
 
 struct client_qp_attr {
@@ -521,7 +533,7 @@ int client_create_qp(struct client *c, const struct client_qp_attr *attr,
 int client_destroy_qp(struct client_qp *qp);
 void client_forget_qp(struct client_qp *qp);
 void client_modify_init(struct client_modify *modify);
-/* @opcode: MLX5_CMD_OP_*_QP */
+/* @opcode: MLX5_CMD_OP_*_QP. DESTROY_QP leaves the client's side: client_forget_qp(). */
 int client_modify_qp(struct client_qp *qp, u16 opcode, const struct client_modify *modify);
 /* RST -> INIT -> RTR -> RTS. */
 int client_connect_qp(struct client_qp *qp, const struct client_modify *modify);
@@ -568,14 +580,22 @@ int client_post_srq(struct client_srq *srq, u64 wr_id, const struct client_sge *
 int client_post_raw(struct client_qp *qp, u64 wr_id, void *wqe, u32 ds);
 void client_ring_send(struct client_qp *qp);
 
-/* ---- VFIO backend (vfio.c) ------------------------------------------- */
+/* ---- Backends (open_vfio.c, open_pci.c) ------------------------------- */
 
 struct client_vfio;
 
 /* @uuid: of the mdev. NULL and errno when it cannot be opened. */
 struct client_vfio *client_vfio_open(const char *uuid);
+/* @address: of a PCI function that vfio-pci holds. */
+struct client_vfio *client_vfio_open_pci(const char *address);
 /* The VFIO device's descriptor, for what struct client_ops has no word for. */
 int client_vfio_fd(const struct client_vfio *v);
 extern const struct client_ops client_vfio_ops;
+
+struct client_pci;
+
+/* @address: of a PCI function that no driver holds. */
+struct client_pci *client_pci_open(const char *address);
+extern const struct client_ops client_pci_ops;
 
 #endif /* CLIENT_H */

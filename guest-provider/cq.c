@@ -117,14 +117,16 @@ static u8 cqe_opcode(const struct mlx5_cqe64 *cqe)
 	return cqe->op_own >> 4;
 }
 
+static bool cqe_is_valid(const struct client_cq *cq, u32 i)
+{
+	u8 op_own = __atomic_load_n(&cqe_at(cq, i)->op_own, __ATOMIC_ACQUIRE);
+
+	return op_own >> 4 != MLX5_CQE_INVALID && !((op_own ^ i >> cq->log_size) & 1);
+}
+
 struct mlx5_cqe64 *client_peek_cq(struct client_cq *cq)
 {
-	struct mlx5_cqe64 *cqe = cqe_at(cq, cq->ci);
-	u8 op_own = __atomic_load_n(&cqe->op_own, __ATOMIC_ACQUIRE);
-
-	if (op_own >> 4 == MLX5_CQE_INVALID || ((op_own ^ cq->ci >> cq->log_size) & 1))
-		return NULL;
-	return cqe;
+	return cqe_is_valid(cq, cq->ci) ? cqe_at(cq, cq->ci) : NULL;
 }
 
 static void update_ci(struct client_cq *cq)
@@ -206,12 +208,18 @@ static u64 srq_complete(struct client_srq *srq, u16 index)
 {
 	u32 i = index & ((1U << srq->log_size) - 1);
 	struct mlx5_wqe_srq_next_seg *last;
+	u64 wr_id;
 
+	if (srq->lock)
+		pthread_mutex_lock(srq->lock);
 	last = (void *)(srq->mem.va + ((size_t)srq->tail << srq->log_stride));
 	last->next_wqe_index = cpu_to_be16(i);
 	srq->tail = i;
 	srq->free++;
-	return srq->wr_id[i];
+	wr_id = srq->wr_id[i];
+	if (srq->lock)
+		pthread_mutex_unlock(srq->lock);
+	return wr_id;
 }
 
 /* The QP of a CQE; for receives from an SRQ also that. */
@@ -234,8 +242,10 @@ static u64 requester_wr(struct client_qp *qp, u16 counter)
 {
 	u32 slot = counter & ((1U << qp->sq.log_size) - 1);
 
-	qp->sq.tail = qp->sq.end[slot];
-	return qp->sq.wr_id[slot];
+	u64 wr_id = qp->sq.wr_id[slot];
+
+	__atomic_store_n(&qp->sq.tail, qp->sq.end[slot], __ATOMIC_RELEASE);
+	return wr_id;
 }
 
 static void decode(struct client_cq *cq, const struct mlx5_cqe64 *cqe, struct client_wc *wc)
@@ -273,7 +283,8 @@ static void decode(struct client_cq *cq, const struct mlx5_cqe64 *cqe, struct cl
 	} else if (wc->qp && wc->qp->rq.wr_id) {
 		struct client_queue *rq = &wc->qp->rq;
 
-		wc->wr_id = rq->wr_id[rq->tail++ & ((1U << rq->log_size) - 1)];
+		wc->wr_id = rq->wr_id[rq->tail & ((1U << rq->log_size) - 1)];
+		__atomic_store_n(&rq->tail, rq->tail + 1, __ATOMIC_RELEASE);
 	}
 }
 
@@ -292,6 +303,35 @@ int client_poll_cq(struct client_cq *cq, int n, struct client_wc *wc)
 	if (got)
 		update_ci(cq);
 	return got;
+}
+
+void client_clean_cq(struct client_cq *cq, struct client_qp *qp)
+{
+	u32 end = cq->ci;
+	u32 gone = 0;
+	u32 i;
+
+	while (end - cq->ci < 1U << cq->log_size && cqe_is_valid(cq, end))
+		end++;
+	/* Backwards: what stays moves up, over what goes. */
+	for (i = end; i-- != cq->ci;) {
+		struct mlx5_cqe64 *cqe = cqe_at(cq, i);
+		struct mlx5_cqe64 *to = cqe_at(cq, i + gone);
+		u8 opcode = cqe_opcode(cqe);
+		u8 owner = to->op_own & 1;
+
+		if ((be32_to_cpu(cqe->sop_drop_qpn) & 0xffffff) == qp->qpn) {
+			if (qp->srq && opcode != MLX5_CQE_REQ && opcode != MLX5_CQE_REQ_ERR)
+				srq_complete(qp->srq, be16_to_cpu(cqe->wqe_counter));
+			gone++;
+		} else if (gone) {
+			memcpy(to, cqe, sizeof(*to));
+			to->op_own = (u8)((to->op_own & ~1) | owner);
+		}
+	}
+	cq->ci += gone;
+	if (gone)
+		update_ci(cq);
 }
 
 void client_arm_cq(struct client_cq *cq, bool solicited)

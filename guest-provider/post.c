@@ -158,18 +158,20 @@ static void ring_copy(struct client_queue *sq, u32 index, const u8 *from, u32 by
 	memcpy(sq->base, from + first, bytes - first);
 }
 
+static void ring(struct client_qp *qp)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	qp->c->ops->uar_write64(qp->c->backend, qp->uar, MLX5_BF_OFFSET + qp->sq_register,
+				qp->last);
+	qp->sq_register ^= 0x100;
+}
+
 void client_ring_send(struct client_qp *qp)
 {
-	__be64 word;
-
 	__atomic_store_n(&qp->record.word[1], cpu_to_be32(qp->sq.head & 0xffff),
 			 __ATOMIC_RELEASE);
-	if (qp->no_doorbell)
-		return;
-	memcpy(&word, qp->sq.base + ((qp->sq.head - 1) & ((1U << qp->sq.log_size) - 1)) * BLOCK,
-	       sizeof(word));
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	qp->c->ops->uar_write64(qp->c->backend, qp->uar, MLX5_BF_OFFSET + qp->sq_register, word);
+	if (!qp->no_doorbell)
+		ring(qp);
 }
 
 static int post(struct client_qp *qp, u64 wr_id, u8 *raw, u32 ds, bool own_ctrl)
@@ -181,7 +183,7 @@ static int post(struct client_qp *qp, u64 wr_id, u8 *raw, u32 ds, bool own_ctrl)
 
 	if (!sq->wr_id)
 		return -EINVAL;
-	if (sq->head - sq->tail + blocks > 1U << sq->log_size)
+	if (sq->head - __atomic_load_n(&sq->tail, __ATOMIC_ACQUIRE) + blocks > 1U << sq->log_size)
 		return -ENOMEM;
 	if (own_ctrl) {
 		u32 word = be32_to_cpu(ctrl->opmod_idx_opcode);
@@ -195,15 +197,9 @@ static int post(struct client_qp *qp, u64 wr_id, u8 *raw, u32 ds, bool own_ctrl)
 	sq->end[slot] = sq->head;
 	/* The doorbell carries the control segment of the last WQE. */
 	__atomic_store_n(&qp->record.word[1], cpu_to_be32(sq->head & 0xffff), __ATOMIC_RELEASE);
-	if (!qp->no_doorbell) {
-		__be64 word;
-
-		memcpy(&word, raw, sizeof(word));
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		qp->c->ops->uar_write64(qp->c->backend, qp->uar,
-					MLX5_BF_OFFSET + qp->sq_register, word);
-		qp->sq_register ^= 0x100;
-	}
+	memcpy(&qp->last, raw, sizeof(qp->last));
+	if (!qp->no_doorbell)
+		ring(qp);
 	return 0;
 }
 
@@ -267,7 +263,7 @@ int client_post_recv(struct client_qp *qp, u64 wr_id, const struct client_sge *s
 
 	if (!rq->wr_id)
 		return -EINVAL;
-	if (rq->head - rq->tail == 1U << rq->log_size)
+	if (rq->head - __atomic_load_n(&rq->tail, __ATOMIC_ACQUIRE) == 1U << rq->log_size)
 		return -ENOMEM;
 	ret = put_scatter((void *)(rq->base + ((size_t)slot << rq->log_stride)),
 			  1U << (rq->log_stride - 4), sge, n);

@@ -271,7 +271,7 @@ int client_modify_qp(struct client_qp *qp, u16 opcode, const struct client_modif
 	u8 *in;
 	int ret;
 
-	if (opcode == MLX5_CMD_OP_2ERR_QP)
+	if (opcode == MLX5_CMD_OP_2ERR_QP || opcode == MLX5_CMD_OP_DESTROY_QP)
 		return name_qp(qp, opcode);
 	if (opcode == MLX5_CMD_OP_2RST_QP) {
 		ret = name_qp(qp, opcode);

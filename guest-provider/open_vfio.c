@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * An instance of this host through VFIO: legacy group and type1 container, the
- * only ones that Debian's kernels have. No IOMMU is needed for an mdev.
+ * An instance through VFIO: an mdev of this host, or in a guest the PCI function that
+ * vfio-pci holds. Legacy group and type1 container, the only ones that Debian's
+ * kernels have. An mdev needs no IOMMU; a guest without one has "noiommu" groups,
+ * where device addresses are physical ones.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,20 +18,9 @@
 #include <linux/vfio.h>
 #include <linux/pci_regs.h>
 #include "client.h"
+#include "dma.h"
 
 #define MAX_IRQS	64
-#define IOVA_START	0x100000000ULL	/* above 4 GiB: truncated addresses show */
-#define CHUNK		(2UL << 20)
-#define MAX_CHUNKS	4096
-
-/* A mapped piece of memory; small allocations share one. */
-struct chunk {
-	u8 *va;
-	u64 iova;
-	size_t len;
-	u64 used[CHUNK / CLIENT_PAGE / 64];	/* bit per page; unused for big ones */
-	bool shared;
-};
 
 struct client_vfio {
 	int container;
@@ -42,155 +33,34 @@ struct client_vfio {
 	u64 bar_start;
 	u32 n_irqs;
 	int irq[MAX_IRQS];
-	u64 next_iova;
-	struct chunk *chunk[MAX_CHUNKS];
-	u32 n_chunks;
+	struct dma dma;
 };
 
 /* ---- Memory ---------------------------------------------------------- */
 
-static struct chunk *chunk_new(struct client_vfio *v, size_t len, bool shared)
-{
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.iova = v->next_iova,
-		.size = len,
-	};
-	struct chunk *chunk;
-
-	if (v->n_chunks == MAX_CHUNKS)
-		return NULL;
-	chunk = calloc(1, sizeof(*chunk));
-	if (!chunk)
-		return NULL;
-	chunk->va = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (chunk->va == MAP_FAILED)
-		goto err;
-	map.vaddr = (uintptr_t)chunk->va;
-	if (ioctl(v->container, VFIO_IOMMU_MAP_DMA, &map)) {
-		munmap(chunk->va, len);
-		goto err;
-	}
-	chunk->iova = map.iova;
-	chunk->len = len;
-	chunk->shared = shared;
-	v->next_iova += len + CHUNK;	/* a hole behind each */
-	v->chunk[v->n_chunks++] = chunk;
-	return chunk;
-
-err:
-	free(chunk);
-	return NULL;
-}
-
-static void chunk_delete(struct client_vfio *v, u32 i)
-{
-	struct chunk *chunk = v->chunk[i];
-	struct vfio_iommu_type1_dma_unmap unmap = {
-		.argsz = sizeof(unmap),
-		.iova = chunk->iova,
-		.size = chunk->len,
-	};
-
-	ioctl(v->container, VFIO_IOMMU_UNMAP_DMA, &unmap);
-	munmap(chunk->va, chunk->len);
-	free(chunk);
-	v->chunk[i] = v->chunk[--v->n_chunks];
-}
-
-static bool run_is_free(const struct chunk *chunk, u32 first, u32 pages)
-{
-	u32 i;
-
-	for (i = first; i < first + pages; i++)
-		if (chunk->used[i / 64] >> i % 64 & 1)
-			return false;
-	return true;
-}
-
-static void run_mark(struct chunk *chunk, u32 first, u32 pages, bool used)
-{
-	u32 i;
-
-	for (i = first; i < first + pages; i++) {
-		if (used)
-			chunk->used[i / 64] |= 1ULL << i % 64;
-		else
-			chunk->used[i / 64] &= ~(1ULL << i % 64);
-	}
-}
-
-static void *chunk_take(struct chunk *chunk, u32 pages)
-{
-	u32 first;
-
-	for (first = 0; first + pages <= CHUNK / CLIENT_PAGE; first++) {
-		if (!run_is_free(chunk, first, pages))
-			continue;
-		run_mark(chunk, first, pages, true);
-		return memset(chunk->va + (size_t)first * CLIENT_PAGE, 0,
-			      (size_t)pages * CLIENT_PAGE);
-	}
-	return NULL;
-}
-
 static void *vfio_alloc(void *backend, size_t len)
 {
-	struct client_vfio *v = backend;
-	struct chunk *chunk;
-	void *va;
-	u32 i;
-
-	if (len > CHUNK / 2) {
-		chunk = chunk_new(v, len, false);
-		return chunk ? chunk->va : NULL;
-	}
-	for (i = 0; i < v->n_chunks; i++) {
-		va = v->chunk[i]->shared ? chunk_take(v->chunk[i], len / CLIENT_PAGE) : NULL;
-		if (va)
-			return va;
-	}
-	chunk = chunk_new(v, CHUNK, true);
-	return chunk ? chunk_take(chunk, len / CLIENT_PAGE) : NULL;
-}
-
-static struct chunk *chunk_find(struct client_vfio *v, const void *va, u32 *index)
-{
-	u32 i;
-
-	for (i = 0; i < v->n_chunks; i++) {
-		struct chunk *chunk = v->chunk[i];
-
-		if ((uintptr_t)va - (uintptr_t)chunk->va < chunk->len) {
-			if (index)
-				*index = i;
-			return chunk;
-		}
-	}
-	return NULL;
+	return dma_alloc(&((struct client_vfio *)backend)->dma, len);
 }
 
 static void vfio_free(void *backend, void *va, size_t len)
 {
-	struct client_vfio *v = backend;
-	struct chunk *chunk;
-	u32 i;
-
-	chunk = chunk_find(v, va, &i);
-	if (!chunk)
-		return;
-	if (chunk->shared)
-		run_mark(chunk, ((u8 *)va - chunk->va) / CLIENT_PAGE, len / CLIENT_PAGE, false);
-	else
-		chunk_delete(v, i);
+	dma_free(&((struct client_vfio *)backend)->dma, va, len);
 }
 
 static u64 vfio_iova(void *backend, const void *va)
 {
-	struct chunk *chunk = chunk_find(backend, va, NULL);
+	return dma_iova(&((struct client_vfio *)backend)->dma, va);
+}
 
-	return chunk ? chunk->iova + ((uintptr_t)va - (uintptr_t)chunk->va) : ~0ULL;
+static int vfio_map(void *backend, void *va, size_t len, u64 *iova)
+{
+	return dma_map(&((struct client_vfio *)backend)->dma, va, len, iova);
+}
+
+static void vfio_unmap(void *backend, u64 iova, size_t len)
+{
+	dma_unmap(&((struct client_vfio *)backend)->dma, iova, len);
 }
 
 /* ---- BAR 0 ----------------------------------------------------------- */
@@ -297,7 +167,7 @@ static int irqs_init(struct client_vfio *v)
 		return -errno;
 	v->n_irqs = info.count < MAX_IRQS ? info.count : MAX_IRQS;
 	for (i = 0; i < v->n_irqs; i++) {
-		v->irq[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		v->irq[i] = eventfd(0, EFD_CLOEXEC);
 		if (v->irq[i] < 0)
 			return -errno;
 	}
@@ -321,6 +191,13 @@ static int vfio_irq_wait(void *backend, u32 vector, int timeout_ms)
 	if (poll(&fd, 1, timeout_ms) <= 0)
 		return 0;
 	return read(fd.fd, &count, sizeof(count)) == sizeof(count);
+}
+
+static int vfio_irq_fd(void *backend, u32 vector)
+{
+	struct client_vfio *v = backend;
+
+	return vector < v->n_irqs ? v->irq[vector] : -1;
 }
 
 static u32 vfio_irq_count(void *backend)
@@ -353,8 +230,7 @@ static void vfio_close(void *backend)
 	for (i = 0; i < v->n_irqs; i++)
 		if (v->irq[i] >= 0)
 			close(v->irq[i]);
-	while (v->n_chunks)
-		chunk_delete(v, v->n_chunks - 1);
+	dma_fini(&v->dma);
 	if (v->group >= 0)
 		close(v->group);
 	if (v->container >= 0)
@@ -362,19 +238,25 @@ static void vfio_close(void *backend)
 	free(v);
 }
 
-/* /dev/vfio/N of the mdev @uuid, from its iommu_group link. */
-static int open_group(const char *uuid)
+/* The group of a device, from its iommu_group link; @noiommu: it has no IOMMU. */
+static int open_group(const char *sysfs, bool *noiommu)
 {
 	char link[256];
 	char path[512];
 	ssize_t len;
+	int fd;
 
-	snprintf(path, sizeof(path), "/sys/bus/mdev/devices/%s/iommu_group", uuid);
+	snprintf(path, sizeof(path), "%s/iommu_group", sysfs);
 	len = readlink(path, link, sizeof(link) - 1);
 	if (len < 0)
 		return -1;
 	link[len] = '\0';
 	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(link, '/') + 1);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	*noiommu = fd < 0 && errno == ENOENT;
+	if (!*noiommu)
+		return fd;
+	snprintf(path, sizeof(path), "/dev/vfio/noiommu-%s", strrchr(link, '/') + 1);
 	return open(path, O_RDWR | O_CLOEXEC);
 }
 
@@ -391,33 +273,39 @@ static int bus_master(struct client_vfio *v)
 		      (off_t)(info.offset + PCI_COMMAND)) == sizeof(command) ? 0 : -EIO;
 }
 
-struct client_vfio *client_vfio_open(const char *uuid)
+/* @name is what VFIO calls the device, @sysfs where its group link is. */
+static struct client_vfio *vfio_open(const char *name, const char *sysfs)
 {
 	struct client_vfio *v = calloc(1, sizeof(*v));
+	bool noiommu = false;
 	int error;
 	u32 i;
 
 	if (!v)
 		return NULL;
 	v->device = -1;
-	v->next_iova = IOVA_START;
 	for (i = 0; i < MAX_IRQS; i++)
 		v->irq[i] = -1;
 	v->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	v->group = open_group(uuid);
+	v->group = open_group(sysfs, &noiommu);
+	error = errno;
+	dma_init(&v->dma, noiommu ? -1 : v->container);
+	errno = error;
 	if (v->container < 0 || v->group < 0)
 		goto err;
 	if (ioctl(v->group, VFIO_GROUP_SET_CONTAINER, &v->container) ||
-	    ioctl(v->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+	    ioctl(v->container, VFIO_SET_IOMMU,
+		  noiommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU))
 		goto err;
-	v->device = ioctl(v->group, VFIO_GROUP_GET_DEVICE_FD, uuid);
+	v->device = ioctl(v->group, VFIO_GROUP_GET_DEVICE_FD, name);
 	if (v->device < 0)
+		goto err;
+	/* vfio-pci enables memory decoding by itself, and bus mastering not. */
+	errno = -bus_master(v);
+	if (errno)
 		goto err;
 	bar_map(v);
 	errno = -irqs_init(v);
-	if (errno)
-		goto err;
-	errno = -bus_master(v);
 	if (errno)
 		goto err;
 	return v;
@@ -427,6 +315,22 @@ err:
 	vfio_close(v);
 	errno = error;
 	return NULL;
+}
+
+struct client_vfio *client_vfio_open(const char *uuid)
+{
+	char sysfs[256];
+
+	snprintf(sysfs, sizeof(sysfs), "/sys/bus/mdev/devices/%s", uuid);
+	return vfio_open(uuid, sysfs);
+}
+
+struct client_vfio *client_vfio_open_pci(const char *address)
+{
+	char sysfs[256];
+
+	snprintf(sysfs, sizeof(sysfs), "/sys/bus/pci/devices/%s", address);
+	return vfio_open(address, sysfs);
 }
 
 int client_vfio_fd(const struct client_vfio *v)
@@ -439,12 +343,15 @@ const struct client_ops client_vfio_ops = {
 	.alloc = vfio_alloc,
 	.free = vfio_free,
 	.iova = vfio_iova,
+	.map = vfio_map,
+	.unmap = vfio_unmap,
 	.iseg_read = vfio_iseg_read,
 	.iseg_write = vfio_iseg_write,
 	.uar_write32 = vfio_uar_write32,
 	.uar_write64 = vfio_uar_write64,
 	.irq_wait = vfio_irq_wait,
 	.irq_count = vfio_irq_count,
+	.irq_fd = vfio_irq_fd,
 	.progress = vfio_progress,
 	.reset = vfio_reset,
 	.close = vfio_close,
