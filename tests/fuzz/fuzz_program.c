@@ -204,9 +204,14 @@ static void modify(struct model *m, struct m_qp *qp, u16 opcode, u8 peer)
 	state = model_state(qp);
 	if (opcode == MLX5_CMD_OP_2ERR_QP && state == MLX5_QP_STATE_RST)
 		return;
+	model_poll(m, NULL);
 	must(client_modify_qp(&qp->qp, opcode, &attr), arc_good(opcode, state), "transition");
-	if (opcode == MLX5_CMD_OP_2RST_QP)
-		model_poll(m, qp);
+	/* The client's counters begin anew: what is old must not be polled any more. */
+	if (opcode == MLX5_CMD_OP_2RST_QP) {
+		client_clean_cq(qp->qp.send_cq, &qp->qp);
+		qp->n_send = 0;
+		qp->n_recv = 0;
+	}
 	if (opcode == MLX5_CMD_OP_INIT2RTR_QP && arc_good(opcode, state)) {
 		qp->peer_node = (s32)to;
 		qp->peer = peer >> 1 & 3;

@@ -14,7 +14,7 @@ shift
 targets=${*:-command doorbell program wqe}
 
 [ -f "$build/build.ninja" ] ||
-	CC=clang meson setup "$build" "$root" -Dfuzz=true -Dhost_tools=disabled \
+	meson setup --native-file "$root/tests/fuzz/clang.ini" "$build" "$root" -Dfuzz=true -Dhost_tools=disabled \
 		"-Dkernel_headers=${KERNEL_HEADERS:-}" >/dev/null
 # shellcheck disable=SC2046
 ninja -C "$build" $(for t in $targets; do

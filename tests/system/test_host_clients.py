@@ -17,7 +17,9 @@ from lib_rdma import assert_clean
 def test_instances_at_once(alone, number, record_property):
     """Each one writes to, reads from and adds to the next one's memory."""
     instances = [alone.instance() for _ in range(number)]
-    result = Client(alone, "traffic", 10, *[i.uuid for i in instances]).result()
+    client = Client(alone, "traffic", 600, *[i.uuid for i in instances])
+    wait_until(lambda: all(i.counters()["messages"] > 50 for i in instances), 60, "traffic")
+    result = client.result()
     record_property("result", result)
     assert result["instances"] == number and not result["failed"]
     assert result["least_messages"] > 0
