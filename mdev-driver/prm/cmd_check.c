@@ -196,6 +196,8 @@ static enum mhca_syndrome mhca_check_mkey_mtt(const struct mhca_cmd *cmd)
 	if (octwords << 4 != list ||
 	    octwords > MLX5_GET(mkc, mhca_mkc(cmd), translations_octword_size))
 		return MHCA_SYN_PAGE_LIST;
+	if (mhca_mkey_bytes(cmd) > cmd->inst->quota.max_mr)
+		return MHCA_SYN_MR_LIMIT;
 	return MHCA_SYN_NONE;
 }
 

@@ -18,6 +18,8 @@
 #define MHCA_MAILBOX_ALIGN	512U
 /* Commands executed before the worker lets itself be stopped. */
 #define MHCA_CMDQ_TURN		64
+/* Longest sleep for cmd_rate: a reset and the pins of PA keys have to wait for it. */
+#define MHCA_CMDQ_PAUSE_US	10000U
 
 /* Delivery status, as the drivers know it. */
 enum mhca_delivery {
@@ -237,6 +239,20 @@ static bool mhca_cmdq_address(struct mhca_core *core, u64 *queue)
 	return set;
 }
 
+/* true: the guest has asked for more than its rate, and it slept a part of the wait. */
+static bool mhca_cmdq_pause(struct mhca_instance *inst)
+{
+	u64 wait = mhca_command_wait(inst);
+	u32 us;
+
+	if (!wait)
+		return false;
+	us = min_t(u64, div_u64(wait, NSEC_PER_USEC) + 1, MHCA_CMDQ_PAUSE_US);
+	mhca_count_add(inst, command_wait_us, us);
+	usleep_range(us, us + us / 4);
+	return true;
+}
+
 /**
  * mhca_cmdq_run() - execute the entries whose doorbell rang
  * @inst: instance; in its worker
@@ -256,6 +272,8 @@ void mhca_cmdq_run(struct mhca_instance *inst)
 					    inst->id.name);
 			return;
 		}
+		if (mhca_cmdq_pause(inst))
+			break;
 		index = __ffs(bits);
 		bits &= bits - 1;
 

@@ -5,8 +5,6 @@
  */
 #include "command.h"
 
-#define MHCA_RATE_UNIT		1000U
-
 /* ---- Fields --------------------------------------------------------------- */
 
 /**
@@ -60,29 +58,27 @@ const struct mhca_command *mhca_command_find(u16 opcode)
 	return NULL;
 }
 
-/* Token bucket of one second, in 1/1000 of a cost unit. */
-static bool mhca_command_rate(struct mhca_cmd *cmd)
+/**
+ * mhca_command_wait() - how long the next command has to wait for cmd_rate
+ * @inst: instance; in its worker
+ *
+ * A guest that asks for too much is slowed down, not refused: what its commands cost
+ * is taken from a bucket that may be overdrawn by the last one.
+ *
+ * Return: ns; 0: not at all.
+ */
+u64 mhca_command_wait(struct mhca_instance *inst)
 {
-	struct mhca_core *core = cmd->inst->core;
-	u64 rate = READ_ONCE(cmd->inst->quota.cmd_rate);
-	u64 full = rate * MHCA_RATE_UNIT;
-	u64 now, ms;
+	u64 rate = READ_ONCE(inst->quota.cmd_rate);
+	struct mhca_bucket *bucket = &inst->core->rate;
 
-	if (!rate)
-		return true;
-	now = ktime_get_ns();
-	ms = div_u64(now - core->rate_stamp, NSEC_PER_MSEC);
-	if (!core->rate_stamp || ms >= MSEC_PER_SEC) {
-		core->rate_tokens = full;
-		core->rate_stamp = now;
-	} else {
-		core->rate_tokens = min(full, core->rate_tokens + ms * rate);
-		core->rate_stamp += ms * NSEC_PER_MSEC;
+	if (!rate) {
+		/* Full when a rate is set. */
+		bucket->stamp = 0;
+		return 0;
 	}
-	if (core->rate_tokens < cmd->row->cost * MHCA_RATE_UNIT)
-		return false;
-	core->rate_tokens -= cmd->row->cost * MHCA_RATE_UNIT;
-	return true;
+	mhca_bucket_fill(bucket, rate, rate, ktime_get_ns());
+	return mhca_bucket_wait(bucket, rate, 1);
 }
 
 /**
@@ -117,8 +113,6 @@ enum mhca_syndrome mhca_command_admit(struct mhca_cmd *cmd)
 		return row->pages ? MHCA_SYN_PINNED_LIMIT : MHCA_SYN_IN_LENGTH;
 	if (cmd->outlen < row->out_min || cmd->outlen > MHCA_CMD_OUT_MAX)
 		return MHCA_SYN_OUT_LENGTH;
-	if (!mhca_command_rate(cmd))
-		return MHCA_SYN_RATE;
 	return MHCA_SYN_NONE;
 }
 
@@ -263,6 +257,7 @@ void mhca_command_account(const struct mhca_cmd *cmd, enum mhca_syndrome syndrom
 	const char *name = cmd->row ? cmd->row->name : "command";
 
 	mhca_count(inst, commands);
+	mhca_bucket_take(&inst->core->rate, cmd->row ? cmd->row->cost : MHCA_COST_QUERY);
 	trace_mhca_command(inst->id.name, cmd->opcode, cmd->op_mod,
 			   mhca_syndrome_status(syndrome),
 			   syndrome ? MHCA_SYNDROME_BASE + syndrome : 0, ns);

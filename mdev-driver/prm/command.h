@@ -131,6 +131,7 @@ extern const u32 mhca_n_commands;
 
 /* command.c */
 const struct mhca_command *mhca_command_find(u16 opcode);
+u64 mhca_command_wait(struct mhca_instance *inst);
 enum mhca_syndrome mhca_command_admit(struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_command_execute(struct mhca_cmd *cmd);
 void mhca_command_account(const struct mhca_cmd *cmd, enum mhca_syndrome syndrome, u64 ns);

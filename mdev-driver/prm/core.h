@@ -88,8 +88,8 @@ struct mhca_eq {
  * @atomic: current atomic capabilities; cmd_lock
  * @issi: interface step the driver chose; cmd_lock
  * @cap_mask1: port capability bits the driver set; cmd_lock
- * @rate_stamp: when @rate_tokens was computed, ns; cmd_lock
- * @rate_tokens: cost units (in 1/1000) that may be spent now; cmd_lock
+ * @rate: cost units that commands may spend; only the worker and, while it is
+ *        stopped, a reset
  */
 struct mhca_core {
 	spinlock_t reg_lock;		/* the registers below */
@@ -109,8 +109,7 @@ struct mhca_core {
 	u8 atomic[MHCA_CAP_SIZE] __aligned(8);
 	u16 issi;
 	u32 cap_mask1;
-	u64 rate_stamp;
-	u64 rate_tokens;
+	struct mhca_bucket rate;
 };
 
 /* nic_interface values (initial_seg.nic_interface and the state the driver writes) */

@@ -2,15 +2,19 @@
 /*
  * The life of an instance: creation, reset, bus mastering, work, removal.
  */
+#include <mhca/policy.h>
 #include "core.h"
 
-static void mhca_instance_default_quota(struct mhca_instance *inst)
+/* Kinds that no attribute limits get what the host allows. */
+static void mhca_instance_default_policy(struct mhca_instance *inst)
 {
+	struct mhca_policy policy;
 	int kind;
 
-	/* Clamped to what the host allows (caps.c) wherever it is used. */
 	for (kind = 0; kind < MHCA_OBJECT_KINDS; kind++)
 		inst->quota.max[kind] = mhca_limit(kind, U32_MAX).clamped;
+	mhca_policy_default(&policy, &inst->id);
+	mhca_policy_apply(inst, &policy);
 }
 
 static void mhca_instance_free(struct mhca_instance *inst)
@@ -79,8 +83,7 @@ struct mhca_instance *mhca_instance_create(struct mhca_hca *hca,
 	inst->vmm_ops = vmm_ops;
 	inst->vmm = vmm;
 	inst->port.up = true;
-	inst->port.spoof_check = true;
-	mhca_instance_default_quota(inst);
+	mhca_instance_default_policy(inst);
 
 	err = hca->ops->instance_init(inst);
 	if (err) {
@@ -144,8 +147,7 @@ void mhca_instance_reset(struct mhca_instance *inst)
 	spin_unlock(&core->reg_lock);
 
 	atomic_set(&inst->port.qkey_violations, 0);
-	core->rate_stamp = 0;
-	core->rate_tokens = 0;
+	memset(&core->rate, 0, sizeof(core->rate));
 	mutex_unlock(&inst->cmd_lock);
 }
 EXPORT_SYMBOL_GPL(mhca_instance_reset);

@@ -82,6 +82,21 @@ static struct soft_lane *soft_least_loaded(struct soft_hca *hca)
 	return lane;
 }
 
+/* Nobody finds it any more. */
+static void soft_instance_unlist(struct soft_instance *si)
+{
+	struct soft_hca *hca = si->hca;
+
+	mutex_lock(&hca->lock);
+	xa_erase(&hca->lids, si->lid);
+	si->lane->instances--;
+	mutex_unlock(&hca->lock);
+
+	/* A sender may have found it by its LID. */
+	synchronize_srcu_expedited(&hca->srcu);
+	si->inst->backend = NULL;
+}
+
 static int soft_instance_init(struct mhca_instance *inst)
 {
 	struct soft_hca *hca = inst->hca->backend;
@@ -111,26 +126,26 @@ static int soft_instance_init(struct mhca_instance *inst)
 	}
 	mutex_unlock(&hca->lock);
 
-	if (err < 0) {
-		kfree(si);
-		return err;
-	}
+	if (err < 0)
+		goto err_free;
+	err = soft_share_init(si);
+	if (err)
+		goto err_lid;
 	return 0;
+
+err_lid:
+	soft_instance_unlist(si);
+err_free:
+	kfree(si);
+	return err;
 }
 
 static void soft_instance_fini(struct mhca_instance *inst)
 {
 	struct soft_instance *si = soft_instance(inst);
-	struct soft_hca *hca = si->hca;
 
-	mutex_lock(&hca->lock);
-	xa_erase(&hca->lids, si->lid);
-	si->lane->instances--;
-	mutex_unlock(&hca->lock);
-
-	/* A sender may have found it by its LID. */
-	synchronize_srcu_expedited(&hca->srcu);
-	inst->backend = NULL;
+	soft_share_fini(si);
+	soft_instance_unlist(si);
 	kfree(si);
 }
 

@@ -52,6 +52,20 @@ void soft_lane_init(struct soft_lane *lane, struct soft_hca *hca, u32 index,
 /* ---- Who is to be run -------------------------------------------------- */
 
 /**
+ * soft_lane_activate_instance() - an instance has entries on its lists
+ * @lane: its lane; lock held
+ * @si: instance
+ */
+void soft_lane_activate_instance(struct soft_lane *lane, struct soft_instance *si)
+{
+	lockdep_assert_held(&lane->lock);
+	if (list_empty(&si->active_node) && !si->throttled) {
+		si->busy = false;
+		list_add_tail(&si->active_node, &lane->active);
+	}
+}
+
+/**
  * soft_lane_activate() - a QP may have work
  * @lane: its lane; lock held
  * @qp: QP
@@ -64,10 +78,7 @@ void soft_lane_activate(struct soft_lane *lane, struct soft_qp *qp)
 	qp->idle_polls = 0;
 	if (list_empty(&qp->active_node))
 		list_add_tail(&qp->active_node, &si->active);
-	if (list_empty(&si->active_node)) {
-		si->busy = false;
-		list_add_tail(&si->active_node, &lane->active);
-	}
+	soft_lane_activate_instance(lane, si);
 }
 
 /**
@@ -445,7 +456,7 @@ static bool soft_run_qps(struct soft_lane *lane, struct soft_instance *si, u64 s
 	u32 n;
 
 	list_splice_init(&si->active, &todo);
-	for (n = 0; n < SOFT_TURN_QPS && spent < slice; n++) {
+	for (n = 0; n < SOFT_TURN_QPS && spent < slice && !soft_share_spent(si); n++) {
 		qp = list_first_entry_or_null(&todo, struct soft_qp, active_node);
 		if (!qp)
 			break;
@@ -458,34 +469,17 @@ static bool soft_run_qps(struct soft_lane *lane, struct soft_instance *si, u64 s
 	/* Those that had no turn are first in the next one. */
 	did |= !list_empty(&todo);
 	list_splice(&todo, &si->active);
-	si->used += spent;
+	soft_share_used(si, spent);
 	return did;
 }
 
-/* How many instances there are; the least lane time that a busy one of them had. */
-static u32 soft_count_active(struct soft_lane *lane)
-{
-	struct soft_instance *si;
-	u64 least = U64_MAX;
-	u32 n = 0;
-
-	list_for_each_entry(si, &lane->active, active_node) {
-		if (si->busy)
-			least = min(least, si->used);
-		n++;
-	}
-	if (least != U64_MAX)
-		lane->used = least;
-	return n;
-}
-
 /*
- * Instances share the lane by time, whatever the number of their QPs: one that is
- * ahead of a busy other waits for it.
+ * Instances share the lane by time and weight, whatever the number of their QPs: one
+ * that is ahead of a busy other waits for it.
  */
 static bool soft_run_active(struct soft_lane *lane)
 {
-	u32 n = soft_count_active(lane);
+	u64 weights = soft_share_weights(lane);
 	struct soft_instance *si, *next;
 	bool did = false;
 
@@ -496,7 +490,9 @@ static bool soft_run_active(struct soft_lane *lane)
 			did = true;
 			continue;
 		}
-		si->busy = soft_run_qps(lane, si, SOFT_TURN_NS / n);
+		if (!soft_share_admit(si))
+			continue;
+		si->busy = soft_run_qps(lane, si, soft_share_slice(si, SOFT_TURN_NS, weights));
 		did |= si->busy;
 		if (list_empty(&si->active))
 			list_del_init(&si->active_node);
@@ -513,10 +509,17 @@ static bool soft_run_timers(struct soft_lane *lane, u64 now)
 		timer = soft_timer_pop(&lane->timers, now);
 		if (!timer)
 			break;
-		if (timer->kind == SOFT_TIMER_QP)
+		switch (timer->kind) {
+		case SOFT_TIMER_QP:
 			soft_lane_resume(lane, container_of(timer, struct soft_qp, timer));
-		else
+			break;
+		case SOFT_TIMER_CQ:
 			soft_cq_timer(container_of(timer, struct soft_cq, timer));
+			break;
+		case SOFT_TIMER_INSTANCE:
+			soft_share_timer(container_of(timer, struct soft_instance, timer));
+			break;
+		}
 	}
 	return n;
 }

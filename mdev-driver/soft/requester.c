@@ -290,7 +290,8 @@ static bool soft_req_step(struct soft_qp *qp, u64 *budget)
 bool soft_requester_run(struct soft_qp *qp)
 {
 	struct soft_lane *lane = qp->si->lane;
-	u64 budget = lane->params.byte_budget;
+	u64 bytes = soft_share_bytes(qp->si, lane->params.byte_budget);
+	u64 budget = bytes;
 	u32 n = lane->params.wqe_budget;
 	bool did = false, broken;
 	u32 posted;
@@ -305,16 +306,20 @@ bool soft_requester_run(struct soft_qp *qp)
 			posted = soft_req_posted(qp, &broken);
 			if (unlikely(broken)) {
 				soft_req_catastrophe(qp);
-				return true;
+				did = true;
+				break;
 			}
 			if (!posted)
 				break;
-			if (!soft_req_begin(qp, posted))
-				return true;
+			if (!soft_req_begin(qp, posted)) {
+				did = true;
+				break;
+			}
 		}
 		did = true;
 		if (!soft_req_step(qp, &budget))
 			break;
 	}
+	soft_share_moved(qp->si, bytes - budget);
 	return did;
 }

@@ -51,13 +51,15 @@ static const struct soft_action soft_actions[] = {
  * @qp: sender
  * @dlid: where to
  *
- * Inside srcu. Return: NULL when there is none, or one of the two ports is down.
+ * Inside srcu. Return: NULL when there is none, it is in another segment, or one of
+ * the two ports is down.
  */
 struct soft_instance *soft_route(const struct soft_qp *qp, u16 dlid)
 {
 	struct soft_instance *si = soft_instance_by_lid(qp->si->hca, dlid);
 
-	if (!si || !READ_ONCE(si->inst->port.up) || !READ_ONCE(qp->obj.inst->port.up))
+	if (!si || !READ_ONCE(si->inst->port.up) || !READ_ONCE(qp->obj.inst->port.up) ||
+	    READ_ONCE(si->inst->port.segment) != READ_ONCE(qp->obj.inst->port.segment))
 		return NULL;
 	return si;
 }

@@ -4,7 +4,7 @@
  *
  *   main.c (module), lane_thread.c (kthreads)          the impure part
  *   hca.c  uar.c  mkey.c  cq.c  srq.c  qp.c  qp_modify.c  mcast.c   objects: commands
- *   lane.c  timer.c                                    scheduling: what to do next
+ *   lane.c  share.c  timer.c                           scheduling: what to do next
  *   wqe.c  sgl.c                                       WQEs to segments, copying
  *   requester.c  responder.c  datagram.c  complete.c   transport
  *   flush.c                                            QPs in error
@@ -41,7 +41,7 @@ struct soft_switch_port;
 struct soft_timer {
 	u64 deadline;
 	u32 pos;
-	enum { SOFT_TIMER_QP, SOFT_TIMER_CQ } kind;
+	enum { SOFT_TIMER_QP, SOFT_TIMER_CQ, SOFT_TIMER_INSTANCE } kind;
 };
 
 /**
@@ -86,8 +86,12 @@ void soft_timers_free(struct soft_timers *timers);
  *       and found inside srcu
  * @flow: flow tables of an Ethernet port (flow.c), or NULL
  * @port: place in the switch (switch.c), or NULL
- * @used: ns of lane time it had; an instance that begins to be busy starts at
- *        the least of the others. lane->lock
+ * @used: ns of lane time it had, by its weight; an instance that begins to be busy
+ *        starts at the least of the others. lane->lock
+ * @rate: bytes that it may move (share.c), lane->lock
+ * @throttled: these are used up: not on lane->active, @timer is armed. lane->lock
+ * @throttled_at: ktime_get_ns() since when
+ * @timer: end of that
  */
 struct soft_instance {
 	struct mhca_instance *inst;
@@ -105,6 +109,10 @@ struct soft_instance {
 	struct soft_flow *flow;
 	struct soft_switch_port *port;
 	u64 used;
+	struct mhca_bucket rate;
+	bool throttled;
+	u64 throttled_at;
+	struct soft_timer timer;
 };
 
 /**
@@ -713,6 +721,7 @@ void soft_lane_stop(struct soft_lane *lane);
 /* Wake the lane's thread; any context (lane_thread.c; the unit tests have their own). */
 void soft_lane_wake(struct soft_lane *lane);
 /* Put a QP on the active list / let a QP's failure be handled by its lane. */
+void soft_lane_activate_instance(struct soft_lane *lane, struct soft_instance *si);
 void soft_lane_activate(struct soft_lane *lane, struct soft_qp *qp);	/* lane->lock */
 void soft_lane_fail(struct soft_qp *qp);				/* any lane */
 /*
@@ -722,6 +731,19 @@ void soft_lane_fail(struct soft_qp *qp);				/* any lane */
  */
 void soft_lane_forget_qp(struct soft_lane *lane, struct soft_qp *qp);
 void soft_lane_forget_cq(struct soft_lane *lane, struct soft_cq *cq);
+
+/* share.c: weights and rates of instances; all under lane->lock but init and fini. */
+int soft_share_init(struct soft_instance *si);
+void soft_share_fini(struct soft_instance *si);
+u64 soft_share_weights(struct soft_lane *lane);
+u64 soft_share_slice(const struct soft_instance *si, u64 ns, u64 sum);
+void soft_share_used(struct soft_instance *si, u64 ns);
+bool soft_share_admit(struct soft_instance *si);
+void soft_share_timer(struct soft_instance *si);
+u64 soft_share_bytes(const struct soft_instance *si, u64 most);
+void soft_share_moved(struct soft_instance *si, u64 bytes);
+bool soft_share_spent(const struct soft_instance *si);
+
 /* uar.c: the guest touched @uar (fault or trap): poll it; any context. */
 void soft_uar_touch(struct soft_uar *uar);
 

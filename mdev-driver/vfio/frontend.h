@@ -9,10 +9,11 @@
  *   irq.c      MSI-X, ERR and REQ eventfds
  *   memory.c   guest memory: pins and copies
  *   work.c     work queue: commands, tick; identity
- *   sysfs.c    attributes
+ *   policy.c   attributes that an administrator sets
+ *   sysfs.c    attributes that say what an instance does
  *
  * Locks, in order (docs/locking.md):
- *   mhca_vdev.lock -> mhca_instance.cmd_lock -> … -> mhca_vdev.map_lock
+ *   list of instances -> mhca_vdev.lock -> mhca_instance.cmd_lock -> … -> mhca_vdev.map_lock
  *   monitor's mmap_lock -> mhca_vdev.map_lock -> what ops->doorbell() takes
  * Nothing that pins, unpins or copies guest memory is called under map_lock.
  */
@@ -38,16 +39,18 @@
  * struct mhca_type_desc - an mdev type, as a row of main.c's table
  * @name: sysfs name (after the driver name)
  * @pretty: human readable name
- * @description: one line
+ * @port: what its port is called
  * @personality: what the guest sees
  * @class: PCI class code
+ * @size: first value of each policy attribute, 0: the table's default
  */
 struct mhca_type_desc {
 	const char *name;
 	const char *pretty;
-	const char *description;
+	const char *port;
 	enum mhca_personality personality;
 	u32 class;
+	const u32 *size;
 };
 
 /**
@@ -169,6 +172,12 @@ static inline struct mhca_vdev *to_mhca_vdev(struct vfio_device *vdev)
 	return container_of(vdev, struct mhca_vdev, vdev);
 }
 
+/* main.c */
+void mhca_instances_lock(void);
+void mhca_instances_unlock(void);
+int mhca_instance_fits(const struct mhca_vdev *v, const struct mhca_policy *policy,
+		       char *reason);
+
 /* device.c */
 extern const struct vfio_device_ops mhca_device_ops;
 extern const struct mhca_vmm_ops mhca_frontend_ops;
@@ -214,6 +223,12 @@ void mhca_work_stop(struct mhca_vdev *v);
 
 /* identity.c */
 void mhca_identity_from_uuid(struct mhca_identity *id, const guid_t *uuid);
+
+/* policy.c */
+extern const struct attribute_group mhca_policy_group;
+extern const struct attribute_group mhca_clamped_group;
+extern const struct attribute_group mhca_visible_group;
+void mhca_policy_files_init(void);
 
 /* sysfs.c */
 extern const struct attribute_group *mhca_instance_groups[];

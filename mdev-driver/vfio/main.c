@@ -10,22 +10,69 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
+#include <mhca/policy.h>
+
 #include "frontend.h"
 
 #define MHCA_CLASS_INFINIBAND	0x020700
 
-static const struct mhca_type_desc mhca_types[] = {
-	{
-		.name = "ib",
-		.pretty = "mHCA InfiniBand",
-		.description = "mlx5 virtual function with an InfiniBand port",
-		.personality = MHCA_IB,
-		.class = MHCA_CLASS_INFINIBAND,
+static uint memory_mb;
+module_param(memory_mb, uint, 0644);
+MODULE_PARM_DESC(memory_mb,
+		 "MiB that all instances together may be allowed to pin, 0: no bound (0)");
+
+/*
+ * Sizes: what an instance of a type starts with; 0: the table of prm/policy.c says
+ * it. The attributes of an instance can change all of it.
+ */
+enum mhca_size { MHCA_SMALL, MHCA_MEDIUM, MHCA_LARGE };
+
+static const u32 mhca_sizes[][MHCA_POLICIES] = {
+	[MHCA_SMALL] = {
+		[MHCA_POLICY_MAX_QP] = 256,
+		[MHCA_POLICY_MAX_CQ] = 256,
+		[MHCA_POLICY_MAX_SRQ] = 64,
+		[MHCA_POLICY_MAX_MKEY] = 4096,
+		[MHCA_POLICY_MAX_PD] = 64,
+		[MHCA_POLICY_MAX_PINNED_MB] = 1024,
+		[MHCA_POLICY_MAX_MR_MB] = 1024,
+		[MHCA_POLICY_WEIGHT] = 100,
+	},
+	[MHCA_MEDIUM] = {
+		[MHCA_POLICY_MAX_QP] = 4096,
+		[MHCA_POLICY_MAX_CQ] = 4096,
+		[MHCA_POLICY_MAX_SRQ] = 1024,
+		[MHCA_POLICY_MAX_MKEY] = 65536,
+		[MHCA_POLICY_MAX_PD] = 1024,
+		[MHCA_POLICY_MAX_PINNED_MB] = 8192,
+		[MHCA_POLICY_MAX_MR_MB] = 8192,
+		[MHCA_POLICY_WEIGHT] = 200,
+	},
+	[MHCA_LARGE] = {
+		[MHCA_POLICY_WEIGHT] = 400,
 	},
 };
 
+/* One personality in all sizes. */
+#define MHCA_TYPES(_name, _port, _personality, _class)				\
+	MHCA_TYPE(_name "-small", _port ", small", _port, _personality, _class, MHCA_SMALL), \
+	MHCA_TYPE(_name "-medium", _port ", medium", _port, _personality, _class, MHCA_MEDIUM), \
+	MHCA_TYPE(_name "-large", _port ", large", _port, _personality, _class, MHCA_LARGE)
+#define MHCA_TYPE(_name, _pretty, _port, _personality, _class, _size) {		\
+		.name = _name,							\
+		.pretty = "mHCA " _pretty,					\
+		.port = _port,							\
+		.personality = _personality,					\
+		.class = _class,						\
+		.size = mhca_sizes[_size],					\
+	}
+
+static const struct mhca_type_desc mhca_types[] = {
+	MHCA_TYPES("ib", "InfiniBand", MHCA_IB, MHCA_CLASS_INFINIBAND),
+};
+
 /* Protects mhca_instances and every parent's count of instances. */
-static DEFINE_MUTEX(mhca_instances_lock);
+static DEFINE_MUTEX(mhca_instances_mutex);
 static LIST_HEAD(mhca_instances);
 static DEFINE_IDA(mhca_parent_ida);
 
@@ -45,51 +92,154 @@ static const struct mhca_type_desc *mhca_type_desc(struct mdev_type *mtype)
 
 /* ---- Instances -------------------------------------------------------- */
 
+/**
+ * mhca_instances_lock() - no instance comes, goes or changes its policy
+ */
+void mhca_instances_lock(void)
+{
+	mutex_lock(&mhca_instances_mutex);
+}
+
+/**
+ * mhca_instances_unlock() - the opposite
+ */
+void mhca_instances_unlock(void)
+{
+	mutex_unlock(&mhca_instances_mutex);
+}
+
+/* MiB that other instances than @v may pin. */
+static u64 mhca_memory_promised(const struct mhca_vdev *v)
+{
+	const struct mhca_vdev *other;
+	u64 sum = 0;
+
+	lockdep_assert_held(&mhca_instances_mutex);
+	list_for_each_entry(other, &mhca_instances, node)
+		if (other != v)
+			sum += mhca_policy_view(&other->inst->policy,
+						MHCA_POLICY_MAX_PINNED_MB).clamped;
+	return sum;
+}
+
+/* The addresses of @policy that @other has; NULL: none. */
+static const char *mhca_same_address(const struct mhca_vdev *other,
+				     const struct mhca_policy *policy)
+{
+	static const enum mhca_policy_id ids[] = {
+		MHCA_POLICY_MAC, MHCA_POLICY_NODE_GUID, MHCA_POLICY_PORT_GUID,
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++)
+		if (other->inst->policy.value[ids[i]] == policy->value[ids[i]])
+			return mhca_policy_rows[ids[i]].name;
+	return NULL;
+}
+
+/**
+ * mhca_instance_fits() - does a policy fit beside the other instances?
+ * @v: whose policy it is to be
+ * @policy: checked for itself
+ * @reason: of MHCA_REASON_MAX bytes, filled when it does not
+ *
+ * Under mhca_instances_lock(). Return: 0; -EEXIST: somebody has its addresses;
+ * -ENOSPC: the host has not so much to give.
+ */
+int mhca_instance_fits(const struct mhca_vdev *v, const struct mhca_policy *policy,
+		       char *reason)
+{
+	u64 wanted = mhca_policy_view(policy, MHCA_POLICY_MAX_PINNED_MB).clamped;
+	u64 promised = mhca_memory_promised(v);
+	const struct mhca_vdev *other;
+	const char *name;
+
+	list_for_each_entry(other, &mhca_instances, node) {
+		name = other == v ? NULL : mhca_same_address(other, policy);
+		if (!name)
+			continue;
+		scnprintf(reason, MHCA_REASON_MAX, "%s is that of %s", name,
+			  other->inst->id.name);
+		return -EEXIST;
+	}
+	if (memory_mb && promised + wanted > memory_mb) {
+		scnprintf(reason, MHCA_REASON_MAX,
+			  "max_pinned_mb of %llu MiB: %llu of the %u MiB of memory_mb are taken",
+			  wanted, promised, memory_mb);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+/* What the type says, over what the table says. */
+static void mhca_type_policy(const struct mhca_type_desc *desc, struct mhca_policy *policy)
+{
+	int i;
+
+	for (i = 0; i < MHCA_POLICIES; i++)
+		if (desc->size[i])
+			policy->value[i] = desc->size[i];
+}
+
+/* The core's half, with the type's policy. Under mhca_instances_lock(). */
+static int mhca_instance_make(struct mhca_vdev *v, const struct mhca_identity *id, char *reason)
+{
+	struct mhca_policy *policy;
+	int ret;
+
+	v->inst = mhca_instance_create(v->parent->hca, v->desc->personality, id,
+				       &mhca_frontend_ops, v);
+	if (IS_ERR(v->inst)) {
+		scnprintf(reason, MHCA_REASON_MAX, "the backend has no room (%ld)",
+			  PTR_ERR(v->inst));
+		return PTR_ERR(v->inst);
+	}
+	policy = kmemdup(&v->inst->policy, sizeof(*policy), GFP_KERNEL);
+	ret = policy ? 0 : -ENOMEM;
+	if (!ret) {
+		mhca_type_policy(v->desc, policy);
+		ret = mhca_instance_fits(v, policy, reason);
+	}
+	if (ret)
+		mhca_instance_destroy(v->inst);
+	else
+		mhca_policy_apply(v->inst, policy);
+	kfree(policy);
+	return ret;
+}
+
 /* Room for one more, and nobody has its addresses? Then it is on the list. */
 static int mhca_instance_claim(struct mhca_vdev *v, const struct mhca_identity *id)
 {
+	char reason[MHCA_REASON_MAX] = "the host is out of memory";
 	struct mhca_parent *parent = v->parent;
-	struct mhca_vdev *other;
-	int ret = 0;
+	int ret;
 
-	mutex_lock(&mhca_instances_lock);
+	mhca_instances_lock();
 	if (parent->instances >= parent->hca->max_instances) {
-		dev_notice(&parent->dev, "cannot create %s: all %u instances are in use\n",
-			   id->name, parent->hca->max_instances);
+		scnprintf(reason, sizeof(reason), "all %u instances are in use",
+			  parent->hca->max_instances);
 		ret = -ENOSPC;
-		goto out;
+	} else {
+		ret = mhca_instance_make(v, id, reason);
 	}
-	list_for_each_entry(other, &mhca_instances, node) {
-		const struct mhca_identity *has = &other->inst->id;
-
-		if (has->node_guid != id->node_guid && has->port_guid != id->port_guid &&
-		    memcmp(has->mac, id->mac, sizeof(id->mac)))
-			continue;
-		dev_notice(&parent->dev, "cannot create %s: its addresses are those of %s\n",
-			   id->name, has->name);
-		ret = -EEXIST;
-		goto out;
+	if (!ret) {
+		parent->instances++;
+		list_add_tail(&v->node, &mhca_instances);
 	}
-	v->inst = mhca_instance_create(parent->hca, v->desc->personality, id,
-				       &mhca_frontend_ops, v);
-	if (IS_ERR(v->inst)) {
-		ret = PTR_ERR(v->inst);
-		goto out;
-	}
-	parent->instances++;
-	list_add_tail(&v->node, &mhca_instances);
-out:
-	mutex_unlock(&mhca_instances_lock);
+	mhca_instances_unlock();
+	if (ret)
+		dev_notice(&parent->dev, "cannot create %s: %s\n", id->name, reason);
 	return ret;
 }
 
 static void mhca_instance_disclaim(struct mhca_vdev *v)
 {
-	mutex_lock(&mhca_instances_lock);
+	mhca_instances_lock();
 	list_del(&v->node);
 	v->parent->instances--;
 	mhca_instance_destroy(v->inst);
-	mutex_unlock(&mhca_instances_lock);
+	mhca_instances_unlock();
 }
 
 static int mhca_mdev_probe(struct mdev_device *mdev)
@@ -140,20 +290,40 @@ static void mhca_mdev_remove(struct mdev_device *mdev)
 	vfio_put_device(&v->vdev);
 }
 
+/* A number of the size, or the table's. */
+static u32 mhca_type_value(const struct mhca_type_desc *desc, enum mhca_policy_id id)
+{
+	return desc->size[id] ?: mhca_policy_rows[id].fallback;
+}
+
+/* How many more of this type: the HCA's room, and the memory that each is promised. */
 static unsigned int mhca_mdev_available(struct mdev_type *mtype)
 {
 	struct mhca_parent *parent = mhca_parent_of(mtype);
 	unsigned int available;
+	u64 promised;
+	u32 each;
 
-	mutex_lock(&mhca_instances_lock);
+	mhca_instances_lock();
 	available = parent->hca->max_instances - parent->instances;
-	mutex_unlock(&mhca_instances_lock);
-	return available;
+	promised = mhca_memory_promised(NULL);
+	mhca_instances_unlock();
+	if (!memory_mb)
+		return available;
+	each = mhca_type_value(mhca_type_desc(mtype), MHCA_POLICY_MAX_PINNED_MB);
+	if (promised >= memory_mb)
+		return 0;
+	return min_t(u64, available, div_u64(memory_mb - promised, each));
 }
 
 static ssize_t mhca_mdev_description(struct mdev_type *mtype, char *buf)
 {
-	return sysfs_emit(buf, "%s\n", mhca_type_desc(mtype)->description);
+	const struct mhca_type_desc *desc = mhca_type_desc(mtype);
+
+	return sysfs_emit(buf, "mlx5 virtual function with a port of %s; %u QPs, %u MiB of registered memory, weight %u\n",
+			  desc->port, mhca_type_value(desc, MHCA_POLICY_MAX_QP),
+			  mhca_type_value(desc, MHCA_POLICY_MAX_PINNED_MB),
+			  mhca_type_value(desc, MHCA_POLICY_WEIGHT));
 }
 
 static struct mdev_driver mhca_mdev_driver = {
@@ -271,6 +441,7 @@ static int __init mhca_init(void)
 {
 	int ret;
 
+	mhca_policy_files_init();
 	ret = class_register(&mhca_class);
 	if (ret)
 		return ret;

@@ -225,6 +225,12 @@ ssize_t mhca_region_write(struct mhca_vdev *v, const char __user *buf, size_t co
 
 /* ---- Region info ------------------------------------------------------ */
 
+/* Policy: every doorbell leaves the guest. It does not change while the device is open. */
+static bool mhca_doorbells_trap(const struct mhca_vdev *v)
+{
+	return v->inst->policy.value[MHCA_POLICY_DOORBELL] == MHCA_DOORBELL_TRAP;
+}
+
 /**
  * mhca_region_info() - VFIO_DEVICE_GET_REGION_INFO
  * @vdev: device
@@ -246,6 +252,7 @@ int mhca_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
 		.area.offset = MHCA_BAR_UAR_START,
 		.area.size = MHCA_BAR_SIZE - MHCA_BAR_UAR_START,
 	};
+	const struct mhca_vdev *v = to_mhca_vdev(vdev);
 
 	if (info->index >= VFIO_PCI_NUM_REGIONS)
 		return -EINVAL;
@@ -255,6 +262,8 @@ int mhca_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
 	if (info->size)
 		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
 	if (info->index != VFIO_PCI_BAR0_REGION_INDEX)
+		return 0;
+	if (mhca_doorbells_trap(v))
 		return 0;
 	info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
 	return vfio_info_add_capability(caps, &sparse.cap.header, sizeof(sparse));
@@ -340,7 +349,7 @@ static const struct vm_operations_struct mhca_region_vm_ops = {
 /**
  * mhca_region_mmap() - mmap(2) on the device
  * @v: device
- * @vma: must lie in BAR0's UAR range and be shared
+ * @vma: must lie in BAR0's UAR range and be shared; nothing when doorbells trap
  *
  * Return: 0 or -EINVAL.
  */
@@ -350,7 +359,7 @@ int mhca_region_mmap(struct mhca_vdev *v, struct vm_area_struct *vma)
 
 	if (vma->vm_pgoff >> (MHCA_REGION_SHIFT - PAGE_SHIFT) != VFIO_PCI_BAR0_REGION_INDEX)
 		return -EINVAL;
-	if (!(vma->vm_flags & VM_SHARED))
+	if (!(vma->vm_flags & VM_SHARED) || mhca_doorbells_trap(v))
 		return -EINVAL;
 	if (first < MHCA_UAR_FIRST || first >= MHCA_UAR_END ||
 	    vma_pages(vma) > MHCA_UAR_END - first)

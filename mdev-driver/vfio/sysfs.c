@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attributes of an instance, below /sys/bus/mdev/devices/UUID/.
+ * What an instance does, below /sys/bus/mdev/devices/UUID/. What it may do is in
+ * policy.c.
  */
-#include <linux/etherdevice.h>
 #include <linux/sysfs.h>
 
 #include "frontend.h"
@@ -12,7 +12,7 @@ static struct mhca_vdev *mhca_vdev_of(struct device *dev)
 	return dev_get_drvdata(dev);
 }
 
-/* ---- Identity and state ----------------------------------------------- */
+/* ---- State ----------------------------------------------------------- */
 
 static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -41,37 +41,10 @@ static ssize_t lid_show(struct device *dev, struct device_attribute *attr, char 
 }
 static DEVICE_ATTR_RO(lid);
 
-static ssize_t mhca_guid_emit(char *buf, u64 guid)
-{
-	return sysfs_emit(buf, "%04x:%04x:%04x:%04x\n", (u16)(guid >> 48), (u16)(guid >> 32),
-			  (u16)(guid >> 16), (u16)guid);
-}
-
-static ssize_t node_guid_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	return mhca_guid_emit(buf, mhca_vdev_of(dev)->inst->id.node_guid);
-}
-static DEVICE_ATTR_RO(node_guid);
-
-static ssize_t port_guid_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	return mhca_guid_emit(buf, mhca_vdev_of(dev)->inst->id.port_guid);
-}
-static DEVICE_ATTR_RO(port_guid);
-
-static ssize_t mac_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	return sysfs_emit(buf, "%pM\n", mhca_vdev_of(dev)->inst->id.mac);
-}
-static DEVICE_ATTR_RO(mac);
-
 static struct attribute *mhca_instance_attrs[] = {
 	&dev_attr_state.attr,
 	&dev_attr_open.attr,
 	&dev_attr_lid.attr,
-	&dev_attr_node_guid.attr,
-	&dev_attr_port_guid.attr,
-	&dev_attr_mac.attr,
 	NULL
 };
 
@@ -153,6 +126,9 @@ static const struct attribute_group mhca_counter_group = {
 
 const struct attribute_group *mhca_instance_groups[] = {
 	&mhca_instance_group,
+	&mhca_policy_group,
+	&mhca_clamped_group,
+	&mhca_visible_group,
 	&mhca_counter_group,
 	NULL
 };

@@ -100,8 +100,9 @@ class Instance:
         return self.file(name).read_text().strip()
 
     def write(self, name, value):
-        """Write an attribute; OSError carries the driver's errno."""
-        self.file(name).write_text(str(value))
+        """Write an attribute, once; OSError carries the driver's errno."""
+        with open(self.file(name), "wb", buffering=0) as f:
+            f.write(str(value).encode())
 
     @property
     def state(self):

@@ -719,22 +719,6 @@ static void enable_on_a_dirty_function(void **state)
 	g->vmm = NULL;
 }
 
-static void rate_limit_says_try_again(void **state)
-{
-	struct world *w = *state;
-	struct guest *g = &w->g[0];
-	u32 refused = 0;
-	u32 i;
-
-	g->vmm->inst->quota.cmd_rate = 10;
-	for (i = 0; i < 100; i++)
-		refused += client_query_port(&g->c) == -EAGAIN;
-	assert_true(refused >= 89 && refused <= 91);
-	shim_clock_advance(NSEC_PER_SEC);
-	assert_ok(client_query_port(&g->c));
-	g->vmm->inst->quota.cmd_rate = 0;
-}
-
 static void health_and_registers(void **state)
 {
 	struct world *w = *state;
@@ -774,7 +758,6 @@ int main(void)
 		world_test(queue_in_a_hole),
 		world_test(bring_up_and_down_again),
 		world_test(enable_on_a_dirty_function),
-		world_test(rate_limit_says_try_again),
 		world_test(health_and_registers),
 	};
 

@@ -99,7 +99,8 @@
 #define MHCA_MAX_FLOW_COUNTER		1024
 
 /* Guest memory held for one instance, in pages of MHCA_PAGE_SIZE. */
-#define MHCA_MAX_PINNED_PAGES		(64ULL << (30 - MHCA_PAGE_SHIFT))
+#define MHCA_MAX_PINNED_MB		65536U
+#define MHCA_MAX_PINNED_PAGES		((u64)MHCA_MAX_PINNED_MB << (20 - MHCA_PAGE_SHIFT))
 #define MHCA_PA_CACHE_PAGES		16384	/* pages pinned for PA keys */
 
 /* InfiniBand addresses that the host hands out. */

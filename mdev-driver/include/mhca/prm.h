@@ -7,6 +7,7 @@
 #ifndef MHCA_PRM_H
 #define MHCA_PRM_H
 
+#include <mhca/bucket.h>
 #include <mhca/kernel.h>
 #include <mhca/limits.h>
 
@@ -62,7 +63,8 @@ struct mhca_object;
 	X(MCG,		  BAD_PARAM_ERR,   "not a multicast GID, or not attached") \
 	X(OUTSTANDING_CQES, BAD_SIZE_OUTS_CQES_ERR, "new CQ is smaller than its outstanding CQEs") \
 	X(BACKEND,	  INT_ERR,	   "backend failed")			\
-	X(RATE,		  NO_RES_ERR,	   "control verb rate exceeded")
+	X(RATE,		  NO_RES_ERR,	   "control verb rate exceeded")		\
+	X(MR_LIMIT,	  LIM_ERR,	   "instance's limit for a memory region's length reached")
 
 /* Our syndromes stand apart from any firmware's. */
 #define MHCA_SYNDROME_BASE	0x6d480000U
@@ -88,6 +90,7 @@ enum mhca_syndrome mhca_syndrome_from_errno(int error);
 #define MHCA_COUNTERS(X)							\
 	X(commands)		/* commands executed */				\
 	X(commands_refused)	/* of these, answered with an error */		\
+	X(command_wait_us)	/* microseconds that commands waited for cmd_rate */ \
 	X(traps)		/* BAR0 reads and writes that left the guest */	\
 	X(doorbell_faults)	/* first touch of an unmapped doorbell page */	\
 	X(doorbell_zaps)	/* idle doorbell pages unmapped */		\
@@ -99,6 +102,7 @@ enum mhca_syndrome mhca_syndrome_from_errno(int error);
 	X(rx_bytes)		/* payload bytes that arrived in its memory */	\
 	X(cqes)			/* CQEs written */				\
 	X(error_cqes)		/* of these, with error (flushes included) */	\
+	X(rate_wait_us)		/* microseconds that data waited for rate_mbps */ \
 	X(eqes)			/* EQEs written */				\
 	X(events_lost)		/* events dropped: no EQ or EQ full */		\
 	X(interrupts)		/* vectors raised */				\
@@ -112,17 +116,17 @@ enum mhca_syndrome mhca_syndrome_from_errno(int error);
 	X(drop_length)		/* datagram longer than its buffer or the MTU */ \
 	X(drop_state)		/* message to a QP that is not ready */		\
 	X(eth_tx_ucast)		/* Ethernet frames sent, by destination */	\
-	X(eth_tx_ucast_bytes)							\
-	X(eth_tx_mcast)								\
-	X(eth_tx_mcast_bytes)							\
-	X(eth_tx_bcast)								\
-	X(eth_tx_bcast_bytes)							\
+	X(eth_tx_ucast_bytes)	/* bytes in unicast frames sent */	\
+	X(eth_tx_mcast)		/* multicast frames sent */		\
+	X(eth_tx_mcast_bytes)	/* bytes in multicast frames sent */	\
+	X(eth_tx_bcast)		/* broadcast frames sent */		\
+	X(eth_tx_bcast_bytes)	/* bytes in broadcast frames sent */	\
 	X(eth_rx_ucast)		/* Ethernet frames put into receive buffers */	\
-	X(eth_rx_ucast_bytes)							\
-	X(eth_rx_mcast)								\
-	X(eth_rx_mcast_bytes)							\
-	X(eth_rx_bcast)								\
-	X(eth_rx_bcast_bytes)							\
+	X(eth_rx_ucast_bytes)	/* bytes in unicast frames received */	\
+	X(eth_rx_mcast)		/* multicast frames received */		\
+	X(eth_rx_mcast_bytes)	/* bytes in multicast frames received */\
+	X(eth_rx_bcast)		/* broadcast frames received */		\
+	X(eth_rx_bcast_bytes)	/* bytes in broadcast frames received */\
 	X(drop_spoof)		/* sent with a source that is not the instance's */ \
 	X(drop_frame)		/* malformed, or longer than the MTU */		\
 	X(drop_flood)		/* broadcast and multicast beyond the bound */	\
@@ -455,7 +459,8 @@ struct mhca_identity {
 /**
  * struct mhca_port - the port's addresses, set by backend and policy
  * @lid: unicast LID given by the backend
- * @segment: isolated Ethernet broadcast domain that the port belongs to (roce).
+ * @segment: isolated network that the port belongs to: ports of different segments do
+ *           not reach each other. Policy; may change at any time.
  *           A change is told by &struct mhca_hca_ops.port_changed.
  * @up: PORT_ACTIVE
  * @spoof_check: frames and messages may only have the instance's own source
@@ -524,13 +529,62 @@ struct mhca_vport {
 };
 
 /**
- * struct mhca_quota - what the guest may hold and ask, as configured
+ * struct mhca_quota - what the guest may hold and ask, as policy says
  * @max: objects by kind
+ * @max_mr: bytes of one memory region
  * @cmd_rate: control verbs per second, weighted by their cost class; 0: no bound
+ * @rate: payload bytes per second that it may move as requester; 0: no bound
+ * @burst: of these at once, bytes
+ * @weight: share of a busy lane, relative to others'
+ *
+ * All from @cmd_rate on may change at any time: read them with READ_ONCE().
  */
 struct mhca_quota {
 	u32 max[MHCA_OBJECT_KINDS];
+	u64 max_mr;
 	u32 cmd_rate;
+	u64 rate;
+	u64 burst;
+	u32 weight;
+};
+
+/* ---- Policy ---------------------------------------------------------- */
+
+/* Attributes that an administrator sets, in the order of policy.c's table. */
+enum mhca_policy_id {
+	MHCA_POLICY_MAC,
+	MHCA_POLICY_NODE_GUID,
+	MHCA_POLICY_PORT_GUID,
+	MHCA_POLICY_SEGMENT,
+	MHCA_POLICY_RATE_MBPS,
+	MHCA_POLICY_BURST_KB,
+	MHCA_POLICY_CMD_RATE,
+	MHCA_POLICY_WEIGHT,
+	MHCA_POLICY_MAX_QP,
+	MHCA_POLICY_MAX_CQ,
+	MHCA_POLICY_MAX_SRQ,
+	MHCA_POLICY_MAX_MKEY,
+	MHCA_POLICY_MAX_PD,
+	MHCA_POLICY_MAX_PINNED_MB,
+	MHCA_POLICY_MAX_MR_MB,
+	MHCA_POLICY_DOORBELL,
+	MHCA_POLICY_SPOOF_CHECK,
+	MHCA_POLICY_DESCRIPTION,
+	MHCA_POLICIES
+};
+
+enum mhca_doorbell_mode { MHCA_DOORBELL_MAP, MHCA_DOORBELL_TRAP };
+
+#define MHCA_DESCRIPTION_MAX	255
+
+/**
+ * struct mhca_policy - an instance's attributes as configured (policy.h)
+ * @value: numbers, addresses, index of a choice
+ * @description: text, ends with a 0
+ */
+struct mhca_policy {
+	u64 value[MHCA_POLICIES];
+	char description[MHCA_DESCRIPTION_MAX + 1];
 };
 
 /**
@@ -558,7 +612,8 @@ struct mhca_limit mhca_limit(enum mhca_object_kind kind, u32 configured);
  * @id: identity
  * @port: port state
  * @vport: NIC vport context (roce)
- * @quota: limits
+ * @policy: as configured; changed under the front end's lock
+ * @quota: limits that follow from it
  * @cmd_lock: serialises commands, reset, open and close; outermost lock
  * @fn: function state, protected by @cmd_lock
  * @objects: number -> object by kind; written under @cmd_lock
@@ -577,6 +632,7 @@ struct mhca_instance {
 	struct mhca_identity id;
 	struct mhca_port port;
 	struct mhca_vport *vport;
+	struct mhca_policy policy;
 	struct mhca_quota quota;
 	struct mutex cmd_lock;
 	enum mhca_function_state fn;

@@ -101,6 +101,7 @@ unsigned long find_next_zero_bit(const unsigned long *p, unsigned long size,
 /* ---- Time ------------------------------------------------------------ */
 
 static u64 clock_fake_ns;
+static u64 clock_step_ns;
 static int clock_is_fake;
 
 static u64 clock_real(void)
@@ -114,7 +115,7 @@ static u64 clock_real(void)
 u64 ktime_get_ns(void)
 {
 	if (__atomic_load_n(&clock_is_fake, __ATOMIC_ACQUIRE))
-		return __atomic_load_n(&clock_fake_ns, __ATOMIC_RELAXED);
+		return __atomic_add_fetch(&clock_fake_ns, clock_step_ns, __ATOMIC_RELAXED);
 	return clock_real();
 }
 
@@ -122,6 +123,11 @@ void shim_clock_fake(bool on)
 {
 	__atomic_store_n(&clock_fake_ns, clock_real(), __ATOMIC_RELAXED);
 	__atomic_store_n(&clock_is_fake, on, __ATOMIC_RELEASE);
+}
+
+void shim_clock_step(u64 ns)
+{
+	clock_step_ns = ns;
 }
 
 void shim_clock_advance(u64 ns)

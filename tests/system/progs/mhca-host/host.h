@@ -7,6 +7,8 @@
  *   counters.c  its counters (tests/unit/hostile_user.c has others)
  *   traffic.c   verified traffic in a ring of instances
  *   busy.c      one busy QP among many
+ *   limits.c    how many objects and how much memory an instance allows
+ *   flow.c      how much each of several instances moves
  *   idle.c      open instances that do nothing
  *   hostile.c   walk through the hostile cases; h_*.c: the cases
  */
@@ -67,6 +69,8 @@ int node_transfer(struct node *from, struct node *to);
 
 int traffic_main(int argc, char **argv);
 int busy_main(int argc, char **argv);
+int limits_main(int argc, char **argv);
+int flow_main(int argc, char **argv);
 int idle_main(int argc, char **argv);
 int hostile_main(int argc, char **argv);
 

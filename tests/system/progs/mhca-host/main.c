@@ -12,6 +12,8 @@ static const struct {
 	{ "traffic", traffic_main, 2, "SECONDS UUID…" },
 	{ "busy", busy_main, 5, "QPS ROUNDS MS UUID UUID" },
 	{ "idle", idle_main, 1, "UUID…" },
+	{ "limits", limits_main, 1, "UUID [MIB]" },
+	{ "flow", flow_main, 3, "SIZE SECONDS UUID…" },
 	{ "hostile", hostile_main, 1, "-L | UUID UUID CASE…" },
 };
 

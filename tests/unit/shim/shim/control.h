@@ -16,6 +16,8 @@ bool shim_failed(void);			/* the failure was delivered */
 /* A clock that moves only when told; it goes on from the real one's value. */
 void shim_clock_fake(bool on);
 void shim_clock_advance(u64 ns);
+/* Each look at that clock takes so long; 0 again at a test's end. */
+void shim_clock_step(u64 ns);
 
 /* Frees what waits for readers that can no longer exist. At a test's end. */
 void shim_quiesce(void);

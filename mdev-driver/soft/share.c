@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who gets how much of a lane: weights and rates of instances.
+ *
+ * Instances share a busy lane by time. What one has used counts divided by its weight,
+ * and who is ahead of another waits for it (lane.c). An instance that has moved more
+ * bytes than its rate allows leaves the lane's list until it has earned some again; its
+ * QPs stay as they are.
+ */
+#include <mhca/kernel.h>
+#include "soft.h"
+
+/* Weight at which a ns of lane time counts as one. */
+#define SOFT_WEIGHT_ONE		100U
+/* A message goes on in pieces no smaller than this, however low the rate. */
+#define SOFT_RATE_LEAST		4096U
+/* An instance that waits for its rate comes back with so much of a second's bytes. */
+#define SOFT_RATE_QUANTA	1000U
+
+static u32 soft_weight(const struct soft_instance *si)
+{
+	return READ_ONCE(si->inst->quota.weight) ?: SOFT_WEIGHT_ONE;
+}
+
+/**
+ * soft_share_init() - an instance that has used nothing
+ * @si: instance; on its lane
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int soft_share_init(struct soft_instance *si)
+{
+	struct soft_lane *lane = si->lane;
+	int err;
+
+	si->timer.kind = SOFT_TIMER_INSTANCE;
+	mutex_lock(&lane->lock);
+	err = soft_timers_reserve(&lane->timers, 1);
+	mutex_unlock(&lane->lock);
+	return err;
+}
+
+/**
+ * soft_share_fini() - the instance goes
+ * @si: instance without objects
+ */
+void soft_share_fini(struct soft_instance *si)
+{
+	struct soft_lane *lane = si->lane;
+
+	mutex_lock(&lane->lock);
+	soft_timer_cancel(&lane->timers, &si->timer);
+	soft_timers_reserve(&lane->timers, -1);
+	mutex_unlock(&lane->lock);
+}
+
+/* ---- Weights ------------------------------------------------------------------- */
+
+/**
+ * soft_share_weights() - sum of the weights of who is to be run
+ * @lane: lane; lock held
+ *
+ * Also notes the least time that a busy one of them has used. Return: the sum.
+ */
+u64 soft_share_weights(struct soft_lane *lane)
+{
+	struct soft_instance *si;
+	u64 least = U64_MAX;
+	u64 sum = 0;
+
+	lockdep_assert_held(&lane->lock);
+	list_for_each_entry(si, &lane->active, active_node) {
+		if (si->busy)
+			least = min(least, si->used);
+		sum += soft_weight(si);
+	}
+	if (least != U64_MAX)
+		lane->used = least;
+	return sum;
+}
+
+/**
+ * soft_share_slice() - an instance's part of a turn
+ * @si: instance
+ * @ns: the turn
+ * @sum: of all weights
+ *
+ * Return: ns.
+ */
+u64 soft_share_slice(const struct soft_instance *si, u64 ns, u64 sum)
+{
+	return div64_u64(ns * soft_weight(si), max(sum, 1ULL));
+}
+
+/**
+ * soft_share_used() - an instance had lane time
+ * @si: instance; its lane's lock held
+ * @ns: how much
+ */
+void soft_share_used(struct soft_instance *si, u64 ns)
+{
+	si->used += div_u64(ns * SOFT_WEIGHT_ONE, soft_weight(si));
+}
+
+/* ---- Rates ----------------------------------------------------------------------- */
+
+static u64 soft_burst(const struct soft_instance *si)
+{
+	return max_t(u64, READ_ONCE(si->inst->quota.burst), SOFT_RATE_LEAST);
+}
+
+/**
+ * soft_share_admit() - may an instance move data now?
+ * @si: instance on its lane's list; lock held
+ *
+ * Return: false: it has moved too much, left the list, and comes back by its timer.
+ */
+bool soft_share_admit(struct soft_instance *si)
+{
+	u64 rate = READ_ONCE(si->inst->quota.rate);
+	struct soft_lane *lane = si->lane;
+	u64 now, quantum;
+
+	lockdep_assert_held(&lane->lock);
+	if (likely(!rate)) {
+		/* Full when a rate is set. */
+		si->rate.stamp = 0;
+		return true;
+	}
+	now = ktime_get_ns();
+	mhca_bucket_fill(&si->rate, rate, soft_burst(si), now);
+	if (si->rate.level > 0)
+		return true;
+	quantum = clamp_t(u64, div_u64(rate, SOFT_RATE_QUANTA), 1, soft_burst(si));
+	si->throttled = true;
+	si->throttled_at = now;
+	list_del_init(&si->active_node);
+	soft_timer_arm(&lane->timers, &si->timer,
+		       now + mhca_bucket_wait(&si->rate, rate, quantum));
+	return false;
+}
+
+/**
+ * soft_share_timer() - an instance has waited long enough
+ * @si: instance; its lane's lock held, its timer fired
+ */
+void soft_share_timer(struct soft_instance *si)
+{
+	lockdep_assert_held(&si->lane->lock);
+	si->throttled = false;
+	mhca_count_add(si->inst, rate_wait_us,
+		       div_u64(ktime_get_ns() - si->throttled_at, NSEC_PER_USEC));
+	if (!list_empty(&si->active) || !list_empty(&si->active_sqs))
+		soft_lane_activate_instance(si->lane, si);
+}
+
+/**
+ * soft_share_bytes() - how much an instance may move at once
+ * @si: instance; its lane's lock held
+ * @most: not more than that
+ *
+ * Return: bytes, > 0.
+ */
+u64 soft_share_bytes(const struct soft_instance *si, u64 most)
+{
+	if (likely(!READ_ONCE(si->inst->quota.rate)))
+		return most;
+	return min_t(u64, most, max_t(s64, si->rate.level, SOFT_RATE_LEAST));
+}
+
+/**
+ * soft_share_moved() - an instance has moved bytes
+ * @si: instance; its lane's lock held
+ * @bytes: how many
+ */
+void soft_share_moved(struct soft_instance *si, u64 bytes)
+{
+	mhca_bucket_take(&si->rate, bytes);
+}
+
+/**
+ * soft_share_spent() - is an instance's rate used up?
+ * @si: instance; its lane's lock held
+ *
+ * Return: true: nothing of it is begun before the next soft_share_admit().
+ */
+bool soft_share_spent(const struct soft_instance *si)
+{
+	return READ_ONCE(si->inst->quota.rate) && si->rate.level <= 0;
+}

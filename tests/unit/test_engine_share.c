@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Weights and rates of instances, in virtual time: a look at the clock takes a while. */
+#include <mhca/policy.h>
+#include "engine.h"
+
+#define SIZE	32768U
+
+static struct engine *share_create(void)
+{
+	struct engine *e = engine_create(&engine_params, 1);
+
+	shim_clock_fake(true);
+	return e;
+}
+
+static void share_destroy(struct engine *e)
+{
+	shim_clock_step(0);
+	engine_settle(e);
+	engine_destroy(e);
+}
+
+static void configure(struct engine *e, u32 end, enum mhca_policy_id id, u64 value)
+{
+	struct mhca_policy policy = e->node[end].vmm->inst->policy;
+
+	policy.value[id] = value;
+	mhca_policy_apply(e->node[end].vmm->inst, &policy);
+}
+
+/* Keep the QPs of node @end busy; bytes that were completed since the last time. */
+static u64 keep_busy(struct engine *e, u32 end, struct engine_pair *pair, u32 n, u8 opcode,
+		     u32 size)
+{
+	struct engine_node *from = &e->node[end], *to = &e->node[!end];
+	struct client_sge sge = engine_sge(from, 0, size);
+	struct client_send wr = engine_send(opcode, &sge);
+	u64 done = 0;
+	struct client_wc wc;
+	u32 i;
+
+	wr.remote_addr = (uintptr_t)to->mem.va;
+	wr.rkey = to->key;
+	for (i = 0; i < n; i++)
+		while (pair[i].qp[end].sq.head - pair[i].qp[end].sq.tail < 16)
+			engine_post(&pair[i].qp[end], &wr);
+	while (client_poll_cq(&from->cq, 1, &wc)) {
+		assert_int_equal(wc.status, 0);
+		done += size;
+	}
+	return done;
+}
+
+static void drain(struct engine *e, u32 end)
+{
+	struct client_wc wc;
+	u32 i;
+
+	/* 16 messages of several QPs, whatever their rate. */
+	configure(e, end, MHCA_POLICY_RATE_MBPS, 0);
+	for (i = 0; i < 2000; i++) {
+		shim_clock_advance(1000000);
+		lanes_turn(&e->hca);
+		while (client_poll_cq(&e->node[end].cq, 1, &wc))
+			assert_int_equal(wc.status, 0);
+	}
+}
+
+/* Shares of a saturated lane are as the weights, however many QPs each one uses. */
+static void test_weights(void **state)
+{
+	static const u32 weights[] = { 100, 200, 400, 1000 };
+	struct engine *e = share_create();
+	struct engine_pair pair[9];
+	u32 k, i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(pair); i++)
+		engine_connect(e, MLX5_QP_ST_RC, &pair[i], NULL);
+	for (k = 0; k < ARRAY_SIZE(weights); k++) {
+		u64 done[2] = { 0 }, ratio;
+
+		configure(e, 1, MHCA_POLICY_WEIGHT, weights[k]);
+		configure(e, 0, MHCA_POLICY_WEIGHT, 100);
+		shim_clock_step(2000);
+		for (i = 0; i < 4000; i++) {
+			u64 a = keep_busy(e, 0, pair, 8, MLX5_OPCODE_RDMA_WRITE, SIZE);
+			u64 b = keep_busy(e, 1, pair + 8, 1, MLX5_OPCODE_RDMA_WRITE, SIZE);
+
+			/* Once both are under way. */
+			if (i > 100) {
+				done[0] += a;
+				done[1] += b;
+			}
+			lanes_turn(&e->hca);
+		}
+		shim_clock_step(0);
+		ratio = done[1] * 100 / done[0];
+		print_message("weights 100:%u, shares 100:%llu\n", weights[k],
+			      (unsigned long long)ratio);
+		assert_in_range(ratio, weights[k] * 9 / 10, weights[k] * 11 / 10);
+		drain(e, 0);
+		drain(e, 1);
+	}
+	for (i = 0; i < ARRAY_SIZE(pair); i++)
+		engine_disconnect(&pair[i]);
+	share_destroy(e);
+}
+
+static u64 rated_seconds(struct engine *e, struct engine_pair *pair, u64 seconds, u8 opcode,
+			 u32 size)
+{
+	u64 end = ktime_get_ns() + seconds * NSEC_PER_SEC, bytes = 0;
+
+	while (ktime_get_ns() < end) {
+		bytes += keep_busy(e, 0, pair, 2, opcode, size);
+		lanes_turn(&e->hca);
+		shim_clock_advance(50000);
+	}
+	return bytes;
+}
+
+struct rate_case {
+	u64 mbps;
+	u8 opcode;
+	u32 size;
+	u64 seconds;
+};
+
+static const struct rate_case rate_cases[] = {
+	{ 1, MLX5_OPCODE_RDMA_WRITE, SIZE, 20 },
+	{ 100, MLX5_OPCODE_RDMA_WRITE, SIZE, 10 },
+	{ 100, MLX5_OPCODE_RDMA_READ, SIZE, 10 },
+	{ 100, MLX5_OPCODE_RDMA_WRITE, 64, 2 },
+	{ 1000, MLX5_OPCODE_RDMA_WRITE, 2 * SIZE, 10 },
+};
+
+/* The rate is held for every opcode and size. */
+static void test_rates(void **state)
+{
+	struct engine *e = share_create();
+	struct engine_pair pair[2];
+	u32 i, k;
+
+	(void)state;
+	for (i = 0; i < 2; i++)
+		engine_connect(e, MLX5_QP_ST_RC, &pair[i], NULL);
+	configure(e, 0, MHCA_POLICY_BURST_KB, 64);
+	for (k = 0; k < ARRAY_SIZE(rate_cases); k++) {
+		const struct rate_case *c = &rate_cases[k];
+		u64 expected = c->mbps * 125000 * c->seconds, bytes;
+
+		configure(e, 0, MHCA_POLICY_RATE_MBPS, c->mbps);
+		/* What the burst allows does not count. */
+		rated_seconds(e, pair, 1, c->opcode, c->size);
+		bytes = rated_seconds(e, pair, c->seconds, c->opcode, c->size);
+		print_message("%llu Mbit/s, %u bytes: %llu of %llu\n", (unsigned long long)c->mbps,
+			      c->size, (unsigned long long)bytes, (unsigned long long)expected);
+		if (c->size > 64)
+			assert_in_range(bytes, expected * 97 / 100, expected * 103 / 100);
+		else
+			assert_true(bytes <= expected * 103 / 100);
+		drain(e, 0);
+	}
+	assert_true(atomic64_read(&e->node[0].vmm->inst->counters.rate_wait_us) > 10000000);
+	for (i = 0; i < 2; i++)
+		engine_disconnect(&pair[i]);
+	share_destroy(e);
+}
+
+/* While an instance waits for its rate the lane may sleep, and knows until when. */
+static void test_throttled_sleep(void **state)
+{
+	struct engine *e = share_create();
+	struct engine_pair pair;
+	u64 deadline, start;
+	u32 i;
+
+	(void)state;
+	engine_connect(e, MLX5_QP_ST_RC, &pair, NULL);
+	configure(e, 0, MHCA_POLICY_RATE_MBPS, 1);
+	configure(e, 0, MHCA_POLICY_BURST_KB, 16);
+	keep_busy(e, 0, &pair, 1, MLX5_OPCODE_RDMA_WRITE, SIZE);
+	for (i = 0; i < 500; i++)
+		lanes_turn(&e->hca);
+	start = ktime_get_ns();
+	assert_true(e->node[0].vmm->inst->backend);
+	assert_true(((struct soft_instance *)e->node[0].vmm->inst->backend)->throttled);
+	assert_true(list_empty(&e->hca.lanes[0].active));
+	soft_lane_may_sleep(&e->hca.lanes[0], &deadline);
+	assert_in_range(deadline, start, start + NSEC_PER_SEC);
+	drain(e, 0);
+	engine_disconnect(&pair);
+	share_destroy(e);
+}
+
+/* QPs and the instance itself may go while they wait; a reset forgets the wait. */
+static void test_throttled_end(void **state)
+{
+	struct engine *e = share_create();
+	struct engine_pair pair;
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		engine_connect(e, MLX5_QP_ST_RC, &pair, NULL);
+		configure(e, 0, MHCA_POLICY_RATE_MBPS, 1);
+		keep_busy(e, 0, &pair, 1, MLX5_OPCODE_RDMA_WRITE, SIZE);
+		lanes_turn(&e->hca);
+		lanes_turn(&e->hca);
+		engine_disconnect(&pair);
+		engine_pass(e, i * 300000000ULL);
+	}
+	share_destroy(e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_weights),
+		cmocka_unit_test(test_rates),
+		cmocka_unit_test(test_throttled_sleep),
+		cmocka_unit_test(test_throttled_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
