@@ -42,18 +42,26 @@ struct mhca_cap_settable {
 
 #define GENERAL(field)		MHCA_FIELD(cmd_hca_cap, field)
 #define ATOMIC(field)		MHCA_FIELD(atomic_caps, field)
+#define ROCE(field)		MHCA_FIELD(roce_cap, field)
+#define ETH(field)		MHCA_FIELD(per_protocol_networking_offload_caps, field)
+#define FLOW(field)								\
+	MHCA_FIELD(flow_table_nic_cap, flow_table_properties_nic_receive.field)
+#define MATCH(field)								\
+	{ FLOW(ft_field_support.field), 1 }, { FLOW(ft_field_bitmask_support.field), 1 }
 
 #define MHCA_ATOMIC_CMP_SWAP	BIT(0)
 #define MHCA_ATOMIC_FETCH_ADD	BIT(1)
 #define MHCA_ATOMIC_8_BYTES	BIT(3)
+#define MHCA_L3_IPV4		BIT(1)
+#define MHCA_L3_IPV6		BIT(2)
+#define MHCA_ROCE_VERSION_2	BIT(2)
+#define MHCA_INLINE_NOT_NEEDED	2
 
-/* General capabilities of the ib personality. */
+/* General capabilities of every port. */
 static const struct mhca_cap mhca_general_caps[] = {
 	/* Port */
-	{ GENERAL(port_type), MLX5_CAP_PORT_TYPE_IB },
 	{ GENERAL(num_ports), 1 },
 	{ GENERAL(native_port_num), 1 },
-	{ GENERAL(ib_virt), 1 },
 	{ GENERAL(gid_table_size), 0 },		/* 8 << 0 */
 	{ GENERAL(pkey_table_size), 0 },	/* 128 << 0 */
 	{ GENERAL(vport_counters), 1 },
@@ -102,6 +110,76 @@ static const struct mhca_cap mhca_general_caps[] = {
 #endif
 };
 
+static const struct mhca_cap mhca_ib_caps[] = {
+	{ GENERAL(port_type), MLX5_CAP_PORT_TYPE_IB },
+	{ GENERAL(ib_virt), 1 },
+};
+
+static const struct mhca_cap mhca_roce_general_caps[] = {
+	{ GENERAL(port_type), MLX5_CAP_PORT_TYPE_ETH },
+	{ GENERAL(eth_net_offloads), 1 },
+	{ GENERAL(nic_flow_table), 1 },
+	{ GENERAL(roce), 1 },
+	{ GENERAL(max_tc), 8 },
+	{ GENERAL(max_qp_cnt), MHCA_MAX_QCOUNTER },
+	{ GENERAL(log_max_rqt_size), MHCA_LOG_MAX_RQT_SIZE },
+	{ GENERAL(log_max_wq_sz), MHCA_LOG_MAX_WQ_SZ },
+	{ GENERAL(log_max_current_uc_list), MHCA_LOG_MAX_UC },
+	{ GENERAL(log_max_current_mc_list), MHCA_LOG_MAX_MC },
+	{ GENERAL(log_max_vlan_list), MHCA_LOG_MAX_VLAN },
+};
+
+static const struct mhca_cap mhca_roce_caps[] = {
+	{ ROCE(l3_type), MHCA_L3_IPV4 | MHCA_L3_IPV6 },
+	{ ROCE(roce_version), MHCA_ROCE_VERSION_2 },
+	{ ROCE(r_roce_dest_udp_port), MHCA_ROCE_UDP_PORT },
+	{ ROCE(r_roce_max_src_udp_port), 0xffff },
+	{ ROCE(r_roce_min_src_udp_port), 0xc000 },
+	{ ROCE(roce_address_table_size), MHCA_ROCE_ADDRESSES },
+};
+
+static const struct mhca_cap mhca_eth_caps[] = {
+	{ ETH(csum_cap), 1 },
+	{ ETH(vlan_cap), 1 },
+	{ ETH(wqe_vlan_insert), 1 },
+	{ ETH(max_lso_cap), MHCA_LOG_MAX_LSO },
+	{ ETH(rss_ind_tbl_cap), MHCA_LOG_MAX_RQT_SIZE },
+	{ ETH(wqe_inline_mode), MHCA_INLINE_NOT_NEEDED },
+	{ ETH(self_lb_en_modifiable), 1 },
+};
+
+/* Tables of received frames; what flow_match.c compares. */
+static const struct mhca_cap mhca_flow_caps[] = {
+	{ FLOW(ft_support), 1 },
+	{ FLOW(flow_modify_en), 1 },
+	{ FLOW(modify_root), 1 },
+	{ FLOW(identified_miss_table_mode), 1 },
+	{ FLOW(flow_table_modify), 1 },
+	{ FLOW(log_max_ft_size), MHCA_LOG_MAX_FLOW_TABLE_SIZE },
+	{ FLOW(max_ft_level), MHCA_MAX_FLOW_LEVEL },
+	{ FLOW(log_max_ft_num), MHCA_LOG_MAX_FLOW_TABLE },
+	{ FLOW(log_max_destination), MHCA_LOG_MAX_FLOW_DEST },
+	{ FLOW(log_max_flow), ilog2(MHCA_MAX_FLOW_ENTRY) },
+	MATCH(outer_dmac),
+	MATCH(outer_smac),
+	MATCH(outer_ether_type),
+	MATCH(outer_ip_version),
+	MATCH(outer_first_prio),
+	MATCH(outer_first_cfi),
+	MATCH(outer_first_vid),
+	MATCH(outer_sip),
+	MATCH(outer_dip),
+	MATCH(outer_frag),
+	MATCH(outer_ip_protocol),
+	MATCH(outer_ip_ecn),
+	MATCH(outer_ip_dscp),
+	MATCH(outer_udp_sport),
+	MATCH(outer_udp_dport),
+	MATCH(outer_tcp_sport),
+	MATCH(outer_tcp_dport),
+	MATCH(outer_tcp_flags),
+};
+
 static const struct mhca_cap_limit mhca_general_limits[] = {
 	{ GENERAL(log_max_qp), MHCA_QP },
 	{ GENERAL(log_max_srq), MHCA_SRQ },
@@ -113,6 +191,14 @@ static const struct mhca_cap_limit mhca_general_limits[] = {
 	{ GENERAL(log_max_transport_domain), MHCA_TD },
 	{ GENERAL(log_max_eq), MHCA_EQ },
 	{ GENERAL(max_num_eqs), MHCA_EQ, .count = true },
+};
+
+static const struct mhca_cap_limit mhca_roce_limits[] = {
+	{ GENERAL(log_max_rq), MHCA_RQ },
+	{ GENERAL(log_max_sq), MHCA_SQ },
+	{ GENERAL(log_max_tir), MHCA_TIR },
+	{ GENERAL(log_max_tis), MHCA_TIS },
+	{ GENERAL(log_max_rqt), MHCA_RQT },
 };
 
 static const struct mhca_cap mhca_atomic_caps[] = {
@@ -182,30 +268,78 @@ EXPORT_SYMBOL_GPL(mhca_limit);
 
 /* ---- Queries and changes ---------------------------------------------------------- */
 
+static void mhca_caps_fill(void *caps, const struct mhca_cap *rows, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		mhca_field_set(caps, rows[i].field, rows[i].value);
+}
+
+static void mhca_caps_limits(const struct mhca_instance *inst, void *caps,
+			     const struct mhca_cap_limit *rows, u32 n)
+{
+	u32 i, visible;
+
+	for (i = 0; i < n; i++) {
+		visible = mhca_limit(rows[i].kind, inst->quota.max[rows[i].kind]).visible;
+		mhca_field_set(caps, rows[i].field,
+			       rows[i].count || !visible ? visible : ilog2(visible));
+	}
+}
+
 /* The greatest values: what MAX says and CUR begins with. */
 static void mhca_caps_general(const struct mhca_instance *inst, void *caps)
 {
-	const struct mhca_cap_limit *limit;
-	u32 i, visible;
-
 	memset(caps, 0, MHCA_CAP_SIZE);
-	for (i = 0; i < ARRAY_SIZE(mhca_general_caps); i++)
-		mhca_field_set(caps, mhca_general_caps[i].field, mhca_general_caps[i].value);
-	for (i = 0; i < ARRAY_SIZE(mhca_general_limits); i++) {
-		limit = &mhca_general_limits[i];
-		visible = mhca_limit(limit->kind, inst->quota.max[limit->kind]).visible;
-		mhca_field_set(caps, limit->field,
-			       limit->count || !visible ? visible : ilog2(visible));
+	mhca_caps_fill(caps, mhca_general_caps, ARRAY_SIZE(mhca_general_caps));
+	mhca_caps_limits(inst, caps, mhca_general_limits, ARRAY_SIZE(mhca_general_limits));
+	if (inst->personality == MHCA_IB) {
+		mhca_caps_fill(caps, mhca_ib_caps, ARRAY_SIZE(mhca_ib_caps));
+		return;
 	}
+	mhca_caps_fill(caps, mhca_roce_general_caps, ARRAY_SIZE(mhca_roce_general_caps));
+	mhca_caps_limits(inst, caps, mhca_roce_limits, ARRAY_SIZE(mhca_roce_limits));
 }
 
 static void mhca_caps_atomic(void *caps)
 {
+	memset(caps, 0, MHCA_CAP_SIZE);
+	mhca_caps_fill(caps, mhca_atomic_caps, ARRAY_SIZE(mhca_atomic_caps));
+}
+
+/**
+ * struct mhca_cap_set - capabilities of an Ethernet port that nobody can change
+ * @type: enum mlx5_cap_type
+ * @rows: fields
+ * @n: how many
+ */
+struct mhca_cap_set {
+	u16 type;
+	const struct mhca_cap *rows;
+	u32 n;
+};
+
+static const struct mhca_cap_set mhca_cap_sets[] = {
+	{ MLX5_CAP_ETHERNET_OFFLOADS, mhca_eth_caps, ARRAY_SIZE(mhca_eth_caps) },
+	{ MLX5_CAP_ROCE, mhca_roce_caps, ARRAY_SIZE(mhca_roce_caps) },
+	{ MLX5_CAP_FLOW_TABLE, mhca_flow_caps, ARRAY_SIZE(mhca_flow_caps) },
+};
+
+static enum mhca_syndrome mhca_caps_fixed(const struct mhca_instance *inst, u16 type, void *out)
+{
 	u32 i;
 
-	memset(caps, 0, MHCA_CAP_SIZE);
-	for (i = 0; i < ARRAY_SIZE(mhca_atomic_caps); i++)
-		mhca_field_set(caps, mhca_atomic_caps[i].field, mhca_atomic_caps[i].value);
+	if (inst->personality != MHCA_ROCE)
+		return MHCA_SYN_CAPABILITY;
+	for (i = 0; i < ARRAY_SIZE(mhca_cap_sets); i++) {
+		if (mhca_cap_sets[i].type != type)
+			continue;
+		memset(out, 0, MHCA_CAP_SIZE);
+		mhca_caps_fill(out, mhca_cap_sets[i].rows, mhca_cap_sets[i].n);
+		return MHCA_SYN_NONE;
+	}
+	return MHCA_SYN_CAPABILITY;
 }
 
 /**
@@ -243,7 +377,7 @@ enum mhca_syndrome mhca_caps_query(struct mhca_instance *inst, u16 type, bool cu
 			mhca_caps_atomic(out);
 		return MHCA_SYN_NONE;
 	default:
-		return MHCA_SYN_CAPABILITY;
+		return mhca_caps_fixed(inst, type, out);
 	}
 }
 

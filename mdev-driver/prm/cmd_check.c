@@ -520,7 +520,15 @@ enum mhca_syndrome mhca_check_mcg(const struct mhca_cmd *cmd)
 {
 	const u8 *gid = MLX5_ADDR_OF(attach_to_mcg_in, cmd->in, multicast_gid);
 
+	static const u8 ipv4[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
 	static_assert(__mlx5_bit_off(attach_to_mcg_in, multicast_gid) ==
 		      __mlx5_bit_off(detach_from_mcg_in, multicast_gid));
-	return gid[0] == 0xff ? MHCA_SYN_NONE : MHCA_SYN_MCG;
+	if (gid[0] == 0xff)
+		return MHCA_SYN_NONE;
+	/* RoCE v2: an IPv4 group, mapped */
+	if (cmd->inst->personality == MHCA_ROCE && !memcmp(gid, ipv4, sizeof(ipv4)) &&
+	    (gid[12] & 0xf0) == 0xe0)
+		return MHCA_SYN_NONE;
+	return MHCA_SYN_MCG;
 }

@@ -143,3 +143,25 @@ enum mhca_syndrome mhca_cmd_detach_mcg(struct mhca_cmd *cmd)
 
 	return ops->detach_mcg ? ops->detach_mcg(cmd->obj, gid) : MHCA_SYN_UNKNOWN_OPCODE;
 }
+
+/**
+ * mhca_cmd_flow_root() - SET_FLOW_TABLE_ROOT
+ * @cmd: validated command; op_mod 0: walks begin at the table named, 1: nowhere
+ *
+ * Return: MHCA_SYN_NONE, or why not.
+ */
+enum mhca_syndrome mhca_cmd_flow_root(struct mhca_cmd *cmd)
+{
+	const struct mhca_hca_ops *ops = cmd->inst->hca->ops;
+	struct mhca_object *table = NULL;
+
+	if (!ops->flow_root)
+		return MHCA_SYN_UNKNOWN_OPCODE;
+	if (!cmd->op_mod) {
+		table = mhca_object_find(cmd->inst, MHCA_FLOW_TABLE,
+					 MLX5_GET(set_flow_table_root_in, cmd->in, table_id));
+		if (!table)
+			return MHCA_SYN_NO_OBJECT;
+	}
+	return ops->flow_root(cmd->inst, table);
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands about the port: HCA vport context, GIDs, P_Keys, registers, MADs.
+ * Commands about the port: HCA vport context, GIDs, P_Keys, counters, MADs.
  *
  * The guest sees one InfiniBand port. There is no subnet manager behind it: the
  * host gives the LID, and the port is ACTIVE from the start.
@@ -16,18 +16,12 @@
 #define MHCA_PORT_DOWN		1
 #define MHCA_PORT_ACTIVE	4
 #define MHCA_SUBNET_TIMEOUT	18
-#define MHCA_WIDTH_4X		2
-#define MHCA_SPEED_EDR		32
-#define MHCA_MTU		4096
-#define MHCA_GRP_PORT_COUNTERS	0x20
 
 /*
  * Port capability bits that a guest's services announce about themselves:
  * communication management, SNMP tunnelling, device management, vendor class.
  */
 #define MHCA_CAP_MASK1		(BIT(16) | BIT(17) | BIT(19) | BIT(20))
-
-#define MHCA_REGISTER_DATA	MLX5_BYTE_OFF(access_register_in, register_data)
 
 /* ---- Checks -------------------------------------------------------------------- */
 
@@ -149,6 +143,15 @@ enum mhca_syndrome mhca_cmd_query_vport_pkey(struct mhca_cmd *cmd)
 	return MHCA_SYN_NONE;
 }
 
+#define MHCA_TRAFFIC(cmd, field, name)						\
+	do {									\
+		const struct mhca_counters *c = &(cmd)->inst->counters;		\
+		void *t = MLX5_ADDR_OF(query_vport_counter_out, (cmd)->out, field); \
+										\
+		MLX5_SET64(traffic_counter, t, packets, atomic64_read(&c->name)); \
+		MLX5_SET64(traffic_counter, t, octets, atomic64_read(&c->name##_bytes)); \
+	} while (0)
+
 enum mhca_syndrome mhca_cmd_query_vport_counter(struct mhca_cmd *cmd)
 {
 	const struct mhca_counters *counters = &cmd->inst->counters;
@@ -163,123 +166,13 @@ enum mhca_syndrome mhca_cmd_query_vport_counter(struct mhca_cmd *cmd)
 	MLX5_SET64(traffic_counter, tx, octets, atomic64_read(&counters->tx_bytes));
 	MLX5_SET64(traffic_counter, rx, packets, atomic64_read(&counters->messages));
 	MLX5_SET64(traffic_counter, rx, octets, atomic64_read(&counters->rx_bytes));
-	return MHCA_SYN_NONE;
-}
 
-/* ---- Registers ------------------------------------------------------------------- */
-
-static void mhca_register_node_desc(struct mhca_cmd *cmd, const void *in, void *out)
-{
-	scnprintf(out, 64, "mHCA %s", cmd->inst->id.name);
-}
-
-static void mhca_register_ptys(struct mhca_cmd *cmd, const void *in, void *out)
-{
-	MLX5_SET(ptys_reg, out, local_port, MHCA_PORT);
-	MLX5_SET(ptys_reg, out, proto_mask, MLX5_GET(ptys_reg, in, proto_mask));
-	MLX5_SET(ptys_reg, out, ib_link_width_capability, MHCA_WIDTH_4X);
-	MLX5_SET(ptys_reg, out, ib_proto_capability, MHCA_SPEED_EDR);
-	MLX5_SET(ptys_reg, out, ib_link_width_admin, MHCA_WIDTH_4X);
-	MLX5_SET(ptys_reg, out, ib_proto_admin, MHCA_SPEED_EDR);
-	MLX5_SET(ptys_reg, out, ib_link_width_oper, MHCA_WIDTH_4X);
-	MLX5_SET(ptys_reg, out, ib_proto_oper, MHCA_SPEED_EDR);
-}
-
-static void mhca_register_pmtu(struct mhca_cmd *cmd, const void *in, void *out)
-{
-	MLX5_SET(pmtu_reg, out, local_port, MHCA_PORT);
-	MLX5_SET(pmtu_reg, out, max_mtu, MHCA_MTU);
-	MLX5_SET(pmtu_reg, out, admin_mtu, MHCA_MTU);
-	MLX5_SET(pmtu_reg, out, oper_mtu, MHCA_MTU);
-}
-
-/* One virtual lane. */
-static void mhca_register_pvlc(struct mhca_cmd *cmd, const void *in, void *out)
-{
-	MLX5_SET(pvlc_reg, out, local_port, MHCA_PORT);
-	MLX5_SET(pvlc_reg, out, vl_hw_cap, 1);
-	MLX5_SET(pvlc_reg, out, vl_admin, 1);
-	MLX5_SET(pvlc_reg, out, vl_operational, 1);
-}
-
-/* There is no cable whose errors could be counted: those counters stay 0. */
-static void mhca_register_ppcnt(struct mhca_cmd *cmd, const void *in, void *out)
-{
-	const struct mhca_counters *counters = &cmd->inst->counters;
-	void *group = MLX5_ADDR_OF(ppcnt_reg, out, counter_set);
-	u64 discards = atomic64_read(&counters->drop_no_peer) +
-		       atomic64_read(&counters->drop_length);
-
-	MLX5_SET(ppcnt_reg, out, local_port, MHCA_PORT);
-	MLX5_SET(ppcnt_reg, out, grp, MHCA_GRP_PORT_COUNTERS);
-	MLX5_SET(ib_port_cntrs_grp_data_layout, group, port_xmit_discards,
-		 min_t(u64, discards, U16_MAX));
-}
-
-/**
- * struct mhca_register - a register that can be read
- * @id: number
- * @size: bytes of its data
- * @local_port: its data begins with a port number, as that of a PTYS does
- * @group: the only counter group there is, for PPCNT
- * @read: fill @out, zeroed; @in is what the guest asks with
- */
-struct mhca_register {
-	u16 id;
-	u32 size;
-	bool local_port;
-	u8 group;
-	void (*read)(struct mhca_cmd *cmd, const void *in, void *out);
-};
-
-/* The guest can write none: speed, MTU and names of the port are the host's. */
-static const struct mhca_register mhca_registers[] = {
-	{ 0x5003, MLX5_ST_SZ_BYTES(pmtu_reg), true, 0, mhca_register_pmtu },
-	{ 0x5004, MLX5_ST_SZ_BYTES(ptys_reg), true, 0, mhca_register_ptys },
-	{ 0x5008, MLX5_ST_SZ_BYTES(ppcnt_reg), true, MHCA_GRP_PORT_COUNTERS,
-	  mhca_register_ppcnt },
-	{ 0x500f, MLX5_ST_SZ_BYTES(pvlc_reg), true, 0, mhca_register_pvlc },
-	{ 0x6001, 64, false, 0, mhca_register_node_desc },
-};
-
-static const struct mhca_register *mhca_register_find(const struct mhca_cmd *cmd)
-{
-	u16 id = MLX5_GET(access_register_in, cmd->in, register_id);
-	u32 i;
-
-	for (i = 0; i < ARRAY_SIZE(mhca_registers); i++)
-		if (mhca_registers[i].id == id)
-			return &mhca_registers[i];
-	return NULL;
-}
-
-/* op_mod 1 reads, 0 writes. */
-enum mhca_syndrome mhca_check_register(const struct mhca_cmd *cmd)
-{
-	const struct mhca_register *reg = mhca_register_find(cmd);
-	const void *data = (const u8 *)cmd->in + MHCA_REGISTER_DATA;
-
-	if (!reg || cmd->op_mod != 1)
-		return MHCA_SYN_REGISTER;
-	if (cmd->inlen < MHCA_REGISTER_DATA + reg->size)
-		return MHCA_SYN_IN_LENGTH;
-	if (cmd->outlen < MHCA_REGISTER_DATA + reg->size)
-		return MHCA_SYN_OUT_LENGTH;
-	if (reg->local_port && MLX5_GET(ptys_reg, data, local_port) > MHCA_PORT)
-		return MHCA_SYN_PORT;
-	if (reg->group && MLX5_GET(ppcnt_reg, data, grp) != reg->group)
-		return MHCA_SYN_REGISTER;
-	return MHCA_SYN_NONE;
-}
-
-enum mhca_syndrome mhca_cmd_access_register(struct mhca_cmd *cmd)
-{
-	const struct mhca_register *reg = mhca_register_find(cmd);
-
-	BUILD_BUG_ON(MLX5_BYTE_OFF(access_register_out, register_data) != MHCA_REGISTER_DATA);
-
-	reg->read(cmd, (const u8 *)cmd->in + MHCA_REGISTER_DATA,
-		  (u8 *)cmd->out + MHCA_REGISTER_DATA);
+	MHCA_TRAFFIC(cmd, transmitted_eth_unicast, eth_tx_ucast);
+	MHCA_TRAFFIC(cmd, transmitted_eth_multicast, eth_tx_mcast);
+	MHCA_TRAFFIC(cmd, transmitted_eth_broadcast, eth_tx_bcast);
+	MHCA_TRAFFIC(cmd, received_eth_unicast, eth_rx_ucast);
+	MHCA_TRAFFIC(cmd, received_eth_multicast, eth_rx_mcast);
+	MHCA_TRAFFIC(cmd, received_eth_broadcast, eth_rx_bcast);
 	return MHCA_SYN_NONE;
 }
 

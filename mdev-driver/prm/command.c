@@ -44,17 +44,23 @@ void mhca_field_set(void *mailbox, struct mhca_field field, u32 value)
 
 /**
  * mhca_command_find() - the row of an opcode
+ * @personality: type of the port
  * @opcode: opcode
  *
  * Return: the row, or NULL: no such command.
  */
-const struct mhca_command *mhca_command_find(u16 opcode)
+const struct mhca_command *mhca_command_find(enum mhca_personality personality, u16 opcode)
 {
+	const struct mhca_command *row;
 	u32 i;
 
-	for (i = 0; i < mhca_n_commands; i++)
-		if (mhca_commands[i].opcode == opcode)
-			return &mhca_commands[i];
+	for (i = 0; i < mhca_n_commands; i++) {
+		row = &mhca_commands[i];
+		if (row->opcode != opcode)
+			continue;
+		if (!row->personality || row->personality & BIT(personality))
+			return row;
+	}
 	return NULL;
 }
 
@@ -96,7 +102,7 @@ enum mhca_syndrome mhca_command_admit(struct mhca_cmd *cmd)
 	/* Every input begins alike. */
 	cmd->opcode = MLX5_GET(alloc_pd_in, cmd->in, opcode);
 	cmd->op_mod = MLX5_GET(alloc_pd_in, cmd->in, op_mod);
-	cmd->row = mhca_command_find(cmd->opcode);
+	cmd->row = mhca_command_find(cmd->inst->personality, cmd->opcode);
 	row = cmd->row;
 	if (!row)
 		return MHCA_SYN_UNKNOWN_OPCODE;

@@ -90,6 +90,7 @@ enum mhca_cost {
  * @opcode: MLX5_CMD_OP_*
  * @name: its name
  * @states: MHCA_IN_*
+ * @personality: BIT() of the port types that have the command; 0: all
  * @op_mod_max: greatest opcode modifier
  * @cost: cost class
  * @in_min: least input length, bytes
@@ -110,6 +111,7 @@ struct mhca_command {
 	u16 opcode;
 	const char *name;
 	u8 states;
+	u8 personality;
 	u16 op_mod_max;
 	enum mhca_cost cost;
 	u32 in_min;
@@ -130,7 +132,7 @@ extern const struct mhca_command mhca_commands[];
 extern const u32 mhca_n_commands;
 
 /* command.c */
-const struct mhca_command *mhca_command_find(u16 opcode);
+const struct mhca_command *mhca_command_find(enum mhca_personality personality, u16 opcode);
 u64 mhca_command_wait(struct mhca_instance *inst);
 enum mhca_syndrome mhca_command_admit(struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_command_execute(struct mhca_cmd *cmd);
@@ -161,15 +163,56 @@ enum mhca_syndrome mhca_check_vport(const struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_check_vport_modify(const struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_check_vport_gid(const struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_check_vport_pkey(const struct mhca_cmd *cmd);
-enum mhca_syndrome mhca_check_register(const struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_check_mad(const struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_cmd_query_vport_context(struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_cmd_modify_vport_context(struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_cmd_query_vport_gid(struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_cmd_query_vport_pkey(struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_cmd_query_vport_counter(struct mhca_cmd *cmd);
-enum mhca_syndrome mhca_cmd_access_register(struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_cmd_mad_ifc(struct mhca_cmd *cmd);
+
+/* cmd_register.c */
+enum mhca_syndrome mhca_check_register(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_cmd_access_register(struct mhca_cmd *cmd);
+
+/* cmd_vport.c */
+enum mhca_syndrome mhca_check_own_vport(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_nic_vport(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_nic_vport_modify(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_vport_state(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_roce_address(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_roce_address_set(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_cmd_query_nic_vport(struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_cmd_modify_nic_vport(struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_cmd_query_vport_state(struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_cmd_set_roce_address(struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_cmd_query_roce_address(struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_cmd_query_q_counter(struct mhca_cmd *cmd);
+
+/* cmd_eth.c */
+enum mhca_syndrome mhca_check_sq(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_sq_modify(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_rq(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_rq_modify(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_rqt(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_rqt_modify(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_tir(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_tir_modify(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_tis(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_tis_modify(const struct mhca_cmd *cmd);
+bool mhca_sq_has_tis(const struct mhca_cmd *cmd);
+bool mhca_tir_is_direct(const struct mhca_cmd *cmd);
+bool mhca_tir_is_indirect(const struct mhca_cmd *cmd);
+extern const struct mhca_page_row mhca_sq_pages;
+extern const struct mhca_page_row mhca_rq_pages;
+
+/* cmd_flow.c */
+enum mhca_syndrome mhca_check_flow_table(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_flow_table_modify(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_flow_root(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_flow_target(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_flow_group(const struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_check_flow_entry(const struct mhca_cmd *cmd);
 
 /* cmd_object.c */
 enum mhca_syndrome mhca_cmd_create(struct mhca_cmd *cmd);
@@ -178,6 +221,7 @@ enum mhca_syndrome mhca_cmd_query(struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_cmd_destroy(struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_cmd_attach_mcg(struct mhca_cmd *cmd);
 enum mhca_syndrome mhca_cmd_detach_mcg(struct mhca_cmd *cmd);
+enum mhca_syndrome mhca_cmd_flow_root(struct mhca_cmd *cmd);
 
 /* cmd_check.c: what each object's context may say, and where its memory is */
 enum mhca_syndrome mhca_check_nothing(const struct mhca_cmd *cmd);

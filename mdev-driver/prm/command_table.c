@@ -3,8 +3,8 @@
  * The command table: everything that a guest may say through the command queue.
  *
  * This file is the trust boundary. An opcode that has no row is refused. For each
- * row, before its handler runs: the function is in one of its states; uid is 0; the
- * modifier and both lengths are in range; every object named is one of this
+ * row, before its handler runs: the port is of its type; the function is in one of its
+ * states; uid is 0; the modifier and both lengths are in range; every object named is one of this
  * instance, of the right kind (and made by the right command); the validator has
  * accepted the rest; the quota allows another object; guest memory that it brings
  * is guest memory, pinned as a whole, exactly what the object needs, and within the
@@ -24,6 +24,8 @@
 	.in_max = MLX5_BYTE_OFF(type, field) + (n) * sizeof(__be64)
 
 #define RUNNING		.states = MHCA_IN_INITIALISED
+#define ONLY_IB		.personality = BIT(MHCA_IB)
+#define ONLY_ROCE	.personality = BIT(MHCA_ROCE)
 #define ENABLED		.states = MHCA_IN_ENABLED | MHCA_IN_INITIALISED
 
 #define CREATES(what, type, field)						\
@@ -56,6 +58,13 @@
 			 (1U << (MHCA_LOG_MAX_QP_SZ + 6 - MHCA_PAGE_SHIFT)) + 1)
 
 /* The register that carries most data is the PPCNT one; so much a guest may send. */
+#define WQ_PAGES	((1U << (MHCA_LOG_MAX_WQ_SZ + 9 - MHCA_PAGE_SHIFT)) + 1)
+
+/* Lists that follow a context, of entries of 8 bytes (destinations) or 4 (RQs). */
+#define FTE_MAX		(MLX5_ST_SZ_BYTES(set_fte_in) + 64 * MLX5_ST_SZ_BYTES(dest_format_struct))
+#define RQT_LIST	(MLX5_ST_SZ_BYTES(rq_num) << MHCA_LOG_MAX_RQT_SIZE)
+#define VPORT_LIST	(MHCA_MAX_MC * sizeof(__be64))
+
 #define REGISTER_MAX	(MLX5_BYTE_OFF(access_register_in, register_data) + 0x400)
 /* Drivers differ in how much of INIT_HCA they know. */
 #define INIT_HCA_MAX	0x40
@@ -103,6 +112,37 @@ static const struct mhca_ref_row mhca_rst2init_refs[] = {
 	{ MHCA_PD, MHCA_FIELD(rst2init_qp_in, qpc.pd), NULL, .optional = true },
 };
 
+static const struct mhca_ref_row mhca_sq_refs[] = {
+	{ MHCA_CQ, MHCA_FIELD(create_sq_in, ctx.cqn) },
+	{ MHCA_UAR, MHCA_FIELD(create_sq_in, ctx.wq.uar_page) },
+	{ MHCA_PD, MHCA_FIELD(create_sq_in, ctx.wq.pd) },
+	{ MHCA_TIS, MHCA_FIELD(create_sq_in, ctx.tis_num_0), mhca_sq_has_tis },
+};
+
+static const struct mhca_ref_row mhca_rq_refs[] = {
+	{ MHCA_CQ, MHCA_FIELD(create_rq_in, ctx.cqn) },
+	{ MHCA_PD, MHCA_FIELD(create_rq_in, ctx.wq.pd) },
+};
+
+static const struct mhca_ref_row mhca_tir_refs[] = {
+	{ MHCA_TD, MHCA_FIELD(create_tir_in, ctx.transport_domain) },
+	{ MHCA_RQ, MHCA_FIELD(create_tir_in, ctx.inline_rqn), mhca_tir_is_direct },
+	{ MHCA_RQT, MHCA_FIELD(create_tir_in, ctx.indirect_table), mhca_tir_is_indirect },
+};
+
+static const struct mhca_ref_row mhca_tis_refs[] = {
+	{ MHCA_TD, MHCA_FIELD(create_tis_in, ctx.transport_domain) },
+};
+
+static const struct mhca_ref_row mhca_flow_group_refs[] = {
+	{ MHCA_FLOW_TABLE, MHCA_FIELD(create_flow_group_in, table_id) },
+};
+
+/* The group that an entry is in; whether it is one of its table, the backend sees. */
+static const struct mhca_ref_row mhca_flow_entry_refs[] = {
+	{ MHCA_FLOW_GROUP, MHCA_FIELD(set_fte_in, flow_context.group_id) },
+};
+
 /* ---- The table -------------------------------------------------------------------- */
 
 const struct mhca_command mhca_commands[] = {
@@ -135,11 +175,11 @@ const struct mhca_command mhca_commands[] = {
 
 	/* Port */
 	ROW(QUERY_HCA_VPORT_CONTEXT, mhca_check_vport, mhca_cmd_query_vport_context, QUERY,
-	    RUNNING, IN(query_hca_vport_context_in), OUT(query_hca_vport_context_out)),
+	    RUNNING, ONLY_IB, IN(query_hca_vport_context_in), OUT(query_hca_vport_context_out)),
 	ROW(MODIFY_HCA_VPORT_CONTEXT, mhca_check_vport_modify, mhca_cmd_modify_vport_context,
-	    QUERY, RUNNING, IN(modify_hca_vport_context_in), HEADER_OUT),
+	    QUERY, RUNNING, ONLY_IB, IN(modify_hca_vport_context_in), HEADER_OUT),
 	ROW(QUERY_HCA_VPORT_GID, mhca_check_vport_gid, mhca_cmd_query_vport_gid, QUERY,
-	    RUNNING, IN(query_hca_vport_gid_in), OUT(query_hca_vport_gid_out)),
+	    RUNNING, ONLY_IB, IN(query_hca_vport_gid_in), OUT(query_hca_vport_gid_out)),
 	ROW(QUERY_HCA_VPORT_PKEY, mhca_check_vport_pkey, mhca_cmd_query_vport_pkey, QUERY,
 	    RUNNING, IN(query_hca_vport_pkey_in), OUT(query_hca_vport_pkey_out)),
 	ROW(QUERY_VPORT_COUNTER, mhca_check_vport, mhca_cmd_query_vport_counter, QUERY,
@@ -277,6 +317,102 @@ const struct mhca_command mhca_commands[] = {
 	    IN(query_qp_in), OUT(query_qp_out), QUERIES(MHCA_QP, query_qp_in, qpn)),
 	ROW(DESTROY_QP, mhca_check_nothing, mhca_cmd_destroy, OBJECT, RUNNING,
 	    IN(destroy_qp_in), HEADER_OUT, DESTROYS(MHCA_QP, destroy_qp_in, qpn)),
+
+	/* NIC vport and RoCE addresses */
+	ROW(QUERY_NIC_VPORT_CONTEXT, mhca_check_nic_vport, mhca_cmd_query_nic_vport, QUERY,
+	    RUNNING, ONLY_ROCE, IN(query_nic_vport_context_in),
+	    OUT(query_nic_vport_context_out)),
+	ROW(MODIFY_NIC_VPORT_CONTEXT, mhca_check_nic_vport_modify, mhca_cmd_modify_nic_vport,
+	    OBJECT, RUNNING, ONLY_ROCE, IN(modify_nic_vport_context_in),
+	    .in_max = MLX5_ST_SZ_BYTES(modify_nic_vport_context_in) + VPORT_LIST, HEADER_OUT),
+	ROW(QUERY_VPORT_STATE, mhca_check_vport_state, mhca_cmd_query_vport_state, QUERY,
+	    RUNNING, ONLY_ROCE, .op_mod_max = 2, IN(query_vport_state_in),
+	    OUT(query_vport_state_out)),
+	ROW(QUERY_ROCE_ADDRESS, mhca_check_roce_address, mhca_cmd_query_roce_address, QUERY,
+	    RUNNING, ONLY_ROCE, IN(query_roce_address_in), OUT(query_roce_address_out)),
+	ROW(SET_ROCE_ADDRESS, mhca_check_roce_address_set, mhca_cmd_set_roce_address, OBJECT,
+	    RUNNING, ONLY_ROCE, IN(set_roce_address_in), HEADER_OUT),
+
+	/* Q counters */
+	ROW(ALLOC_Q_COUNTER, mhca_check_nothing, mhca_cmd_create, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(alloc_q_counter_in), OUT(alloc_q_counter_out),
+	    CREATES(MHCA_QCOUNTER, alloc_q_counter_out, counter_set_id)),
+	ROW(QUERY_Q_COUNTER, mhca_check_own_vport, mhca_cmd_query_q_counter, QUERY, RUNNING,
+	    ONLY_ROCE, IN(query_q_counter_in), OUT(query_q_counter_out),
+	    QUERIES(MHCA_QCOUNTER, query_q_counter_in, counter_set_id)),
+	ROW(DEALLOC_Q_COUNTER, mhca_check_nothing, mhca_cmd_destroy, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(dealloc_q_counter_in), HEADER_OUT,
+	    DESTROYS(MHCA_QCOUNTER, dealloc_q_counter_in, counter_set_id)),
+
+	/* Ethernet queues */
+	ROW(CREATE_SQ, mhca_check_sq, mhca_cmd_create, MEMORY, RUNNING, ONLY_ROCE,
+	    LIST(create_sq_in, ctx.wq.pas, WQ_PAGES), OUT(create_sq_out),
+	    CREATES(MHCA_SQ, create_sq_out, sqn), USES(mhca_sq_refs), .pages = &mhca_sq_pages),
+	ROW(MODIFY_SQ, mhca_check_sq_modify, mhca_cmd_modify, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(modify_sq_in), HEADER_OUT, MODIFIES(MHCA_SQ, modify_sq_in, sqn)),
+	ROW(QUERY_SQ, mhca_check_nothing, mhca_cmd_query, QUERY, RUNNING, ONLY_ROCE,
+	    IN(query_sq_in), OUT(query_sq_out), QUERIES(MHCA_SQ, query_sq_in, sqn)),
+	ROW(DESTROY_SQ, mhca_check_nothing, mhca_cmd_destroy, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(destroy_sq_in), HEADER_OUT, DESTROYS(MHCA_SQ, destroy_sq_in, sqn)),
+	ROW(CREATE_RQ, mhca_check_rq, mhca_cmd_create, MEMORY, RUNNING, ONLY_ROCE,
+	    LIST(create_rq_in, ctx.wq.pas, WQ_PAGES), OUT(create_rq_out),
+	    CREATES(MHCA_RQ, create_rq_out, rqn), USES(mhca_rq_refs), .pages = &mhca_rq_pages),
+	ROW(MODIFY_RQ, mhca_check_rq_modify, mhca_cmd_modify, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(modify_rq_in), HEADER_OUT, MODIFIES(MHCA_RQ, modify_rq_in, rqn)),
+	ROW(QUERY_RQ, mhca_check_nothing, mhca_cmd_query, QUERY, RUNNING, ONLY_ROCE,
+	    IN(query_rq_in), OUT(query_rq_out), QUERIES(MHCA_RQ, query_rq_in, rqn)),
+	ROW(DESTROY_RQ, mhca_check_nothing, mhca_cmd_destroy, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(destroy_rq_in), HEADER_OUT, DESTROYS(MHCA_RQ, destroy_rq_in, rqn)),
+
+	/* Dispatch of frames to queues */
+	ROW(CREATE_RQT, mhca_check_rqt, mhca_cmd_create, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(create_rqt_in), .in_max = MLX5_ST_SZ_BYTES(create_rqt_in) + RQT_LIST,
+	    OUT(create_rqt_out), CREATES(MHCA_RQT, create_rqt_out, rqtn)),
+	ROW(MODIFY_RQT, mhca_check_rqt_modify, mhca_cmd_modify, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(modify_rqt_in), .in_max = MLX5_ST_SZ_BYTES(modify_rqt_in) + RQT_LIST,
+	    HEADER_OUT, MODIFIES(MHCA_RQT, modify_rqt_in, rqtn)),
+	ROW(DESTROY_RQT, mhca_check_nothing, mhca_cmd_destroy, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(destroy_rqt_in), HEADER_OUT, DESTROYS(MHCA_RQT, destroy_rqt_in, rqtn)),
+	ROW(CREATE_TIR, mhca_check_tir, mhca_cmd_create, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(create_tir_in), OUT(create_tir_out), CREATES(MHCA_TIR, create_tir_out, tirn),
+	    USES(mhca_tir_refs)),
+	ROW(MODIFY_TIR, mhca_check_tir_modify, mhca_cmd_modify, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(modify_tir_in), HEADER_OUT, MODIFIES(MHCA_TIR, modify_tir_in, tirn)),
+	ROW(DESTROY_TIR, mhca_check_nothing, mhca_cmd_destroy, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(destroy_tir_in), HEADER_OUT, DESTROYS(MHCA_TIR, destroy_tir_in, tirn)),
+	ROW(CREATE_TIS, mhca_check_tis, mhca_cmd_create, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(create_tis_in), OUT(create_tis_out), CREATES(MHCA_TIS, create_tis_out, tisn),
+	    USES(mhca_tis_refs)),
+	ROW(MODIFY_TIS, mhca_check_tis_modify, mhca_cmd_modify, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(modify_tis_in), HEADER_OUT, MODIFIES(MHCA_TIS, modify_tis_in, tisn)),
+	ROW(DESTROY_TIS, mhca_check_nothing, mhca_cmd_destroy, OBJECT, RUNNING, ONLY_ROCE,
+	    IN(destroy_tis_in), HEADER_OUT, DESTROYS(MHCA_TIS, destroy_tis_in, tisn)),
+
+	/* Flow steering */
+	ROW(CREATE_FLOW_TABLE, mhca_check_flow_table, mhca_cmd_create, OBJECT, RUNNING,
+	    ONLY_ROCE, IN(create_flow_table_in), OUT(create_flow_table_out),
+	    CREATES(MHCA_FLOW_TABLE, create_flow_table_out, table_id)),
+	ROW(MODIFY_FLOW_TABLE, mhca_check_flow_table_modify, mhca_cmd_modify, OBJECT, RUNNING,
+	    ONLY_ROCE, IN(modify_flow_table_in), HEADER_OUT,
+	    MODIFIES(MHCA_FLOW_TABLE, modify_flow_table_in, table_id)),
+	ROW(SET_FLOW_TABLE_ROOT, mhca_check_flow_root, mhca_cmd_flow_root, OBJECT, RUNNING,
+	    ONLY_ROCE, .op_mod_max = 1, IN(set_flow_table_root_in), HEADER_OUT),
+	ROW(DESTROY_FLOW_TABLE, mhca_check_flow_target, mhca_cmd_destroy, OBJECT, RUNNING,
+	    ONLY_ROCE, IN(destroy_flow_table_in), HEADER_OUT,
+	    DESTROYS(MHCA_FLOW_TABLE, destroy_flow_table_in, table_id)),
+	ROW(CREATE_FLOW_GROUP, mhca_check_flow_group, mhca_cmd_create, OBJECT, RUNNING,
+	    ONLY_ROCE, IN(create_flow_group_in), OUT(create_flow_group_out),
+	    CREATES(MHCA_FLOW_GROUP, create_flow_group_out, group_id),
+	    USES(mhca_flow_group_refs)),
+	ROW(DESTROY_FLOW_GROUP, mhca_check_flow_target, mhca_cmd_destroy, OBJECT, RUNNING,
+	    ONLY_ROCE, IN(destroy_flow_group_in), HEADER_OUT,
+	    DESTROYS(MHCA_FLOW_GROUP, destroy_flow_group_in, group_id)),
+	ROW(SET_FLOW_TABLE_ENTRY, mhca_check_flow_entry, mhca_cmd_modify, OBJECT, RUNNING,
+	    ONLY_ROCE, .op_mod_max = 1, IN(set_fte_in), .in_max = FTE_MAX, HEADER_OUT,
+	    MODIFIES(MHCA_FLOW_TABLE, set_fte_in, table_id), USES(mhca_flow_entry_refs)),
+	ROW(DELETE_FLOW_TABLE_ENTRY, mhca_check_flow_target, mhca_cmd_modify, OBJECT, RUNNING,
+	    ONLY_ROCE, IN(delete_fte_in), HEADER_OUT,
+	    MODIFIES(MHCA_FLOW_TABLE, delete_fte_in, table_id)),
 
 	/* Multicast */
 	ROW(ATTACH_TO_MCG, mhca_check_mcg, mhca_cmd_attach_mcg, OBJECT, RUNNING,

@@ -6,7 +6,8 @@
  *   cmdq.c           command queue: entries and mailboxes in and out
  *   command.c        one command: find the row, check, execute, refuse
  *   command_table.c  the table: what a guest may do
- *   cmd_hca.c  cmd_port.c  cmd_object.c    handlers
+ *   cmd_check.c  cmd_eth.c  cmd_flow.c     what contexts may say
+ *   cmd_hca.c  cmd_port.c  cmd_vport.c  cmd_register.c  cmd_object.c    handlers
  *   caps.c           capabilities and limits
  *   object.c         numbers, references, destruction
  *   gmem.c  pa.c     pinned guest memory; pages of PA keys
@@ -24,6 +25,9 @@
 #define MHCA_FW_MAJOR		1
 #define MHCA_FW_MINOR		0
 #define MHCA_FW_SUBMINOR	0
+
+/* Ethernet header, VLAN tag and FCS: drivers give an MTU as the length of a frame. */
+#define MHCA_FRAME_OVERHEAD	22
 
 /* Event types that the core can post are all below this. */
 #define MHCA_EVENT_TYPES	64
@@ -88,6 +92,9 @@ struct mhca_eq {
  * @atomic: current atomic capabilities; cmd_lock
  * @issi: interface step the driver chose; cmd_lock
  * @cap_mask1: port capability bits the driver set; cmd_lock
+ * @eth_mtu: greatest frame the driver set on its Ethernet port, bytes with VLAN tag
+ *           and FCS; cmd_lock
+ * @admin_down: the driver wants its Ethernet port down; cmd_lock
  * @rate: cost units that commands may spend; only the worker and, while it is
  *        stopped, a reset
  */
@@ -109,6 +116,8 @@ struct mhca_core {
 	u8 atomic[MHCA_CAP_SIZE] __aligned(8);
 	u16 issi;
 	u32 cap_mask1;
+	u32 eth_mtu;
+	bool admin_down;
 	struct mhca_bucket rate;
 };
 
@@ -158,6 +167,10 @@ void mhca_cmdq_run(struct mhca_instance *inst);
 void mhca_caps_reset(struct mhca_instance *inst);
 enum mhca_syndrome mhca_caps_query(struct mhca_instance *inst, u16 type, bool cur, void *out);
 enum mhca_syndrome mhca_caps_set(struct mhca_instance *inst, u16 type, const void *in);
+
+/* cmd_vport.c */
+void mhca_vport_reset(struct mhca_instance *inst);
+void mhca_vport_changed(struct mhca_instance *inst);
 
 /* instance.c */
 void mhca_function_clear(struct mhca_instance *inst, enum mhca_function_state fn);

@@ -90,7 +90,9 @@ struct mhca_instance *mhca_instance_create(struct mhca_hca *hca,
 		mhca_instance_free(inst);
 		return ERR_PTR(err);
 	}
-	mhca_caps_reset(inst);
+	mutex_lock(&inst->cmd_lock);
+	mhca_function_clear(inst, MHCA_FN_RESET);
+	mutex_unlock(&inst->cmd_lock);
 	return inst;
 }
 EXPORT_SYMBOL_GPL(mhca_instance_create);
@@ -123,6 +125,9 @@ void mhca_function_clear(struct mhca_instance *inst, enum mhca_function_state fn
 	if (fn == MHCA_FN_RESET) {
 		inst->core->issi = 0;
 		inst->core->cap_mask1 = 0;
+		inst->core->eth_mtu = MHCA_MTU_DEFAULT + MHCA_FRAME_OVERHEAD;
+		inst->core->admin_down = false;
+		mhca_vport_reset(inst);
 		mhca_caps_reset(inst);
 	}
 }

@@ -22,6 +22,7 @@
 #define SOFT_EQ_RETRY_NS	(1000 * 1000ULL)
 /* flags_rqpn */
 #define SOFT_CQE_GRH_SHIFT	28
+#define SOFT_CQE_HAS_VLAN	BIT(0)
 #define SOFT_CQE_SL_SHIFT	24
 /* op_own */
 #define SOFT_CQE_OPCODE_SHIFT	4
@@ -83,6 +84,10 @@ static void soft_cqe_fill_good(struct mlx5_cqe64 *raw, const struct soft_cqe *cq
 	raw->flags_rqpn = cpu_to_be32((u32)cqe->grh << SOFT_CQE_GRH_SHIFT |
 				      (u32)(cqe->sl & 0xf) << SOFT_CQE_SL_SHIFT |
 				      (cqe->src_qpn & 0xffffff));
+	if (cqe->vlan_valid) {
+		raw->l4_l3_hdr_type = SOFT_CQE_HAS_VLAN;
+		raw->vlan_info = cpu_to_be16(cqe->vlan);
+	}
 	if (cqe->opcode == MLX5_CQE_RESP_SEND && cqe->pkey)
 		raw->pkey = cpu_to_be32(cqe->pkey);
 	else

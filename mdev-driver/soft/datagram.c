@@ -11,7 +11,7 @@
  * for the next datagram.
  */
 #include <mhca/kernel.h>
-#include "soft.h"
+#include "eth.h"
 
 #define SOFT_GRH_BYTES		40
 #define SOFT_UD_MTU_MAX		4096U
@@ -37,6 +37,7 @@ struct soft_grh {
  * @qp: sender
  * @wqe: its WQE
  * @qkey: Q_Key
+ * @source: RoCE: an entry of the sender's address table
  * @grh: its header; valid when wqe->av.grh
  * @probing: nobody gets it yet, and nobody counts a drop
  * @waits: a receiver's page is being pinned
@@ -46,6 +47,7 @@ struct soft_packet {
 	struct soft_qp *qp;
 	struct soft_wqe *wqe;
 	u32 qkey;
+	const struct mhca_roce_address *source;
 	struct soft_grh grh;
 	bool probing;
 	bool waits;
@@ -75,6 +77,10 @@ static void soft_dgram_grh(struct soft_packet *pkt)
 	grh->payload = cpu_to_be16(payload);
 	grh->next_header = 0x1b;
 	grh->hop_limit = av->hop_limit;
+	if (pkt->source) {
+		soft_roce_header(pkt->source, av, payload, grh);
+		return;
+	}
 	/* The link-local GID: the only one that ports of this fabric have. */
 	part = cpu_to_be64(0xfe80ULL << 48);
 	memcpy(grh->sgid, &part, sizeof(part));
@@ -91,6 +97,9 @@ static void soft_dgram_fill(struct soft_packet *pkt, struct soft_qp *qp, struct 
 	pkt->probing = false;
 	pkt->waits = false;
 	pkt->result = SOFT_OK;
+	pkt->source = NULL;
+	if (qp->obj.inst->personality == MHCA_ROCE)
+		pkt->source = soft_roce_source(qp, &wqe->av);
 	if (wqe->av.grh)
 		soft_dgram_grh(pkt);
 }
@@ -248,6 +257,12 @@ static void soft_dgram_complete(struct soft_qp *to, const struct soft_packet *pk
 		.sl = wqe->av.sl,
 	};
 
+	if (pkt->source) {
+		cqe.slid = 0;
+		cqe.sl = pkt->source->ipv4 ? SOFT_L3_IPV4 : SOFT_L3_IPV6;
+		cqe.vlan_valid = pkt->source->vlan_valid;
+		cqe.vlan = pkt->source->vlan;
+	}
 	if (wqe->opcode == MLX5_OPCODE_SEND_IMM) {
 		cqe.opcode = MLX5_CQE_RESP_SEND_IMM;
 		cqe.imm = wqe->imm;
@@ -304,7 +319,7 @@ static enum soft_result soft_dgram_end(struct soft_packet *pkt)
 
 static struct soft_qp *soft_dgram_find(const struct soft_packet *pkt)
 {
-	struct soft_instance *si = soft_route(pkt->qp, pkt->wqe->av.dlid);
+	struct soft_instance *si = soft_route(pkt->qp, &pkt->wqe->av);
 	struct soft_qp *to;
 
 	if (!si)
@@ -336,10 +351,22 @@ static enum soft_result soft_dgram_unicast(struct soft_packet *pkt)
 
 /* ---- Multicast ------------------------------------------------------------- */
 
+/* Is the port of @to one that the group's datagrams get to? */
+static bool soft_dgram_heard(const struct soft_packet *pkt, const struct soft_qp *to)
+{
+	const struct mhca_instance *from = pkt->qp->obj.inst;
+
+	if (from->personality == MHCA_ROCE)
+		return soft_roce_hears(pkt->qp, &pkt->wqe->av, to->si);
+	return to->obj.inst->personality == MHCA_IB && READ_ONCE(from->port.up) &&
+	       READ_ONCE(to->obj.inst->port.up) &&
+	       READ_ONCE(to->obj.inst->port.segment) == READ_ONCE(from->port.segment);
+}
+
 static void soft_dgram_each(struct soft_qp *to, struct soft_packet *pkt, bool deliver)
 {
 	if (to->type != MLX5_QP_ST_UD || soft_mcast_blocked(pkt->qp, to) ||
-	    !soft_route(pkt->qp, to->si->lid))
+	    !soft_dgram_heard(pkt, to))
 		return;
 	mutex_lock(&to->rsp.lock);
 	if (deliver)
@@ -381,8 +408,10 @@ static enum soft_result soft_dgram_multicast(struct soft_packet *pkt)
 	return pkt->result;
 }
 
-static bool soft_dgram_is_multicast(const struct soft_av *av)
+static bool soft_dgram_is_multicast(const struct soft_qp *qp, const struct soft_av *av)
 {
+	if (qp->obj.inst->personality == MHCA_ROCE)
+		return av->dmac[0] & 1;
 	if (av->grh && av->dgid[0] == 0xff)
 		return true;
 	return av->dlid >= SOFT_LID_MULTICAST && av->dlid != SOFT_LID_PERMISSIVE;
@@ -409,7 +438,7 @@ enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe)
 	result = soft_cursor_probe(&from, wqe->sgl.len);
 	if (result != SOFT_OK)
 		return result;
-	if (soft_dgram_is_multicast(&wqe->av))
+	if (soft_dgram_is_multicast(qp, &wqe->av))
 		result = soft_dgram_multicast(&pkt);
 	else
 		result = soft_dgram_unicast(&pkt);

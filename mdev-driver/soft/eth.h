@@ -34,6 +34,8 @@ enum soft_wq_state {
  * @state: enum soft_wq_state, lane->lock
  * @cq: where it completes
  * @uar: its doorbell page
+ * @pd: PD number of its keys
+ * @tis: TIS number, 0: none
  * @uar_node: on uar->sqs, lane->lock
  * @active_node: on si->active_sqs while there may be work, lane->lock
  * @idle_polls: turns in a row on that list without work
@@ -51,6 +53,8 @@ struct soft_sq {
 	u8 state;
 	struct soft_cq *cq;
 	struct soft_uar *uar;
+	u32 pd;
+	u32 tis;
 	struct list_head uar_node;
 	struct list_head active_node;
 	u32 idle_polls;
@@ -234,11 +238,17 @@ void soft_flow_walk(struct soft_instance *si, const struct soft_frame *frame,
 
 /* ---- The port's addresses ------------------------------------------------------ */
 
-/*
- * roce.c, for the engine: entry @index of @si's RoCE address table, inside srcu;
- * NULL: no such entry.
- */
+/* roce.c; inside srcu, but for the first, which wants the command lock. */
+void soft_roce_update(struct soft_instance *si);
 const struct mhca_roce_address *soft_roce_address(const struct soft_instance *si, u32 index);
+const struct mhca_roce_address *soft_roce_source(const struct soft_qp *qp,
+						 const struct soft_av *av);
+struct soft_instance *soft_roce_route(const struct soft_qp *qp, const struct soft_av *av);
+bool soft_roce_hears(const struct soft_qp *qp, const struct soft_av *av,
+		     const struct soft_instance *si);
+bool soft_roce_is_connected(const struct soft_qp *peer, const struct soft_qp *qp);
+void soft_roce_header(const struct mhca_roce_address *src, const struct soft_av *av,
+		      u32 bytes, void *header);
 
 /*
  * switch.c: the instance that has @mac in @segment; NULL: nobody here. Inside srcu,
@@ -267,6 +277,8 @@ extern const struct mhca_object_ops soft_tis_ops;
 extern const struct mhca_object_ops soft_flow_table_ops;
 extern const struct mhca_object_ops soft_flow_group_ops;
 
+/* sq.c: is this change of an SQ's or RQ's state a right one? */
+enum mhca_syndrome soft_wq_transition(u8 now, u8 from, u8 to);
 struct soft_sq *soft_sq_find(struct mhca_instance *inst, u32 sqn);
 
 #endif /* SOFT_ETH_H */

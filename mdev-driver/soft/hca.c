@@ -3,7 +3,7 @@
  * The software HCA as a backend: its instances, their LIDs and lanes.
  */
 #include <mhca/kernel.h>
-#include "soft.h"
+#include "flow.h"
 
 /**
  * soft_hca_init() - an HCA without instances
@@ -37,6 +37,7 @@ int soft_hca_init(struct soft_hca *hca, u32 lanes, const struct soft_lane_params
 	for (i = 0; i < lanes; i++)
 		soft_lane_init(&hca->lanes[i], hca, i, params);
 	hca->hca.ops = &soft_hca_ops;
+	hca->hca.personalities = BIT(MHCA_IB);
 	hca->hca.backend = hca;
 	return 0;
 }
@@ -113,6 +114,11 @@ static int soft_instance_init(struct mhca_instance *inst)
 	INIT_LIST_HEAD(&si->active_node);
 	INIT_LIST_HEAD(&si->active_sqs);
 
+	if (inst->personality == MHCA_ROCE && soft_flow_init(si)) {
+		kfree(si);
+		return -ENOMEM;
+	}
+
 	mutex_lock(&hca->lock);
 	err = xa_alloc_cyclic(&hca->lids, &lid, si,
 			      XA_LIMIT(MHCA_LID_FIRST, MHCA_LID_LAST),
@@ -136,6 +142,7 @@ static int soft_instance_init(struct mhca_instance *inst)
 err_lid:
 	soft_instance_unlist(si);
 err_free:
+	soft_flow_fini(si);
 	kfree(si);
 	return err;
 }
@@ -146,6 +153,7 @@ static void soft_instance_fini(struct mhca_instance *inst)
 
 	soft_share_fini(si);
 	soft_instance_unlist(si);
+	soft_flow_fini(si);
 	kfree(si);
 }
 
@@ -235,6 +243,11 @@ static void soft_port_changed(struct mhca_instance *inst)
 	soft_lane_wake(soft_instance(inst)->lane);
 }
 
+static void soft_vport_changed(struct mhca_instance *inst)
+{
+	soft_roce_update(soft_instance(inst));
+}
+
 const struct mhca_hca_ops soft_hca_ops = {
 	.name = "soft",
 	.object = {
@@ -243,6 +256,13 @@ const struct mhca_hca_ops soft_hca_ops = {
 		[MHCA_MKEY] = &soft_mkey_ops,
 		[MHCA_CQ] = &soft_cq_ops,
 		[MHCA_UAR] = &soft_uar_ops,
+		[MHCA_SQ] = &soft_sq_ops,
+		[MHCA_RQ] = &soft_rq_ops,
+		[MHCA_RQT] = &soft_rqt_ops,
+		[MHCA_TIR] = &soft_tir_ops,
+		[MHCA_TIS] = &soft_tis_ops,
+		[MHCA_FLOW_TABLE] = &soft_flow_table_ops,
+		[MHCA_FLOW_GROUP] = &soft_flow_group_ops,
 	},
 	.instance_init = soft_instance_init,
 	.instance_fini = soft_instance_fini,
@@ -252,5 +272,7 @@ const struct mhca_hca_ops soft_hca_ops = {
 	.memory_ready = soft_memory_ready,
 	.attach_mcg = soft_mcast_attach,
 	.detach_mcg = soft_mcast_detach,
+	.flow_root = soft_flow_set_root,
 	.port_changed = soft_port_changed,
+	.vport_changed = soft_vport_changed,
 };

@@ -142,9 +142,6 @@ enum mhca_syndrome soft_mcast_attach(struct mhca_object *obj, const u8 gid[16])
 
 	if (qp->type != MLX5_QP_ST_UD)
 		return MHCA_SYN_QP_TYPE;
-	if (gid[0] != 0xff)
-		return MHCA_SYN_MCG;
-
 	mutex_lock(&hca->mcast_lock);
 	group = soft_group_get(hca, gid);
 	if (group) {

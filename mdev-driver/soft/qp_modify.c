@@ -277,6 +277,8 @@ static void soft_av_refresh(struct soft_qp *qp)
 	/* On Ethernet every packet has one. */
 	av->grh = MLX5_GET(ads, ads, grh) || qp->obj.inst->personality == MHCA_ROCE;
 	av->sgid_index = MLX5_GET(ads, ads, src_addr_index);
+	/* Two fields, but six bytes in a row. */
+	memcpy(av->dmac, (const u8 *)ads + MLX5_BYTE_OFF(ads, rmac_31_0) - 2, sizeof(av->dmac));
 	memcpy(av->dgid, MLX5_ADDR_OF(ads, ads, rgid_rip), sizeof(av->dgid));
 	av->tclass = MLX5_GET(ads, ads, tclass);
 	av->hop_limit = MLX5_GET(ads, ads, hop_limit);

@@ -14,7 +14,7 @@
  * completion. UC: the message is dropped and its receive WQE waits for the next one.
  */
 #include <mhca/kernel.h>
-#include "soft.h"
+#include "eth.h"
 
 #define SOFT_PSN_MASK	0xffffffU
 
@@ -49,16 +49,20 @@ static const struct soft_action soft_actions[] = {
 /**
  * soft_route() - the instance at the other end
  * @qp: sender
- * @dlid: where to
+ * @av: where to
  *
  * Inside srcu. Return: NULL when there is none, it is in another segment, or one of
  * the two ports is down.
  */
-struct soft_instance *soft_route(const struct soft_qp *qp, u16 dlid)
+struct soft_instance *soft_route(const struct soft_qp *qp, const struct soft_av *av)
 {
-	struct soft_instance *si = soft_instance_by_lid(qp->si->hca, dlid);
+	struct soft_instance *si;
 
-	if (!si || !READ_ONCE(si->inst->port.up) || !READ_ONCE(qp->obj.inst->port.up) ||
+	if (qp->obj.inst->personality == MHCA_ROCE)
+		return soft_roce_route(qp, av);
+	si = soft_instance_by_lid(qp->si->hca, av->dlid);
+	if (!si || si->inst->personality != MHCA_IB || !READ_ONCE(si->inst->port.up) ||
+	    !READ_ONCE(qp->obj.inst->port.up) ||
 	    READ_ONCE(si->inst->port.segment) != READ_ONCE(qp->obj.inst->port.segment))
 		return NULL;
 	return si;
@@ -66,15 +70,18 @@ struct soft_instance *soft_route(const struct soft_qp *qp, u16 dlid)
 
 static struct soft_qp *soft_resp_find(const struct soft_qp *qp)
 {
-	struct soft_instance *si = soft_route(qp, qp->av.dlid);
+	struct soft_instance *si = soft_route(qp, &qp->av);
 
 	return si ? soft_qp_find(si->inst, qp->remote_qpn) : NULL;
 }
 
 static bool soft_resp_is_connected(const struct soft_qp *peer, const struct soft_qp *qp)
 {
-	return peer->type == qp->type && peer->remote_qpn == qp->obj.num &&
-	       peer->av.dlid == qp->si->lid;
+	if (peer->type != qp->type || peer->remote_qpn != qp->obj.num)
+		return false;
+	if (qp->obj.inst->personality == MHCA_ROCE)
+		return soft_roce_is_connected(peer, qp);
+	return peer->av.dlid == qp->si->lid;
 }
 
 /**

@@ -82,8 +82,9 @@ void soft_timers_free(struct soft_timers *timers);
  * @active_node: on lane->active while @active has entries, lane->lock
  * @active_sqs: its Ethernet SQs that may have work (soft_sq.active_node), lane->lock
  * @busy: they had work in the last turn, lane->lock
- * @gid: RoCE address table: entries are replaced as a whole under the command lock,
- *       and found inside srcu
+ * @roce: its guest has RoCE on
+ * @gid_table: which of the tables in @gid is in use (roce.c)
+ * @gid: RoCE address table, twice
  * @flow: flow tables of an Ethernet port (flow.c), or NULL
  * @port: place in the switch (switch.c), or NULL
  * @used: ns of lane time it had, by its weight; an instance that begins to be busy
@@ -105,7 +106,9 @@ struct soft_instance {
 	struct list_head active_node;
 	struct list_head active_sqs;
 	bool busy;
-	struct mhca_roce_address *gid[MHCA_ROCE_ADDRESSES];
+	bool roce;
+	u8 gid_table;
+	struct mhca_roce_address gid[2][MHCA_ROCE_ADDRESSES];
 	struct soft_flow *flow;
 	struct soft_switch_port *port;
 	u64 used;
@@ -306,6 +309,7 @@ struct soft_srq {
  * @sl: service level
  * @grh: a global route is present
  * @sgid_index: source GID
+ * @dmac: destination MAC (RoCE)
  * @dgid: destination GID
  * @tclass: traffic class
  * @hop_limit: hop limit
@@ -317,6 +321,7 @@ struct soft_av {
 	u8 sl;
 	bool grh;
 	u8 sgid_index;
+	u8 dmac[6];
 	u8 dgid[16];
 	u8 tclass;
 	u8 hop_limit;
@@ -845,8 +850,8 @@ struct soft_message {
 	u8 min_rnr;
 };
 
-/* responder.c: the instance that @qp's messages to @dlid reach, or NULL. Inside srcu. */
-struct soft_instance *soft_route(const struct soft_qp *qp, u16 dlid);
+/* responder.c: the instance that @qp's messages to @av reach, or NULL. Inside srcu. */
+struct soft_instance *soft_route(const struct soft_qp *qp, const struct soft_av *av);
 /* responder.c: deliver RC, UC, XRC messages directly: one copy, the peer's CQE. */
 enum soft_result soft_respond(struct soft_message *msg);
 /* Take the next receive WQE of @qp or its SRQ (rsp.lock held). SOFT_RNR: none. */
@@ -902,7 +907,9 @@ static inline bool soft_mcast_blocked(const struct soft_qp *from, const struct s
  * @grh: GRH present (UD)
  * @src_qpn: UD: source QPN
  * @slid: UD: source LID
- * @sl: UD: service level
+ * @sl: UD: service level; RoCE: enum soft_l3
+ * @vlan_valid: UD over RoCE: the packet had a VLAN tag …
+ * @vlan: … which was this
  * @path_bits: UD: destination LID path bits
  * @pkey: GSI
  * @srq: SRQ of a receive, or NULL
@@ -921,9 +928,14 @@ struct soft_cqe {
 	u16 slid;
 	u8 sl;
 	u8 path_bits;
+	bool vlan_valid;
+	u16 vlan;
 	u16 pkey;
 	struct soft_srq *srq;
 };
+
+/* What the header in front of a RoCE datagram is, in cqe.flags_rqpn's place of the SL. */
+enum soft_l3 { SOFT_L3_GRH, SOFT_L3_IPV6, SOFT_L3_IPV4 };
 
 /* Write a CQE for @qp into @cq (NULL: nothing to do) and the event if armed. */
 void soft_complete(struct soft_cq *cq, struct soft_qp *qp, const struct soft_cqe *cqe);

@@ -166,11 +166,12 @@ static bool soft_parse_av(struct soft_reader *reader, struct soft_qp *qp,
 	wqe->av.dlid = be16_to_cpu(av->rlid);
 	wqe->av.slid = qp->si->lid;
 	wqe->av.sl = av->stat_rate_sl & 0xf;
-	wqe->av.grh = flow & SOFT_AV_GRH;
+	wqe->av.grh = flow & SOFT_AV_GRH || qp->obj.inst->personality == MHCA_ROCE;
 	wqe->av.sgid_index = flow >> 20;
 	wqe->av.flow = flow & 0xfffff;
 	wqe->av.tclass = av->tclass;
 	wqe->av.hop_limit = av->hop_limit;
+	memcpy(wqe->av.dmac, av->rmac, sizeof(wqe->av.dmac));
 	memcpy(wqe->av.dgid, av->rgid, sizeof(wqe->av.dgid));
 	return true;
 }

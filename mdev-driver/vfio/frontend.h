@@ -155,6 +155,7 @@ struct mhca_vdev {
  * @instances: created now; under main.c's mutex
  * @types: types
  * @type_list: the same, as mdev wants them
+ * @n_types: how many
  */
 struct mhca_parent {
 	struct device dev;
@@ -165,6 +166,7 @@ struct mhca_parent {
 	u32 instances;
 	struct mhca_type *types;
 	struct mdev_type **type_list;
+	u32 n_types;
 };
 
 static inline struct mhca_vdev *to_mhca_vdev(struct vfio_device *vdev)

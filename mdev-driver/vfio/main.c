@@ -15,6 +15,7 @@
 #include "frontend.h"
 
 #define MHCA_CLASS_INFINIBAND	0x020700
+#define MHCA_CLASS_ETHERNET	0x020000
 
 static uint memory_mb;
 module_param(memory_mb, uint, 0644);
@@ -50,6 +51,13 @@ static const u32 mhca_sizes[][MHCA_POLICIES] = {
 	},
 	[MHCA_LARGE] = {
 		[MHCA_POLICY_WEIGHT] = 400,
+	},
+	{
+		.name = "roce",
+		.pretty = "mHCA RoCE",
+		.description = "mlx5 virtual function with an Ethernet port and RoCE v2",
+		.personality = MHCA_ROCE,
+		.class = MHCA_CLASS_ETHERNET,
 	},
 };
 
@@ -353,10 +361,10 @@ static void mhca_parent_release(struct device *dev)
 	kfree(parent);
 }
 
-/* All types that the table has; the device is initialized but not added. */
+/* The table's types that the HCA offers; the device is initialized but not added. */
 static int mhca_parent_fill(struct mhca_parent *parent)
 {
-	u32 i;
+	u32 i, n = 0;
 
 	parent->types = kcalloc(ARRAY_SIZE(mhca_types), sizeof(*parent->types), GFP_KERNEL);
 	parent->type_list = kcalloc(ARRAY_SIZE(mhca_types), sizeof(*parent->type_list),
@@ -364,11 +372,15 @@ static int mhca_parent_fill(struct mhca_parent *parent)
 	if (!parent->types || !parent->type_list)
 		return -ENOMEM;
 	for (i = 0; i < ARRAY_SIZE(mhca_types); i++) {
-		parent->types[i].desc = &mhca_types[i];
-		parent->types[i].mtype.sysfs_name = mhca_types[i].name;
-		parent->types[i].mtype.pretty_name = mhca_types[i].pretty;
-		parent->type_list[i] = &parent->types[i].mtype;
+		if (!(parent->hca->personalities & BIT(mhca_types[i].personality)))
+			continue;
+		parent->types[n].desc = &mhca_types[i];
+		parent->types[n].mtype.sysfs_name = mhca_types[i].name;
+		parent->types[n].mtype.pretty_name = mhca_types[i].pretty;
+		parent->type_list[n] = &parent->types[n].mtype;
+		n++;
 	}
+	parent->n_types = n;
 	parent->index = ida_alloc(&mhca_parent_ida, GFP_KERNEL);
 	if (parent->index < 0)
 		return parent->index;
@@ -404,7 +416,7 @@ int mhca_hca_register(struct mhca_hca *hca, struct module *owner)
 		goto err_put;
 	hca->frontend = parent;
 	ret = mdev_register_parent(&parent->mdev, &parent->dev, &mhca_mdev_driver,
-				   parent->type_list, ARRAY_SIZE(mhca_types));
+				   parent->type_list, parent->n_types);
 	if (ret)
 		goto err_del;
 	dev_info(&parent->dev, "%s HCA, %u instances\n", hca->ops->name, hca->max_instances);

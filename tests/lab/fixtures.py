@@ -134,7 +134,7 @@ def lab():
 def host(lab):
     """The host with our modules loaded; unloaded at the end."""
     h = Host(lab)
-    h.load()
+    h.load("roce=1")
     yield h
     PAIR.clear()
     h.unload()

@@ -64,6 +64,8 @@ struct mhca_doorbell {
  * @memory_ready: pages asked for through mhca_pa_lookup() were pinned (or not)
  * @attach_mcg: attach QP @qp to @gid
  * @detach_mcg: detach it
+ * @flow_root: frames for @inst are looked up in @table from now on; NULL: in none.
+ *             Command lock held
  * @port_changed: the port's state or segment changed by policy
  * @vport_changed: the guest changed its NIC vport context or RoCE address table, or
  *                 lost it by a reset: @inst->vport is what counts now. Command lock
@@ -82,6 +84,7 @@ struct mhca_hca_ops {
 	void (*memory_ready)(struct mhca_instance *inst);
 	enum mhca_syndrome (*attach_mcg)(struct mhca_object *qp, const u8 gid[16]);
 	enum mhca_syndrome (*detach_mcg)(struct mhca_object *qp, const u8 gid[16]);
+	enum mhca_syndrome (*flow_root)(struct mhca_instance *inst, struct mhca_object *table);
 	void (*port_changed)(struct mhca_instance *inst);
 	void (*vport_changed)(struct mhca_instance *inst);
 };
@@ -90,12 +93,14 @@ struct mhca_hca_ops {
  * struct mhca_hca - an HCA that instances are carved from
  * @ops: backend
  * @max_instances: how many at once
+ * @personalities: BIT() of each enum mhca_personality that it offers
  * @backend: the backend's private data
  * @frontend: the front end's private data (parent device, mdev types)
  */
 struct mhca_hca {
 	const struct mhca_hca_ops *ops;
 	u32 max_instances;
+	u32 personalities;
 	void *backend;
 	void *frontend;
 };

@@ -78,6 +78,7 @@
 /* Ethernet and RoCE. */
 #define MHCA_MTU_MAX			9978	/* greatest IP packet */
 #define MHCA_MTU_MIN			68
+#define MHCA_MTU_DEFAULT		1500
 #define MHCA_LOG_MAX_WQ_SZ		13	/* entries of an SQ (basic blocks) or RQ */
 #define MHCA_LOG_MAX_LSO		16	/* bytes in a frame before segmentation */
 #define MHCA_LOG_MAX_UC			7

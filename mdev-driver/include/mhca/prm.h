@@ -64,7 +64,9 @@ struct mhca_object;
 	X(OUTSTANDING_CQES, BAD_SIZE_OUTS_CQES_ERR, "new CQ is smaller than its outstanding CQEs") \
 	X(BACKEND,	  INT_ERR,	   "backend failed")			\
 	X(RATE,		  NO_RES_ERR,	   "control verb rate exceeded")		\
-	X(MR_LIMIT,	  LIM_ERR,	   "instance's limit for a memory region's length reached")
+	X(MR_LIMIT,	  LIM_ERR,	   "instance's limit for a memory region's length reached") \
+	X(MTU,		  BAD_PARAM_ERR,   "MTU out of range")			\
+	X(FLOW,		  BAD_PARAM_ERR,   "flow table, group or entry is not supported")
 
 /* Our syndromes stand apart from any firmware's. */
 #define MHCA_SYNDROME_BASE	0x6d480000U
@@ -115,18 +117,18 @@ enum mhca_syndrome mhca_syndrome_from_errno(int error);
 	X(drop_qkey)		/* datagram with a wrong Q_Key */		\
 	X(drop_length)		/* datagram longer than its buffer or the MTU */ \
 	X(drop_state)		/* message to a QP that is not ready */		\
-	X(eth_tx_ucast)		/* Ethernet frames sent, by destination */	\
-	X(eth_tx_ucast_bytes)	/* bytes in unicast frames sent */	\
-	X(eth_tx_mcast)		/* multicast frames sent */		\
-	X(eth_tx_mcast_bytes)	/* bytes in multicast frames sent */	\
-	X(eth_tx_bcast)		/* broadcast frames sent */		\
-	X(eth_tx_bcast_bytes)	/* bytes in broadcast frames sent */	\
-	X(eth_rx_ucast)		/* Ethernet frames put into receive buffers */	\
-	X(eth_rx_ucast_bytes)	/* bytes in unicast frames received */	\
-	X(eth_rx_mcast)		/* multicast frames received */		\
-	X(eth_rx_mcast_bytes)	/* bytes in multicast frames received */\
-	X(eth_rx_bcast)		/* broadcast frames received */		\
-	X(eth_rx_bcast_bytes)	/* bytes in broadcast frames received */\
+	X(eth_tx_ucast)		/* Ethernet frames sent to one address */	\
+	X(eth_tx_ucast_bytes)	/* their bytes, headers included */		\
+	X(eth_tx_mcast)		/* Ethernet frames sent to a group */		\
+	X(eth_tx_mcast_bytes)	/* their bytes */				\
+	X(eth_tx_bcast)		/* Ethernet frames sent to everybody */		\
+	X(eth_tx_bcast_bytes)	/* their bytes */				\
+	X(eth_rx_ucast)		/* Ethernet frames received, unicast */		\
+	X(eth_rx_ucast_bytes)	/* their bytes, headers included */		\
+	X(eth_rx_mcast)		/* Ethernet frames received, multicast */	\
+	X(eth_rx_mcast_bytes)	/* their bytes */				\
+	X(eth_rx_bcast)		/* Ethernet frames received, broadcast */	\
+	X(eth_rx_bcast_bytes)	/* their bytes */				\
 	X(drop_spoof)		/* sent with a source that is not the instance's */ \
 	X(drop_frame)		/* malformed, or longer than the MTU */		\
 	X(drop_flood)		/* broadcast and multicast beyond the bound */	\
@@ -496,7 +498,7 @@ struct mhca_roce_address {
 /**
  * struct mhca_vport - the NIC vport context: what a guest asked its port to be
  * @mac: current unicast address; &struct mhca_identity.mac after a reset
- * @mtu: greatest frame the driver asked for, without Ethernet header
+ * @mtu: greatest IP packet the driver asked for, bytes
  * @roce: RoCE is enabled
  * @promisc_uc: all unicast frames of the segment are wanted
  * @promisc_mc: all multicast frames are wanted

@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Flow tables as objects: tables, groups, entries, the root. flow_match.c walks what
+ * is built here.
+ */
+#include <mhca/kernel.h>
+#include "flow.h"
+
+#define SOFT_MISS_FORWARD	1	/* flow_table_context.table_miss_action */
+#define SOFT_DEST_TABLE		1	/* dest_format_struct.destination_type */
+#define SOFT_DEST_TIR		2
+#define SOFT_FTE_MODIFY		1	/* op_mod of SET_FLOW_TABLE_ENTRY */
+#define SOFT_FTE_TAG		BIT(1)	/* modify_enable_mask */
+#define SOFT_FTE_DEST		(BIT(0) | BIT(2))	/* action, destinations */
+
+static struct soft_flow *soft_flow_of(const struct mhca_instance *inst)
+{
+	return soft_instance(inst)->flow;
+}
+
+/* ---- The instance's tables --------------------------------------------------- */
+
+/**
+ * soft_flow_init() - an instance without tables
+ * @si: instance
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int soft_flow_init(struct soft_instance *si)
+{
+	si->flow = kzalloc(sizeof(*si->flow), GFP_KERNEL);
+	if (!si->flow)
+		return -ENOMEM;
+	si->flow->seed = ktime_get_ns() ^ (unsigned long)si->flow;
+	return 0;
+}
+
+/**
+ * soft_flow_fini() - the instance goes, its tables are gone
+ * @si: instance
+ */
+void soft_flow_fini(struct soft_instance *si)
+{
+	kfree(si->flow);
+	si->flow = NULL;
+}
+
+/**
+ * soft_flow_set_root() - SET_FLOW_TABLE_ROOT
+ * @inst: instance
+ * @obj: table, or NULL
+ *
+ * Return: MHCA_SYN_NONE.
+ */
+enum mhca_syndrome soft_flow_set_root(struct mhca_instance *inst, struct mhca_object *obj)
+{
+	smp_store_release(&soft_flow_of(inst)->root, (struct soft_flow_table *)obj);
+	return MHCA_SYN_NONE;
+}
+
+static struct soft_flow_table *soft_flow_table_find(struct mhca_instance *inst, u32 num)
+{
+	return (struct soft_flow_table *)mhca_object_find(inst, MHCA_FLOW_TABLE, num);
+}
+
+/* ---- Tables ------------------------------------------------------------------ */
+
+/* Where @ctx lets misses go. A table of @level is looked for, and a higher one found. */
+static enum mhca_syndrome soft_flow_miss(struct mhca_instance *inst, const void *ctx, u8 level,
+					 struct soft_flow_table **miss)
+{
+	*miss = NULL;
+	if (MLX5_GET(flow_table_context, ctx, table_miss_action) != SOFT_MISS_FORWARD)
+		return MHCA_SYN_NONE;
+	*miss = soft_flow_table_find(inst, MLX5_GET(flow_table_context, ctx, table_miss_id));
+	if (!*miss)
+		return MHCA_SYN_NO_OBJECT;
+	return (*miss)->level > level ? MHCA_SYN_NONE : MHCA_SYN_FLOW;
+}
+
+static enum mhca_syndrome soft_flow_table_create(struct mhca_cmd *cmd)
+{
+	const void *ctx = MLX5_ADDR_OF(create_flow_table_in, cmd->in, flow_table_context);
+	struct soft_flow_table *table = (struct soft_flow_table *)cmd->obj;
+	struct soft_flow_table *miss;
+	enum mhca_syndrome syndrome;
+
+	table->level = MLX5_GET(flow_table_context, ctx, level);
+	table->size = 1U << MLX5_GET(flow_table_context, ctx, log_size);
+	syndrome = soft_flow_miss(cmd->inst, ctx, table->level, &miss);
+	if (syndrome)
+		return syndrome;
+	syndrome = mhca_object_number(&table->obj, 1, MHCA_NUMBER_MAX);
+	if (syndrome)
+		return syndrome;
+	xa_init(&table->entries);
+	table->miss = miss;
+	if (miss) {
+		table->miss_num = miss->obj.num;
+		mhca_object_hold(&miss->obj);
+	}
+	return MHCA_SYN_NONE;
+}
+
+static enum mhca_syndrome soft_flow_table_change(struct mhca_cmd *cmd)
+{
+	const void *ctx = MLX5_ADDR_OF(modify_flow_table_in, cmd->in, flow_table_context);
+	struct soft_flow_table *table = (struct soft_flow_table *)cmd->obj;
+	struct soft_flow_table *miss, *old = table->miss;
+	enum mhca_syndrome syndrome;
+
+	if (!MLX5_GET(modify_flow_table_in, cmd->in, modify_field_select))
+		return MHCA_SYN_NONE;
+	syndrome = soft_flow_miss(cmd->inst, ctx, table->level, &miss);
+	if (syndrome)
+		return syndrome;
+	if (miss) {
+		table->miss_num = miss->obj.num;
+		mhca_object_hold(&miss->obj);
+	}
+	smp_store_release(&table->miss, miss);
+	if (old)
+		mhca_object_drop(&old->obj);
+	return MHCA_SYN_NONE;
+}
+
+/*
+ * Its groups are gone. A driver destroys the last table without taking the root away
+ * first. With users (other tables miss to it) it goes in a reset, which takes all of
+ * them at once, in the order of their numbers: no walk may begin any more, and the
+ * table that this one misses to may be gone already.
+ */
+static void soft_flow_table_destroy(struct mhca_object *obj)
+{
+	struct soft_flow_table *table = (struct soft_flow_table *)obj;
+	struct soft_flow *flow = soft_flow_of(obj->inst);
+
+	if (flow->root == table || obj->users)
+		WRITE_ONCE(flow->root, NULL);
+	synchronize_srcu_expedited(&soft_hca_of(obj->inst)->srcu);
+	if (table->miss && soft_flow_table_find(obj->inst, table->miss_num) == table->miss)
+		mhca_object_drop(&table->miss->obj);
+	table->miss = NULL;
+	kvfree(table->groups);
+	table->groups = NULL;
+	xa_destroy(&table->entries);
+}
+
+/* ---- Groups ------------------------------------------------------------------ */
+
+static void soft_flow_group_mask(struct soft_flow_group *group, const void *criteria)
+{
+	struct soft_flow_key mask;
+	u32 i;
+
+	BUILD_BUG_ON(sizeof(mask) != MLX5_ST_SZ_BYTES(fte_match_set_lyr_2_4));
+	memcpy(&mask, MLX5_ADDR_OF(fte_match_param, criteria, outer_headers), sizeof(mask));
+	group->n_words = 0;
+	for (i = 0; i < SOFT_FLOW_WORDS; i++) {
+		if (!mask.word[i])
+			continue;
+		group->word[group->n_words] = i;
+		group->mask[group->n_words++] = mask.word[i];
+	}
+}
+
+/* A list like @old with @add in its place and without @del; NULL: no memory. */
+static struct soft_flow_groups *soft_flow_groups_build(const struct soft_flow_groups *old,
+						       struct soft_flow_group *add,
+						       const struct soft_flow_group *del)
+{
+	u32 i, n = old ? old->n : 0;
+	struct soft_flow_groups *new;
+
+	new = kvzalloc(struct_size(new, group, n + 1), GFP_KERNEL);
+	if (!new)
+		return NULL;
+	for (i = 0; i < n; i++) {
+		if (add && add->start < old->group[i]->start) {
+			new->group[new->n++] = add;
+			add = NULL;
+		}
+		if (old->group[i] != del)
+			new->group[new->n++] = old->group[i];
+	}
+	if (add)
+		new->group[new->n++] = add;
+	return new;
+}
+
+static bool soft_flow_group_overlaps(const struct soft_flow_table *table, u32 start, u32 end)
+{
+	const struct soft_flow_groups *groups = table->groups;
+	u32 i;
+
+	for (i = 0; groups && i < groups->n; i++)
+		if (start <= groups->group[i]->end && groups->group[i]->start <= end)
+			return true;
+	return false;
+}
+
+static enum mhca_syndrome soft_flow_group_link(struct soft_flow_group *group)
+{
+	struct soft_flow_table *table = group->table;
+	struct soft_flow_groups *new, *old = table->groups;
+
+	new = soft_flow_groups_build(old, group, NULL);
+	if (!new)
+		return MHCA_SYN_NO_MEMORY;
+	smp_store_release(&table->groups, new);
+	if (old) {
+		synchronize_srcu_expedited(&soft_hca_of(group->obj.inst)->srcu);
+		kvfree(old);
+	}
+	return MHCA_SYN_NONE;
+}
+
+static enum mhca_syndrome soft_flow_group_create(struct mhca_cmd *cmd)
+{
+	struct soft_flow_group *group = (struct soft_flow_group *)cmd->obj;
+	enum mhca_syndrome syndrome;
+	u32 range;
+
+	group->table = (struct soft_flow_table *)cmd->ref[0];
+	group->start = MLX5_GET(create_flow_group_in, cmd->in, start_flow_index);
+	group->end = MLX5_GET(create_flow_group_in, cmd->in, end_flow_index);
+	if (group->end >= group->table->size)
+		return MHCA_SYN_INDEX;
+	if (soft_flow_group_overlaps(group->table, group->start, group->end))
+		return MHCA_SYN_FLOW;
+	soft_flow_group_mask(group, MLX5_ADDR_OF(create_flow_group_in, cmd->in, match_criteria));
+	range = min(group->end - group->start + 1, SOFT_FLOW_MAX_BUCKETS);
+	group->n_buckets = roundup_pow_of_two(range);
+	group->bucket = kvcalloc(group->n_buckets, sizeof(*group->bucket), GFP_KERNEL);
+	if (!group->bucket)
+		return MHCA_SYN_NO_MEMORY;
+	syndrome = mhca_object_number(&group->obj, 1, MHCA_NUMBER_MAX);
+	if (!syndrome)
+		syndrome = soft_flow_group_link(group);
+	if (syndrome) {
+		kvfree(group->bucket);
+		group->bucket = NULL;
+	}
+	return syndrome;
+}
+
+static void soft_flow_action_free(struct soft_flow_action *action)
+{
+	u32 i;
+
+	for (i = 0; i < action->n; i++)
+		mhca_object_drop(action->dest[i].tir ? &action->dest[i].tir->obj :
+						       &action->dest[i].table->obj);
+	kfree(action);
+}
+
+static void soft_flow_entry_free(struct soft_flow_entry *entry)
+{
+	struct soft_flow *flow = soft_flow_of(entry->group->obj.inst);
+
+	flow->n_entries--;
+	soft_flow_action_free(entry->action);
+	kfree(entry);
+}
+
+/*
+ * DESTROY_FLOW_GROUP finds it without entries; a reset does not. Walkers that found
+ * it in the old list are waited for before anything is freed.
+ */
+static void soft_flow_group_destroy(struct mhca_object *obj)
+{
+	struct soft_flow_group *group = (struct soft_flow_group *)obj;
+	struct soft_flow_groups *new, *old = group->table->groups;
+	struct soft_flow_table *table = group->table;
+	struct soft_flow_entry *entry, *next;
+	u32 i;
+
+	new = soft_flow_groups_build(old, NULL, group);
+	/* Without memory the table loses its other groups as well: it passes nothing. */
+	smp_store_release(&table->groups, new);
+	synchronize_srcu_expedited(&soft_hca_of(obj->inst)->srcu);
+	kvfree(old);
+	for (i = 0; i < group->n_buckets; i++) {
+		for (entry = group->bucket[i]; entry; entry = next) {
+			next = entry->next;
+			xa_erase(&table->entries, entry->index);
+			soft_flow_entry_free(entry);
+		}
+	}
+	kvfree(group->bucket);
+	group->bucket = NULL;
+}
+
+const struct mhca_object_ops soft_flow_group_ops = {
+	.size = sizeof(struct soft_flow_group),
+	.create = soft_flow_group_create,
+	.destroy = soft_flow_group_destroy,
+};
+
+/* ---- Entries ----------------------------------------------------------------- */
+
+static enum mhca_syndrome soft_flow_dest(struct mhca_instance *inst, const void *format,
+					 u8 level, struct soft_flow_dest *dest)
+{
+	u32 id = MLX5_GET(dest_format_struct, format, destination_id);
+
+	switch (MLX5_GET(dest_format_struct, format, destination_type)) {
+	case SOFT_DEST_TIR:
+		dest->tir = (struct soft_tir *)mhca_object_find(inst, MHCA_TIR, id);
+		if (!dest->tir)
+			return MHCA_SYN_NO_OBJECT;
+		mhca_object_hold(&dest->tir->obj);
+		return MHCA_SYN_NONE;
+	case SOFT_DEST_TABLE:
+		dest->table = soft_flow_table_find(inst, id);
+		if (!dest->table)
+			return MHCA_SYN_NO_OBJECT;
+		if (dest->table->level <= level)
+			return MHCA_SYN_FLOW;
+		mhca_object_hold(&dest->table->obj);
+		return MHCA_SYN_NONE;
+	default:
+		return MHCA_SYN_FLOW;
+	}
+}
+
+/* The validator has seen that the list fits the input and the bound. */
+static enum mhca_syndrome soft_flow_action_build(struct mhca_cmd *cmd,
+						 struct soft_flow_action **out)
+{
+	const void *ctx = MLX5_ADDR_OF(set_fte_in, cmd->in, flow_context);
+	const u8 *format = MLX5_ADDR_OF(flow_context, ctx, destination);
+	u32 i, n = MLX5_GET(flow_context, ctx, destination_list_size);
+	struct soft_flow_table *table = (struct soft_flow_table *)cmd->obj;
+	struct soft_flow_action *action;
+	enum mhca_syndrome syndrome;
+
+	action = kzalloc(struct_size(action, dest, n), GFP_KERNEL);
+	if (!action)
+		return MHCA_SYN_NO_MEMORY;
+	action->tag = MLX5_GET(flow_context, ctx, flow_tag);
+	for (i = 0; i < n; i++, format += MLX5_ST_SZ_BYTES(dest_format_struct)) {
+		syndrome = soft_flow_dest(cmd->inst, format, table->level, &action->dest[i]);
+		if (syndrome) {
+			soft_flow_action_free(action);
+			return syndrome;
+		}
+		action->n = i + 1;
+	}
+	*out = action;
+	return MHCA_SYN_NONE;
+}
+
+static void soft_flow_entry_link(struct soft_flow_entry *entry, u64 seed)
+{
+	struct soft_flow_group *group = entry->group;
+	struct soft_flow_entry **link;
+
+	link = &group->bucket[soft_flow_hash(group, entry->value, seed)];
+	while (*link && (*link)->index < entry->index)
+		link = &(*link)->next;
+	entry->next = *link;
+	smp_store_release(link, entry);
+	mhca_object_hold(&group->obj);
+}
+
+static void soft_flow_entry_unlink(struct soft_flow_entry *entry, u64 seed)
+{
+	struct soft_flow_group *group = entry->group;
+	struct soft_flow_entry **link;
+
+	link = &group->bucket[soft_flow_hash(group, entry->value, seed)];
+	while (*link != entry)
+		link = &(*link)->next;
+	WRITE_ONCE(*link, entry->next);
+	mhca_object_drop(&group->obj);
+}
+
+static void soft_flow_entry_value(struct soft_flow_entry *entry, const void *ctx)
+{
+	const void *match = MLX5_ADDR_OF(flow_context, ctx, match_value);
+	struct soft_flow_key key;
+	u32 i;
+
+	memcpy(&key, MLX5_ADDR_OF(fte_match_param, match, outer_headers), sizeof(key));
+	for (i = 0; i < entry->group->n_words; i++)
+		entry->value[i] = key.word[entry->group->word[i]] & entry->group->mask[i];
+}
+
+static enum mhca_syndrome soft_flow_entry_add(struct mhca_cmd *cmd,
+					      struct soft_flow_group *group, u32 index)
+{
+	const void *ctx = MLX5_ADDR_OF(set_fte_in, cmd->in, flow_context);
+	struct soft_flow_table *table = group->table;
+	struct soft_flow *flow = soft_flow_of(cmd->inst);
+	struct soft_flow_entry *entry;
+	enum mhca_syndrome syndrome;
+
+	if (flow->n_entries >= MHCA_MAX_FLOW_ENTRY)
+		return MHCA_SYN_QUOTA;
+	entry = kzalloc(sizeof(*entry), GFP_KERNEL);
+	if (!entry)
+		return MHCA_SYN_NO_MEMORY;
+	entry->group = group;
+	entry->index = index;
+	soft_flow_entry_value(entry, ctx);
+	syndrome = soft_flow_action_build(cmd, &entry->action);
+	if (syndrome) {
+		kfree(entry);
+		return syndrome;
+	}
+	if (xa_is_err(xa_store(&table->entries, index, entry, GFP_KERNEL))) {
+		soft_flow_action_free(entry->action);
+		kfree(entry);
+		return MHCA_SYN_NO_MEMORY;
+	}
+	flow->n_entries++;
+	soft_flow_entry_link(entry, flow->seed);
+	return MHCA_SYN_NONE;
+}
+
+/* Tag, or action with its destinations; the value stays. */
+static enum mhca_syndrome soft_flow_entry_change(struct mhca_cmd *cmd,
+						 struct soft_flow_entry *entry)
+{
+	u8 mask = MLX5_GET(set_fte_in, cmd->in, modify_enable_mask);
+	struct soft_flow_action *action, *old = entry->action;
+	enum mhca_syndrome syndrome;
+	u32 i;
+
+	if (!(mask & (SOFT_FTE_TAG | SOFT_FTE_DEST)))
+		return MHCA_SYN_NONE;
+	if (mask & SOFT_FTE_DEST) {
+		syndrome = soft_flow_action_build(cmd, &action);
+		if (syndrome)
+			return syndrome;
+		if (!(mask & SOFT_FTE_TAG))
+			action->tag = old->tag;
+	} else {
+		action = kmemdup(old, struct_size(old, dest, old->n), GFP_KERNEL);
+		if (!action)
+			return MHCA_SYN_NO_MEMORY;
+		for (i = 0; i < action->n; i++)
+			mhca_object_hold(action->dest[i].tir ? &action->dest[i].tir->obj :
+							       &action->dest[i].table->obj);
+		action->tag = MLX5_GET(set_fte_in, cmd->in, flow_context.flow_tag);
+	}
+	smp_store_release(&entry->action, action);
+	synchronize_srcu_expedited(&soft_hca_of(cmd->inst)->srcu);
+	soft_flow_action_free(old);
+	return MHCA_SYN_NONE;
+}
+
+static enum mhca_syndrome soft_flow_entry_set(struct mhca_cmd *cmd)
+{
+	struct soft_flow_group *group = (struct soft_flow_group *)cmd->ref[0];
+	struct soft_flow_table *table = (struct soft_flow_table *)cmd->obj;
+	u32 index = MLX5_GET(set_fte_in, cmd->in, flow_index);
+	struct soft_flow_entry *entry;
+
+	if (group->table != table)
+		return MHCA_SYN_OBJECT_TYPE;
+	if (index < group->start || index > group->end)
+		return MHCA_SYN_INDEX;
+	entry = xa_load(&table->entries, index);
+	if (cmd->op_mod == SOFT_FTE_MODIFY)
+		return entry ? soft_flow_entry_change(cmd, entry) : MHCA_SYN_NO_OBJECT;
+	return entry ? MHCA_SYN_OBJECT_BUSY : soft_flow_entry_add(cmd, group, index);
+}
+
+static enum mhca_syndrome soft_flow_entry_delete(struct mhca_cmd *cmd)
+{
+	struct soft_flow_table *table = (struct soft_flow_table *)cmd->obj;
+	u32 index = MLX5_GET(delete_fte_in, cmd->in, flow_index);
+	struct soft_flow_entry *entry = xa_erase(&table->entries, index);
+
+	if (!entry)
+		return MHCA_SYN_NO_OBJECT;
+	soft_flow_entry_unlink(entry, soft_flow_of(cmd->inst)->seed);
+	synchronize_srcu_expedited(&soft_hca_of(cmd->inst)->srcu);
+	soft_flow_entry_free(entry);
+	return MHCA_SYN_NONE;
+}
+
+static enum mhca_syndrome soft_flow_table_modify(struct mhca_cmd *cmd)
+{
+	switch (cmd->opcode) {
+	case MLX5_CMD_OP_SET_FLOW_TABLE_ENTRY:
+		return soft_flow_entry_set(cmd);
+	case MLX5_CMD_OP_DELETE_FLOW_TABLE_ENTRY:
+		return soft_flow_entry_delete(cmd);
+	default:
+		return soft_flow_table_change(cmd);
+	}
+}
+
+const struct mhca_object_ops soft_flow_table_ops = {
+	.size = sizeof(struct soft_flow_table),
+	.create = soft_flow_table_create,
+	.modify = soft_flow_table_modify,
+	.destroy = soft_flow_table_destroy,
+};

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ethernet receive queues as objects: create, states, query, destroy. How frames get
+ * into them is eth_rx.c's.
+ */
+#include <mhca/kernel.h>
+#include "eth.h"
+
+#define SOFT_WQ_LINKED_LIST	0	/* wq_type */
+#define SOFT_WQ_CYCLIC		1
+
+/* modify_rq_in.modify_bitmask */
+#define SOFT_RQ_VSD		BIT(1)
+#define SOFT_RQ_COUNTER_SET	BIT(3)
+
+static enum mhca_syndrome soft_rq_ring(struct soft_rq *rq, const void *wq)
+{
+	struct mhca_pages *pages = rq->obj.buffer;
+	struct soft_ring *ring = &rq->ring;
+	u64 bytes;
+
+	if (!pages || !rq->obj.record)
+		return MHCA_SYN_PAGE_LIST;
+	rq->linked = MLX5_GET(wq, wq, wq_type) == SOFT_WQ_LINKED_LIST;
+	ring->pages = pages;
+	ring->log_size = MLX5_GET(wq, wq, log_wq_sz);
+	ring->log_stride = MLX5_GET(wq, wq, log_wq_stride);
+	ring->offset = (u64)MLX5_GET(wq, wq, page_offset) << (pages->shift - 6);
+	bytes = 1ULL << (ring->log_size + ring->log_stride);
+	if (ring->offset > pages->bytes || bytes > pages->bytes - ring->offset)
+		return MHCA_SYN_PAGE_LIST;
+	return MHCA_SYN_NONE;
+}
+
+static enum mhca_syndrome soft_rq_create(struct mhca_cmd *cmd)
+{
+	const void *rqc = MLX5_ADDR_OF(create_rq_in, cmd->in, ctx);
+	struct soft_rq *rq = (struct soft_rq *)cmd->obj;
+	enum mhca_syndrome syndrome;
+
+	spin_lock_init(&rq->lock);
+	rq->si = soft_instance(cmd->inst);
+	rq->cq = (struct soft_cq *)cmd->ref[0];
+	rq->pd = cmd->ref[1]->num;
+	rq->user_index = MLX5_GET(rqc, rqc, user_index);
+	rq->counter_set = MLX5_GET(rqc, rqc, counter_set_id);
+	rq->vlan_strip = !MLX5_GET(rqc, rqc, vsd);
+	rq->state = SOFT_WQ_RST;
+	syndrome = soft_rq_ring(rq, MLX5_ADDR_OF(rqc, rqc, wq));
+	if (syndrome)
+		return syndrome;
+	return mhca_object_number(&rq->obj, MHCA_QPN_FIRST, MHCA_SQN_FIRST - 1);
+}
+
+static enum mhca_syndrome soft_rq_modify(struct mhca_cmd *cmd)
+{
+	const void *rqc = MLX5_ADDR_OF(modify_rq_in, cmd->in, ctx);
+	u64 mask = MLX5_GET64(modify_rq_in, cmd->in, modify_bitmask);
+	u8 from = MLX5_GET(modify_rq_in, cmd->in, rq_state);
+	u8 to = MLX5_GET(rqc, rqc, state);
+	struct soft_rq *rq = (struct soft_rq *)cmd->obj;
+	enum mhca_syndrome syndrome;
+
+	spin_lock(&rq->lock);
+	syndrome = soft_wq_transition(rq->state, from, to);
+	if (!syndrome) {
+		rq->state = to;
+		if (mask & SOFT_RQ_VSD)
+			rq->vlan_strip = !MLX5_GET(rqc, rqc, vsd);
+		if (mask & SOFT_RQ_COUNTER_SET)
+			rq->counter_set = MLX5_GET(rqc, rqc, counter_set_id);
+		if (to == SOFT_WQ_RST) {
+			rq->consumer = 0;
+			rq->next = 0;
+		}
+	}
+	spin_unlock(&rq->lock);
+	/* A frame that was on its way has arrived or not: none arrives later. */
+	if (!syndrome && to != SOFT_WQ_RDY)
+		synchronize_srcu_expedited(&rq->si->hca->srcu);
+	return syndrome;
+}
+
+static enum mhca_syndrome soft_rq_query(struct mhca_cmd *cmd)
+{
+	struct soft_rq *rq = (struct soft_rq *)cmd->obj;
+	void *rqc = MLX5_ADDR_OF(query_rq_out, cmd->out, rq_context);
+	void *wq = MLX5_ADDR_OF(rqc, rqc, wq);
+
+	spin_lock(&rq->lock);
+	MLX5_SET(rqc, rqc, state, rq->state);
+	MLX5_SET(rqc, rqc, vsd, !rq->vlan_strip);
+	MLX5_SET(wq, wq, hw_counter, rq->consumer);
+	spin_unlock(&rq->lock);
+	MLX5_SET(rqc, rqc, user_index, rq->user_index);
+	MLX5_SET(rqc, rqc, cqn, rq->cq->obj.num);
+	MLX5_SET(rqc, rqc, counter_set_id, rq->counter_set);
+	MLX5_SET(wq, wq, wq_type, rq->linked ? SOFT_WQ_LINKED_LIST : SOFT_WQ_CYCLIC);
+	MLX5_SET(wq, wq, pd, rq->pd);
+	MLX5_SET(wq, wq, log_wq_sz, rq->ring.log_size);
+	MLX5_SET(wq, wq, log_wq_stride, rq->ring.log_stride);
+	return MHCA_SYN_NONE;
+}
+
+/* TIRs and RQTs hold it as users, so nobody can find it: what has, is waited for. */
+static void soft_rq_destroy(struct mhca_object *obj)
+{
+	struct soft_rq *rq = (struct soft_rq *)obj;
+
+	spin_lock(&rq->lock);
+	rq->state = SOFT_WQ_RST;
+	spin_unlock(&rq->lock);
+	synchronize_srcu_expedited(&rq->si->hca->srcu);
+}
+
+const struct mhca_object_ops soft_rq_ops = {
+	.size = sizeof(struct soft_rq),
+	.create = soft_rq_create,
+	.modify = soft_rq_modify,
+	.query = soft_rq_query,
+	.destroy = soft_rq_destroy,
+};
