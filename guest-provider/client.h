@@ -501,6 +501,7 @@ struct client_path {
 	u8 sl;
 	u8 path_bits;
 	bool grh;
+	u8 dmac[6];		/* RoCE */
 	u8 dgid[16];
 	u8 sgid_index;
 	u8 hop_limit;

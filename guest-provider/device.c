@@ -184,7 +184,10 @@ int client_bring_up(struct client *c, bool events)
 	c->have_uar = true;
 	if (events)
 		ret = create_eqs(c);
-	return ret ? ret : client_query_port(c);
+	/* An Ethernet port has no LID. */
+	if (ret || MLX5_GET(cmd_hca_cap, c->caps, port_type))
+		return ret;
+	return client_query_port(c);
 }
 
 int client_tear_down(struct client *c)

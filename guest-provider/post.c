@@ -81,6 +81,7 @@ static int put_av(struct build *b, const struct client_send *wr)
 	av->hop_limit = path->hop_limit;
 	if (path->grh) {
 		av->grh_gid_fl = cpu_to_be32(1U << 30 | (u32)path->sgid_index << 20 | path->flow);
+		memcpy(av->rmac, path->dmac, sizeof(av->rmac));
 		memcpy(av->rgid, path->dgid, sizeof(av->rgid));
 	}
 	return 0;

@@ -208,6 +208,7 @@ static void fill_path(void *ads, const struct client_modify *modify)
 		MLX5_SET(ads, ads, hop_limit, path->hop_limit);
 		MLX5_SET(ads, ads, tclass, path->tclass);
 		MLX5_SET(ads, ads, flow_label, path->flow);
+		memcpy((u8 *)ads + MLX5_BYTE_OFF(ads, rmac_31_0) - 2, path->dmac, 6);
 		memcpy(MLX5_ADDR_OF(ads, ads, rgid_rip), path->dgid, 16);
 	}
 }

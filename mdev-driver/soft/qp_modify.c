@@ -223,10 +223,13 @@ static void soft_attrs_take(__be32 *to, const __be32 *from, u32 attrs)
 	}
 }
 
-static enum mhca_syndrome soft_attrs_check_path(const void *qpc)
+static enum mhca_syndrome soft_attrs_check_path(const struct soft_qp *qp, const void *qpc)
 {
 	const void *ads = MLX5_ADDR_OF(qpc, qpc, primary_address_path);
 
+	if (qp->obj.inst->personality == MHCA_ROCE)
+		return MLX5_GET(ads, ads, src_addr_index) < MHCA_ROCE_ADDRESSES ?
+		       MHCA_SYN_NONE : MHCA_SYN_INDEX;
 	/* Connections are between two ports. */
 	if (MLX5_GET(ads, ads, rlid) > MHCA_LID_LAST)
 		return MHCA_SYN_QP_ATTR;
@@ -237,7 +240,8 @@ static enum mhca_syndrome soft_attrs_check_path(const void *qpc)
 }
 
 /* Check what of @attrs now stands in @qpc. */
-static enum mhca_syndrome soft_attrs_check(const void *qpc, u32 attrs)
+static enum mhca_syndrome soft_attrs_check(const struct soft_qp *qp, const void *qpc,
+					   u32 attrs)
 {
 	const void *ads = MLX5_ADDR_OF(qpc, qpc, primary_address_path);
 	u32 mtu = MLX5_GET(qpc, qpc, mtu);
@@ -260,7 +264,7 @@ static enum mhca_syndrome soft_attrs_check(const void *qpc, u32 attrs)
 	if (attrs & A(SRA_MAX) && MLX5_GET(qpc, qpc, log_sra_max) > MHCA_LOG_MAX_RA)
 		return MHCA_SYN_QP_ATTR;
 	if (attrs & A(PATH))
-		return soft_attrs_check_path(qpc);
+		return soft_attrs_check_path(qp, qpc);
 	return MHCA_SYN_NONE;
 }
 
@@ -389,7 +393,7 @@ static enum mhca_syndrome soft_qp_transition(struct mhca_cmd *cmd)
 	attrs = edge->required | soft_optional_attrs(opt);
 	memcpy(attr, qp->attr, sizeof(attr));
 	soft_attrs_take(attr, qpc, attrs);
-	syndrome = soft_attrs_check(attr, attrs);
+	syndrome = soft_attrs_check(qp, attr, attrs);
 	if (syndrome)
 		goto unlock;
 

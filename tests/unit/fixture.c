@@ -21,7 +21,7 @@ static const struct soft_lane_params default_params = {
 
 void world_open_guest(struct world *w, u32 i)
 {
-	struct vmm_user_params params = { .threaded = w->threaded };
+	struct vmm_user_params params = { .threaded = w->threaded, .roce = w->roce };
 	struct guest *g = &w->g[i];
 	struct client_cq_attr cq;
 
@@ -63,7 +63,59 @@ void world_close_guest(struct world *w, u32 i)
 	assert_ok(close_guest(w, i));
 }
 
-static int setup(void **state, bool threaded, u32 lanes)
+/* ---- RoCE ------------------------------------------------------------ */
+
+void roce_gid(u32 number, u8 gid[16])
+{
+	memset(gid, 0, 16);
+	gid[0] = 0xfe;
+	gid[1] = 0x80;
+	gid[15] = number;
+}
+
+int roce_set_address(struct guest *g, u32 index, const u8 gid[16], const u8 mac[6], int vlan,
+		     bool ipv4)
+{
+	u8 in[MLX5_ST_SZ_BYTES(set_roce_address_in)] = { 0 };
+	void *addr = MLX5_ADDR_OF(set_roce_address_in, in, roce_address);
+	u32 out[4];
+
+	MLX5_SET(set_roce_address_in, in, opcode, MLX5_CMD_OP_SET_ROCE_ADDRESS);
+	MLX5_SET(set_roce_address_in, in, roce_address_index, index);
+	memcpy(MLX5_ADDR_OF(roce_addr_layout, addr, source_l3_address), gid, 16);
+	memcpy((u8 *)addr + MLX5_BYTE_OFF(roce_addr_layout, source_mac_31_0) - 2, mac, 6);
+	MLX5_SET(roce_addr_layout, addr, vlan_valid, vlan >= 0);
+	if (vlan >= 0)
+		MLX5_SET(roce_addr_layout, addr, vlan_id, vlan);
+	MLX5_SET(roce_addr_layout, addr, roce_l3_type, !ipv4);
+	MLX5_SET(roce_addr_layout, addr, roce_version, 2);
+	return client_exec(&g->c, in, sizeof(in), out, sizeof(out));
+}
+
+void roce_path(struct guest *to, u32 number, struct client_path *path)
+{
+	memset(path, 0, sizeof(*path));
+	path->grh = true;
+	path->hop_limit = 64;
+	roce_gid(number, path->dgid);
+	memcpy(path->dmac, to->vmm->inst->id.mac, sizeof(path->dmac));
+}
+
+static void roce_on(struct guest *g, u32 number)
+{
+	u8 in[MLX5_ST_SZ_BYTES(modify_nic_vport_context_in)] = { 0 };
+	u32 out[4];
+	u8 gid[16];
+
+	MLX5_SET(modify_nic_vport_context_in, in, opcode, MLX5_CMD_OP_MODIFY_NIC_VPORT_CONTEXT);
+	MLX5_SET(modify_nic_vport_context_in, in, field_select.roce_en, 1);
+	MLX5_SET(modify_nic_vport_context_in, in, nic_vport_context.roce_en, 1);
+	assert_ok(client_exec(&g->c, in, sizeof(in), out, sizeof(out)));
+	roce_gid(number, gid);
+	assert_ok(roce_set_address(g, 0, gid, g->vmm->inst->id.mac, -1, false));
+}
+
+static int setup(void **state, bool threaded, bool roce, u32 lanes)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	u32 i;
@@ -71,24 +123,32 @@ static int setup(void **state, bool threaded, u32 lanes)
 	w->params = default_params;
 	w->lanes = lanes;
 	w->threaded = threaded;
+	w->roce = roce;
 	shim_clock_fake(!threaded);
 	assert_ok(soft_hca_init(&w->hca, lanes, &w->params));
 	if (threaded)
 		assert_ok(lanes_start(&w->hca));
 	for (i = 0; i < WORLD_GUESTS; i++)
 		world_open_guest(w, i);
+	for (i = 0; roce && i < WORLD_GUESTS; i++)
+		roce_on(&w->g[i], i + 1);
 	*state = w;
 	return 0;
 }
 
 int world_setup(void **state)
 {
-	return setup(state, false, 2);
+	return setup(state, false, false, 2);
+}
+
+int world_setup_roce(void **state)
+{
+	return setup(state, false, true, 2);
 }
 
 int world_setup_threaded(void **state)
 {
-	return setup(state, true, 2);
+	return setup(state, true, false, 2);
 }
 
 int world_teardown(void **state)

@@ -41,6 +41,7 @@ struct world {
 	struct soft_lane_params params;
 	u32 lanes;
 	bool threaded;
+	bool roce;
 };
 
 /* Two connected QPs; both may be of the same guest. */
@@ -52,6 +53,15 @@ struct pair {
 /* cmocka setup and teardown: fake clock, everything driven by the test. */
 int world_setup(void **state);
 int world_teardown(void **state);
+/* The same with instances of the roce type, RoCE on; GID 0 of each is roce_gid(). */
+int world_setup_roce(void **state);
+/* fe80::, then the guest's number: from 1 */
+void roce_gid(u32 number, u8 gid[16]);
+/* SET_ROCE_ADDRESS: entry @index. 0 or a negative errno. */
+int roce_set_address(struct guest *g, u32 index, const u8 gid[16], const u8 mac[6], int vlan,
+		     bool ipv4);
+/* Towards GID 0 of @to. */
+void roce_path(struct guest *to, u32 number, struct client_path *path);
 /* The same with threads for lanes and commands, and the real clock. */
 int world_setup_threaded(void **state);
 void world_open_guest(struct world *w, u32 i);

@@ -292,6 +292,8 @@ struct vmm_user *vmm_user_create(struct soft_hca *hca, const struct vmm_user_par
 
 	params = params ? params : &defaults;
 	snprintf(id.name, sizeof(id.name), "user-%llx", guid);
+	id.mac[0] = 2;
+	put_unaligned_be32(guid, &id.mac[2]);
 	vmm->hca = hca;
 	vmm->linear = params->linear;
 	vmm->threaded = params->threaded;
@@ -301,7 +303,8 @@ struct vmm_user *vmm_user_create(struct soft_hca *hca, const struct vmm_user_par
 	memory_init(vmm, params->memory ? params->memory : 64UL << 20);
 	for (i = 0; i < VMM_USER_VECTORS; i++)
 		vmm->irq[i] = vmm->threaded ? eventfd(0, EFD_CLOEXEC) : -1;
-	vmm->inst = mhca_instance_create(&hca->hca, MHCA_IB, &id, &user_ops, vmm);
+	vmm->inst = mhca_instance_create(&hca->hca, params->roce ? MHCA_ROCE : MHCA_IB, &id,
+					 &user_ops, vmm);
 	if (IS_ERR_OR_NULL(vmm->inst)) {
 		memory_fini(vmm);
 		free(vmm);

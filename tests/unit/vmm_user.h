@@ -25,11 +25,13 @@
  * @memory: bytes of guest memory; 0: 64 MiB
  * @linear: do not scramble guest-physical addresses
  * @threaded: commands are executed by a thread, as a work queue does
+ * @roce: personality; the MAC is 02:00 and the GUID's last four bytes
  */
 struct vmm_user_params {
 	size_t memory;
 	bool linear;
 	bool threaded;
+	bool roce;
 };
 
 /**
