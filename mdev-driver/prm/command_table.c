@@ -112,16 +112,17 @@ static const struct mhca_ref_row mhca_rst2init_refs[] = {
 	{ MHCA_PD, MHCA_FIELD(rst2init_qp_in, qpc.pd), NULL, .optional = true },
 };
 
+/* A queue that nothing is posted to (the driver's drop queue) names no PD. */
 static const struct mhca_ref_row mhca_sq_refs[] = {
 	{ MHCA_CQ, MHCA_FIELD(create_sq_in, ctx.cqn) },
 	{ MHCA_UAR, MHCA_FIELD(create_sq_in, ctx.wq.uar_page) },
-	{ MHCA_PD, MHCA_FIELD(create_sq_in, ctx.wq.pd) },
+	{ MHCA_PD, MHCA_FIELD(create_sq_in, ctx.wq.pd), NULL, .optional = true },
 	{ MHCA_TIS, MHCA_FIELD(create_sq_in, ctx.tis_num_0), mhca_sq_has_tis },
 };
 
 static const struct mhca_ref_row mhca_rq_refs[] = {
 	{ MHCA_CQ, MHCA_FIELD(create_rq_in, ctx.cqn) },
-	{ MHCA_PD, MHCA_FIELD(create_rq_in, ctx.wq.pd) },
+	{ MHCA_PD, MHCA_FIELD(create_rq_in, ctx.wq.pd), NULL, .optional = true },
 };
 
 static const struct mhca_ref_row mhca_tir_refs[] = {

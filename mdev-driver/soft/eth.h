@@ -25,6 +25,9 @@ enum soft_wq_state {
 	SOFT_WQ_ERR = 3,
 };
 
+/* A queue without PD: no key is its. */
+#define SOFT_NO_PD		U32_MAX
+
 /* ---- Queues --------------------------------------------------------------- */
 
 /**

@@ -41,7 +41,7 @@ static enum mhca_syndrome soft_rq_create(struct mhca_cmd *cmd)
 	spin_lock_init(&rq->lock);
 	rq->si = soft_instance(cmd->inst);
 	rq->cq = (struct soft_cq *)cmd->ref[0];
-	rq->pd = cmd->ref[1]->num;
+	rq->pd = cmd->ref[1] ? cmd->ref[1]->num : SOFT_NO_PD;
 	rq->user_index = MLX5_GET(rqc, rqc, user_index);
 	rq->counter_set = MLX5_GET(rqc, rqc, counter_set_id);
 	rq->vlan_strip = !MLX5_GET(rqc, rqc, vsd);
@@ -96,7 +96,7 @@ static enum mhca_syndrome soft_rq_query(struct mhca_cmd *cmd)
 	MLX5_SET(rqc, rqc, cqn, rq->cq->obj.num);
 	MLX5_SET(rqc, rqc, counter_set_id, rq->counter_set);
 	MLX5_SET(wq, wq, wq_type, rq->linked ? SOFT_WQ_LINKED_LIST : SOFT_WQ_CYCLIC);
-	MLX5_SET(wq, wq, pd, rq->pd);
+	MLX5_SET(wq, wq, pd, rq->pd == SOFT_NO_PD ? 0 : rq->pd);
 	MLX5_SET(wq, wq, log_wq_sz, rq->ring.log_size);
 	MLX5_SET(wq, wq, log_wq_stride, rq->ring.log_stride);
 	return MHCA_SYN_NONE;

@@ -38,7 +38,7 @@ static enum mhca_syndrome soft_sq_create(struct mhca_cmd *cmd)
 	sq->state = SOFT_WQ_RST;
 	sq->cq = (struct soft_cq *)cmd->ref[0];
 	sq->uar = (struct soft_uar *)cmd->ref[1];
-	sq->pd = cmd->ref[2]->num;
+	sq->pd = cmd->ref[2] ? cmd->ref[2]->num : SOFT_NO_PD;
 	sq->tis = cmd->ref[3] ? cmd->ref[3]->num : 0;
 	sq->user_index = MLX5_GET(sqc, sqc, user_index);
 	syndrome = soft_sq_ring(sq, MLX5_ADDR_OF(sqc, sqc, wq));
@@ -127,7 +127,7 @@ static enum mhca_syndrome soft_sq_query(struct mhca_cmd *cmd)
 	MLX5_SET(sqc, sqc, tis_num_0, sq->tis);
 	MLX5_SET(sqc, sqc, tis_lst_sz, !!sq->tis);
 	MLX5_SET(wq, wq, wq_type, 1);
-	MLX5_SET(wq, wq, pd, sq->pd);
+	MLX5_SET(wq, wq, pd, sq->pd == SOFT_NO_PD ? 0 : sq->pd);
 	MLX5_SET(wq, wq, uar_page, sq->uar->obj.num);
 	MLX5_SET(wq, wq, log_wq_sz, sq->ring.log_size);
 	MLX5_SET(wq, wq, log_wq_stride, sq->ring.log_stride);
