@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Flow tables: what commands build, what a frame finds in them. */
+#include "fixture.h"
+#include "flow.h"
+
+#define GROUP_MAX	64U
+
+enum { LEVEL_LOW = 10, LEVEL_HIGH = 20 };
+
+/**
+ * struct steering - a guest's TIRs, each of which is a receive queue of its own
+ * @g: guest
+ * @td: transport domain
+ * @rq: receive queues, @mem and @record: theirs
+ * @tir: TIRs
+ */
+struct steering {
+	struct guest *g;
+	u32 td;
+	u32 rq[3];
+	struct client_mem mem[3];
+	struct client_record record[3];
+	u32 tir[3];
+};
+
+/* ---- Commands -------------------------------------------------------- */
+
+static u32 number_of(struct guest *g, void *in, u32 inlen, u16 opcode)
+{
+	u32 out[4] = { 0 };
+
+	MLX5_SET(create_rq_in, in, opcode, opcode);
+	if (client_exec(&g->c, in, inlen, out, sizeof(out)))
+		fail_msg("0x%x: status 0x%x syndrome 0x%x", opcode, g->c.status, g->c.syndrome);
+	return MLX5_GET(create_rq_out, out, rqn);
+}
+
+static int run(struct guest *g, void *in, u32 inlen, u16 opcode)
+{
+	u32 out[4] = { 0 };
+
+	MLX5_SET(create_rq_in, in, opcode, opcode);
+	return client_exec(&g->c, in, inlen, out, sizeof(out));
+}
+
+static u32 rq_new(struct steering *s, u32 i)
+{
+	u8 in[MLX5_ST_SZ_BYTES(create_rq_in) + 8] = { 0 };
+	void *rqc = MLX5_ADDR_OF(create_rq_in, in, ctx);
+	void *wq = MLX5_ADDR_OF(rqc, rqc, wq);
+	struct client *c = &s->g->c;
+
+	assert_ok(client_mem_alloc(c, CLIENT_PAGE, &s->mem[i]));
+	assert_ok(client_record_alloc(c, &s->record[i]));
+	MLX5_SET(rqc, rqc, cqn, s->g->cq.cqn);
+	MLX5_SET(wq, wq, wq_type, 1);
+	MLX5_SET(wq, wq, pd, s->g->pd);
+	MLX5_SET(wq, wq, log_wq_stride, 6);
+	MLX5_SET(wq, wq, log_wq_sz, 4);
+	MLX5_SET64(wq, wq, dbr_addr, client_iova(c, s->record[i].word));
+	client_page_list(c, s->mem[i].va, CLIENT_PAGE, (__be64 *)MLX5_ADDR_OF(wq, wq, pas));
+	return number_of(s->g, in, sizeof(in), MLX5_CMD_OP_CREATE_RQ);
+}
+
+static u32 tir_new(struct steering *s, u32 rqn)
+{
+	u8 in[MLX5_ST_SZ_BYTES(create_tir_in)] = { 0 };
+
+	MLX5_SET(create_tir_in, in, ctx.inline_rqn, rqn);
+	MLX5_SET(create_tir_in, in, ctx.transport_domain, s->td);
+	return number_of(s->g, in, sizeof(in), MLX5_CMD_OP_CREATE_TIR);
+}
+
+static int destroy(struct guest *g, u16 opcode, u32 number)
+{
+	u8 in[MLX5_ST_SZ_BYTES(destroy_tir_in)] = { 0 };
+
+	MLX5_SET(destroy_tir_in, in, tirn, number);
+	return run(g, in, sizeof(in), opcode);
+}
+
+static void open_steering(struct steering *s, struct guest *g)
+{
+	u8 in[MLX5_ST_SZ_BYTES(alloc_transport_domain_in)] = { 0 };
+	u32 i;
+
+	s->g = g;
+	s->td = number_of(g, in, sizeof(in), MLX5_CMD_OP_ALLOC_TRANSPORT_DOMAIN);
+	for (i = 0; i < 3; i++) {
+		s->rq[i] = rq_new(s, i);
+		s->tir[i] = tir_new(s, s->rq[i]);
+	}
+}
+
+static void free_steering(struct steering *s)
+{
+	u32 i;
+
+	for (i = 0; i < 3; i++) {
+		client_mem_free(&s->g->c, &s->mem[i]);
+		client_record_free(&s->g->c, &s->record[i]);
+	}
+}
+
+static void close_steering(struct steering *s)
+{
+	u32 i;
+
+	for (i = 0; i < 3; i++) {
+		assert_ok(destroy(s->g, MLX5_CMD_OP_DESTROY_TIR, s->tir[i]));
+		assert_ok(destroy(s->g, MLX5_CMD_OP_DESTROY_RQ, s->rq[i]));
+	}
+	free_steering(s);
+	assert_ok(destroy(s->g, MLX5_CMD_OP_DEALLOC_TRANSPORT_DOMAIN, s->td));
+}
+
+static int table_try(struct guest *g, u8 level, u32 miss, u32 *table)
+{
+	u8 in[MLX5_ST_SZ_BYTES(create_flow_table_in)] = { 0 };
+	u32 out[4] = { 0 };
+	int ret;
+
+	MLX5_SET(create_flow_table_in, in, opcode, MLX5_CMD_OP_CREATE_FLOW_TABLE);
+	MLX5_SET(create_flow_table_in, in, flow_table_context.level, level);
+	MLX5_SET(create_flow_table_in, in, flow_table_context.log_size, ilog2(GROUP_MAX));
+	MLX5_SET(create_flow_table_in, in, flow_table_context.table_miss_action, !!miss);
+	MLX5_SET(create_flow_table_in, in, flow_table_context.table_miss_id, miss);
+	ret = client_exec(&g->c, in, sizeof(in), out, sizeof(out));
+	*table = MLX5_GET(create_flow_table_out, out, table_id);
+	return ret;
+}
+
+static u32 table_new(struct guest *g, u8 level, u32 miss)
+{
+	u32 table;
+
+	assert_ok(table_try(g, level, miss, &table));
+	return table;
+}
+
+static int table_destroy(struct guest *g, u32 table)
+{
+	u8 in[MLX5_ST_SZ_BYTES(destroy_flow_table_in)] = { 0 };
+
+	MLX5_SET(destroy_flow_table_in, in, table_id, table);
+	return run(g, in, sizeof(in), MLX5_CMD_OP_DESTROY_FLOW_TABLE);
+}
+
+static void set_root(struct guest *g, u32 table)
+{
+	u8 in[MLX5_ST_SZ_BYTES(set_flow_table_root_in)] = { 0 };
+
+	MLX5_SET(set_flow_table_root_in, in, table_id, table);
+	MLX5_SET(set_flow_table_root_in, in, op_mod, !table);
+	assert_ok(run(g, in, sizeof(in), MLX5_CMD_OP_SET_FLOW_TABLE_ROOT));
+}
+
+static int group_try(struct guest *g, u32 table, u32 start, u32 end, const void *mask,
+		     u32 *group)
+{
+	u8 in[MLX5_ST_SZ_BYTES(create_flow_group_in)] = { 0 };
+	u32 out[4] = { 0 };
+	int ret;
+
+	MLX5_SET(create_flow_group_in, in, opcode, MLX5_CMD_OP_CREATE_FLOW_GROUP);
+	MLX5_SET(create_flow_group_in, in, table_id, table);
+	MLX5_SET(create_flow_group_in, in, start_flow_index, start);
+	MLX5_SET(create_flow_group_in, in, end_flow_index, end);
+	MLX5_SET(create_flow_group_in, in, match_criteria_enable, !!mask);
+	if (mask)
+		memcpy(MLX5_ADDR_OF(create_flow_group_in, in, match_criteria.outer_headers), mask,
+		       MLX5_ST_SZ_BYTES(fte_match_set_lyr_2_4));
+	ret = client_exec(&g->c, in, sizeof(in), out, sizeof(out));
+	*group = MLX5_GET(create_flow_group_out, out, group_id);
+	return ret;
+}
+
+static u32 group_new(struct guest *g, u32 table, u32 start, u32 end, const void *mask)
+{
+	u32 group;
+
+	assert_ok(group_try(g, table, start, end, mask, &group));
+	return group;
+}
+
+static int group_destroy(struct guest *g, u32 table, u32 group)
+{
+	u8 in[MLX5_ST_SZ_BYTES(destroy_flow_group_in)] = { 0 };
+
+	MLX5_SET(destroy_flow_group_in, in, table_id, table);
+	MLX5_SET(destroy_flow_group_in, in, group_id, group);
+	return run(g, in, sizeof(in), MLX5_CMD_OP_DESTROY_FLOW_GROUP);
+}
+
+/* What an entry is made of. @n destinations: TIRs, or one table. */
+struct entry {
+	u32 table;
+	u32 group;
+	u32 index;
+	const void *value;
+	u32 n;
+	const u32 *tir;
+	u32 to_table;
+	u32 tag;
+	bool change;
+};
+
+static int entry_set(struct guest *g, const struct entry *e)
+{
+	u8 in[MLX5_ST_SZ_BYTES(set_fte_in) + 32 * 8] = { 0 };
+	void *ctx = MLX5_ADDR_OF(set_fte_in, in, flow_context);
+	u8 *dest = MLX5_ADDR_OF(flow_context, ctx, destination);
+	u32 n = e->to_table ? 1 : e->n;
+	u32 i;
+
+	MLX5_SET(set_fte_in, in, op_mod, e->change);
+	MLX5_SET(set_fte_in, in, modify_enable_mask, e->change ? 7 : 0);
+	MLX5_SET(set_fte_in, in, table_id, e->table);
+	MLX5_SET(set_fte_in, in, flow_index, e->index);
+	MLX5_SET(flow_context, ctx, group_id, e->group);
+	MLX5_SET(flow_context, ctx, flow_tag, e->tag);
+	MLX5_SET(flow_context, ctx, action, n ? 4 : 2);
+	MLX5_SET(flow_context, ctx, destination_list_size, n);
+	if (e->value)
+		memcpy(MLX5_ADDR_OF(flow_context, ctx, match_value.outer_headers), e->value,
+		       MLX5_ST_SZ_BYTES(fte_match_set_lyr_2_4));
+	for (i = 0; i < n && i < 32; i++, dest += 8) {
+		MLX5_SET(dest_format_struct, dest, destination_type, e->to_table ? 1 : 2);
+		MLX5_SET(dest_format_struct, dest, destination_id,
+			 e->to_table ? e->to_table : e->tir[i]);
+	}
+	return run(g, in, MLX5_ST_SZ_BYTES(set_fte_in) + n * 8,
+		   MLX5_CMD_OP_SET_FLOW_TABLE_ENTRY);
+}
+
+static int entry_delete(struct guest *g, u32 table, u32 index)
+{
+	u8 in[MLX5_ST_SZ_BYTES(delete_fte_in)] = { 0 };
+
+	MLX5_SET(delete_fte_in, in, table_id, table);
+	MLX5_SET(delete_fte_in, in, flow_index, index);
+	return run(g, in, sizeof(in), MLX5_CMD_OP_DELETE_FLOW_TABLE_ENTRY);
+}
+
+/* ---- Frames ---------------------------------------------------------- */
+
+struct key {
+	u8 bytes[MLX5_ST_SZ_BYTES(fte_match_set_lyr_2_4)] __aligned(8);
+};
+
+#define KEY(key, field, value) MLX5_SET(fte_match_set_lyr_2_4, (key)->bytes, field, value)
+
+/* UDP over IPv4 from 10.0.0.1 to 10.0.0.2, to 02:00:00:00:00:@last. */
+static void udp_frame(struct soft_frame *frame, u8 head[64], u8 last, u16 dport)
+{
+	memset(head, 0, 64);
+	head[0] = 2;
+	head[5] = last;
+	head[6] = 2;
+	head[11] = 0xaa;
+	head[12] = 8;
+	head[14] = 0x45;
+	head[15] = 0xb9;
+	head[23] = 17;
+	head[26] = 10;
+	head[29] = 1;
+	head[30] = 10;
+	head[33] = 2;
+	*frame = (struct soft_frame){
+		.head = head, .head_len = 64, .len = 64, .ethertype = 0x800, .ip_version = 4,
+		.ip_protocol = 17, .l3 = 14, .l4 = 34, .sport = 1000, .dport = dport,
+	};
+}
+
+static void walk(struct guest *g, const struct soft_frame *frame, struct soft_steering *result)
+{
+	struct soft_instance *si = soft_instance(g->vmm->inst);
+	int idx = soft_enter(g->vmm->inst);
+
+	soft_flow_walk(si, frame, result);
+	soft_leave(g->vmm->inst, idx);
+}
+
+static void goes_to(struct steering *s, const struct soft_frame *frame, int tir, u32 tag)
+{
+	struct soft_steering result;
+
+	walk(s->g, frame, &result);
+	assert_int_equal(result.n, tir >= 0);
+	if (tir < 0)
+		return;
+	assert_int_equal(result.tir[0]->rq->obj.num, s->rq[tir]);
+	assert_int_equal(result.tag, tag);
+}
+
+/* ---- Tests ----------------------------------------------------------- */
+
+static void first_group_decides(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct key mask = { { 0 } }, value = { { 0 } };
+	struct soft_frame frame;
+	struct steering s;
+	struct entry e;
+	u8 head[64];
+	u32 table;
+	u32 group[2];
+
+	open_steering(&s, g);
+	udp_frame(&frame, head, 5, 53);
+	goes_to(&s, &frame, -1, 0);
+	table = table_new(g, LEVEL_LOW, 0);
+	set_root(g, table);
+	goes_to(&s, &frame, -1, 0);
+
+	/* Everything, behind one address: made in the wrong order. */
+	group[1] = group_new(g, table, 63, 63, NULL);
+	e = (struct entry){ table, group[1], 63, NULL, 1, &s.tir[1], .tag = 9 };
+	assert_ok(entry_set(g, &e));
+	goes_to(&s, &frame, 1, 9);
+	KEY(&mask, dmac_47_16, ~0);
+	KEY(&mask, dmac_15_0, 0xffff);
+	group[0] = group_new(g, table, 0, 62, &mask);
+	KEY(&value, dmac_47_16, 0x02000000);
+	KEY(&value, dmac_15_0, 5);
+	e = (struct entry){ table, group[0], 7, &value, 1, &s.tir[0] };
+	assert_ok(entry_set(g, &e));
+	goes_to(&s, &frame, 0, 0);
+	udp_frame(&frame, head, 6, 53);
+	goes_to(&s, &frame, 1, 9);
+
+	/* What is held cannot go; what is full or there already cannot come. */
+	assert_int_equal(table_destroy(g, table), -EBUSY);
+	assert_int_equal(group_destroy(g, table, group[0]), -EBUSY);
+	assert_int_equal(destroy(g, MLX5_CMD_OP_DESTROY_TIR, s.tir[0]), -EBUSY);
+	assert_int_equal(entry_set(g, &e), -EBUSY);
+	assert_int_equal(entry_delete(g, table, 8), -EINVAL);
+	assert_ok(entry_delete(g, table, 7));
+	udp_frame(&frame, head, 5, 53);
+	goes_to(&s, &frame, 1, 9);
+	assert_ok(group_destroy(g, table, group[0]));
+	assert_ok(entry_delete(g, table, 63));
+	assert_ok(group_destroy(g, table, group[1]));
+	assert_ok(table_destroy(g, table));
+	goes_to(&s, &frame, -1, 0);
+	close_steering(&s);
+}
+
+/* Each field of a frame, one after the other: as mask and value, and one bit off. */
+static void every_field(void **state)
+{
+	static const struct {
+		u32 offset;
+		u32 bits;
+		u32 value;
+	} fields[] = {
+#define FIELD(f, v) { __mlx5_bit_off(fte_match_set_lyr_2_4, f),		\
+		      __mlx5_bit_sz(fte_match_set_lyr_2_4, f), v }
+		FIELD(smac_47_16, 0x02000000), FIELD(smac_15_0, 0xaa),
+		FIELD(dmac_47_16, 0x02000000), FIELD(dmac_15_0, 5),
+		FIELD(ethertype, 0x800), FIELD(first_prio, 3), FIELD(first_cfi, 1),
+		FIELD(first_vid, 0x123), FIELD(cvlan_tag, 1), FIELD(svlan_tag, 0),
+		FIELD(frag, 1), FIELD(ip_version, 4), FIELD(ip_protocol, 17),
+		FIELD(ip_dscp, 0x2e), FIELD(ip_ecn, 1), FIELD(udp_sport, 1000),
+		FIELD(udp_dport, 53), FIELD(tcp_sport, 0), FIELD(tcp_flags, 0),
+#undef FIELD
+	};
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct soft_frame frame;
+	struct steering s;
+	u8 head[64];
+	u32 table;
+	u32 i;
+	u32 off;
+
+	open_steering(&s, g);
+	table = table_new(g, LEVEL_LOW, 0);
+	set_root(g, table);
+	udp_frame(&frame, head, 5, 53);
+	frame.n_vlan = 1;
+	frame.vlan_tci = 3 << 13 | 1 << 12 | 0x123;
+	frame.fragment = true;
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
+		for (off = 0; off < 2; off++) {
+			u32 shift = 32 - fields[i].bits - fields[i].offset % 32;
+			u32 ones = fields[i].bits == 32 ? ~0U : (1U << fields[i].bits) - 1;
+			struct key mask = { { 0 } }, value = { { 0 } };
+			__be32 *m = (__be32 *)mask.bytes + fields[i].offset / 32;
+			__be32 *v = (__be32 *)value.bytes + fields[i].offset / 32;
+			struct entry e = { .table = table, .value = &value, .n = 1, .tir = s.tir };
+
+			*m = cpu_to_be32(ones << shift);
+			*v = cpu_to_be32((fields[i].value ^ off) << shift);
+			e.group = group_new(g, table, 0, 3, &mask);
+			assert_ok(entry_set(g, &e));
+			goes_to(&s, &frame, off ? -1 : 0, 0);
+			assert_ok(entry_delete(g, table, 0));
+			assert_ok(group_destroy(g, table, e.group));
+		}
+	}
+	set_root(g, 0);
+	assert_ok(table_destroy(g, table));
+	close_steering(&s);
+}
+
+/* Misses and destinations lead upwards; a frame may have several receivers. */
+static void tables_in_a_row(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct soft_steering result;
+	struct soft_frame frame;
+	struct steering s;
+	struct entry e;
+	u8 head[64];
+	u32 high;
+	u32 low;
+	u32 group[2];
+	u32 bad;
+
+	open_steering(&s, g);
+	udp_frame(&frame, head, 5, 53);
+	high = table_new(g, LEVEL_HIGH, 0);
+	low = table_new(g, LEVEL_LOW, high);
+	assert_int_equal(table_try(g, LEVEL_HIGH, low, &bad), -EINVAL);
+	assert_int_equal(table_try(g, LEVEL_LOW, 999, &bad), -EINVAL);
+	set_root(g, low);
+	group[0] = group_new(g, high, 0, 0, NULL);
+	e = (struct entry){ high, group[0], 0, NULL, 3, s.tir };
+	assert_ok(entry_set(g, &e));
+	walk(g, &frame, &result);
+	assert_int_equal(result.n, 3);
+
+	group[1] = group_new(g, low, 0, 0, NULL);
+	e = (struct entry){ .table = low, .group = group[1], .to_table = low };
+	assert_int_equal(entry_set(g, &e), -EINVAL);
+	e.to_table = high;
+	assert_ok(entry_set(g, &e));
+	walk(g, &frame, &result);
+	assert_int_equal(result.n, 3);
+	e = (struct entry){ low, group[1], 0, NULL, 1, &s.tir[2], .tag = 3, .change = true };
+	assert_ok(entry_set(g, &e));
+	goes_to(&s, &frame, 2, 3);
+	/* Dropped: no destination */
+	e.n = 0;
+	assert_ok(entry_set(g, &e));
+	goes_to(&s, &frame, -1, 0);
+	assert_int_equal(table_destroy(g, high), -EBUSY);
+	/* The rest goes with the function, from the lowest number on: @high first. */
+	mhca_instance_reset(g->vmm->inst);
+	assert_int_equal(g->vmm->inst->object_count[MHCA_FLOW_TABLE], 0);
+	assert_int_equal(g->vmm->inst->object_count[MHCA_RQ], 0);
+	assert_int_equal(g->vmm->pinned, 0);
+	walk(g, &frame, &result);
+	assert_int_equal(result.n, 0);
+	free_steering(&s);
+	client_mem_free(&g->c, &g->buf);
+	client_forget_cq(&g->cq);
+	client_abandon(&g->c);
+	vmm_user_destroy(g->vmm);
+	g->vmm = NULL;
+}
+
+static void refused(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct key mask = { { 0 } };
+	struct steering s;
+	struct entry e;
+	u32 many[16];
+	u32 table;
+	u32 group;
+	u32 i;
+
+	open_steering(&s, g);
+	table = table_new(g, LEVEL_LOW, 0);
+	assert_int_equal(group_try(g, table, 0, GROUP_MAX, NULL, &group), -EINVAL);
+	assert_int_equal(group_try(g, table, 5, 4, NULL, &group), -EINVAL);
+	assert_int_equal(group_try(g, table + 99, 0, 4, NULL, &group), -EINVAL);
+	KEY(&mask, ttl_hoplimit, 1);
+	assert_int_equal(group_try(g, table, 0, 4, &mask, &group), -EINVAL);
+	group = group_new(g, table, 0, 4, NULL);
+	assert_int_equal(group_try(g, table, 4, 9, NULL, &i), -EINVAL);
+
+	for (i = 0; i < ARRAY_SIZE(many); i++)
+		many[i] = s.tir[0];
+	e = (struct entry){ table, group, 5, NULL, 1, s.tir };
+	assert_int_equal(entry_set(g, &e), -EINVAL);
+	e.index = 0;
+	e.tir = many;
+	e.n = (1U << MHCA_LOG_MAX_FLOW_DEST) + 1;
+	assert_int_equal(entry_set(g, &e), -EINVAL);
+	many[0] = 0xabcdef;
+	e.n = 2;
+	assert_int_equal(entry_set(g, &e), -EINVAL);
+	/* The second of two does not exist: the first is not held. */
+	many[0] = s.tir[0];
+	many[1] = 0xabcdef;
+	assert_int_equal(entry_set(g, &e), -EINVAL);
+	assert_int_equal(g->vmm->inst->object_count[MHCA_FLOW_GROUP], 1);
+	assert_ok(group_destroy(g, table, group));
+	assert_ok(table_destroy(g, table));
+	close_steering(&s);
+}
+
+/* The bound on entries is the instance's; collisions of the hash are found all the same. */
+static void many_entries(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct key mask = { { 0 } }, value = { { 0 } };
+	struct soft_frame frame;
+	struct steering s;
+	struct entry e;
+	u8 head[64];
+	u32 table;
+	u32 group;
+	u32 i;
+
+	open_steering(&s, g);
+	table = table_new(g, LEVEL_LOW, 0);
+	set_root(g, table);
+	KEY(&mask, udp_dport, 0xffff);
+	group = group_new(g, table, 0, GROUP_MAX - 1, &mask);
+	for (i = 0; i < GROUP_MAX; i++) {
+		KEY(&value, udp_dport, 1000 + i);
+		e = (struct entry){ table, group, i, &value, 1, &s.tir[i % 3], .tag = i };
+		assert_ok(entry_set(g, &e));
+	}
+	for (i = 0; i < GROUP_MAX; i++) {
+		udp_frame(&frame, head, 5, 1000 + i);
+		goes_to(&s, &frame, i % 3, i);
+	}
+	udp_frame(&frame, head, 5, 1000 + GROUP_MAX);
+	goes_to(&s, &frame, -1, 0);
+	for (i = 0; i < GROUP_MAX; i++)
+		assert_ok(entry_delete(g, table, i));
+	assert_ok(group_destroy(g, table, group));
+	assert_ok(table_destroy(g, table));
+	close_steering(&s);
+}
+
+#define world_test(fn) cmocka_unit_test_setup_teardown(fn, world_setup_roce, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		world_test(first_group_decides),
+		world_test(every_field),
+		world_test(tables_in_a_row),
+		world_test(refused),
+		world_test(many_entries),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
