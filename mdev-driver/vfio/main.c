@@ -52,13 +52,6 @@ static const u32 mhca_sizes[][MHCA_POLICIES] = {
 	[MHCA_LARGE] = {
 		[MHCA_POLICY_WEIGHT] = 400,
 	},
-	{
-		.name = "roce",
-		.pretty = "mHCA RoCE",
-		.description = "mlx5 virtual function with an Ethernet port and RoCE v2",
-		.personality = MHCA_ROCE,
-		.class = MHCA_CLASS_ETHERNET,
-	},
 };
 
 /* One personality in all sizes. */
@@ -77,6 +70,7 @@ static const u32 mhca_sizes[][MHCA_POLICIES] = {
 
 static const struct mhca_type_desc mhca_types[] = {
 	MHCA_TYPES("ib", "InfiniBand", MHCA_IB, MHCA_CLASS_INFINIBAND),
+	MHCA_TYPES("roce", "RoCE", MHCA_ROCE, MHCA_CLASS_ETHERNET),
 };
 
 /* Protects mhca_instances and every parent's count of instances. */
