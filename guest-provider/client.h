@@ -8,6 +8,7 @@
  *   mem.c               guest memory                      eq.c    event queues
  *   doorbell.c          UAR pages and doorbell records    mr.c    PD, memory keys
  *   cq.c  srq.c  qp.c   objects                           post.c  work requests
+ *   eth.c               queues and steering of an Ethernet port
  *   open_vfio.c         an instance through VFIO          dma.c   memory for devices
  *   open_pci.c          through a PCI resource file
  *
@@ -580,6 +581,61 @@ int client_post_srq(struct client_srq *srq, u64 wr_id, const struct client_sge *
 /* Any WQE image, @ds segments of 16 bytes; the control segment's index is filled in. */
 int client_post_raw(struct client_qp *qp, u64 wr_id, void *wqe, u32 ds);
 void client_ring_send(struct client_qp *qp);
+
+/* ---- Ethernet (eth.c) ------------------------------------------------ */
+
+/**
+ * struct client_wq - Ethernet send or receive queue
+ * @c: client
+ * @mem: WQEs
+ * @record: {receive counter, send counter}
+ * @number: SQN or RQN
+ * @log_size: log2 of the entries
+ * @log_stride: log2 of an entry's bytes
+ * @head: entries posted, free running
+ */
+struct client_wq {
+	struct client *c;
+	struct client_mem mem;
+	struct client_record record;
+	u32 number;
+	u8 log_size;
+	u8 log_stride;
+	u32 head;
+};
+
+/**
+ * struct client_flow - a root flow table with one entry that takes every frame
+ * @c: client
+ * @table: number
+ * @group: number
+ */
+struct client_flow {
+	struct client *c;
+	u32 table;
+	u32 group;
+};
+
+int client_alloc_td(struct client *c, u32 *td);
+/* Commands that destroy one number: DESTROY_TIR, DESTROY_RQT, DEALLOC_TRANSPORT_DOMAIN … */
+int client_destroy_by_number(struct client *c, u16 opcode, u32 number);
+int client_create_sq(struct client *c, u32 pd, u32 tis, const struct client_cq *cq, u8 log_size,
+		     struct client_wq *sq);
+int client_modify_sq(struct client_wq *sq, u8 from, u8 to);
+int client_query_sq(struct client_wq *sq, u8 *state);
+int client_create_rq(struct client *c, u32 pd, const struct client_cq *cq, u8 log_size,
+		     u8 log_stride, bool strip, struct client_wq *rq);
+int client_modify_rq(struct client_wq *rq, u8 from, u8 to);
+int client_destroy_wq(struct client_wq *wq, u16 opcode);
+/* A WQE image of @bytes, whose control segment is complete. */
+void client_post_sq(struct client_wq *sq, const void *wqe, u32 bytes);
+void client_post_rq(struct client_wq *rq, const struct client_sge *sge, u32 n);
+int client_create_tis(struct client *c, u32 td, u32 *tis);
+int client_create_rqt(struct client *c, const u32 *rqn, u32 n, u32 *rqt);
+int client_create_tir(struct client *c, u32 td, u32 number, const u8 *key, u32 *tir);
+int client_create_flow(struct client *c, const u32 *tir, u32 n, u32 tag,
+		       struct client_flow *flow);
+int client_destroy_flow(struct client_flow *flow);
 
 /* ---- Backends (open_vfio.c, open_pci.c) ------------------------------- */
 

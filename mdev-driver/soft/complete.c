@@ -289,6 +289,53 @@ void soft_complete(struct soft_cq *cq, struct soft_qp *qp, const struct soft_cqe
 	spin_unlock(&cq->lock);
 }
 
+static bool soft_cq_write_raw(struct soft_cq *cq, struct mlx5_cqe64 *cqe, const __be32 *record)
+{
+	union soft_cqe_raw raw;
+	void *cell = soft_cq_cell(cq);
+
+	lockdep_assert_held(&cq->lock);
+	if (unlikely(!cell || !record)) {
+		mhca_count(cq->obj.inst, pins_lost);
+		return false;
+	}
+	if (unlikely(!soft_cq_has_room(cq, record)))
+		return false;
+	raw.good = *cqe;
+	raw.good.op_own |= (cq->pi >> cq->ring.log_size) & 1;
+	soft_cqe_store(cq, cell, &raw);
+	cq->pi++;
+	mhca_count(cq->obj.inst, cqes);
+	if (get_cqe_opcode(cqe) == MLX5_CQE_REQ_ERR) {
+		mhca_count(cq->obj.inst, error_cqes);
+		cq->pi_solicited = cq->pi;
+	}
+	return true;
+}
+
+/**
+ * soft_complete_raw() - write a CQE that is complete but for its owner bit
+ * @cq: where
+ * @cqe: what, owner bit 0
+ *
+ * For queues that are no QPs. Any lane and the uplink, inside srcu; otherwise like
+ * soft_complete().
+ */
+void soft_complete_raw(struct soft_cq *cq, struct mlx5_cqe64 *cqe)
+{
+	__be32 *record;
+
+	spin_lock(&cq->lock);
+	if (likely(!cq->failed)) {
+		record = mhca_object_record(&cq->obj);
+		if (likely(soft_cq_write_raw(cq, cqe, record)))
+			soft_cq_notify(cq, record, false);
+		else
+			soft_cq_fail(cq);
+	}
+	spin_unlock(&cq->lock);
+}
+
 static void soft_cq_look(struct soft_cq *cq, bool late)
 {
 	__be32 *record;

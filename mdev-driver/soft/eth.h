@@ -28,6 +28,22 @@ enum soft_wq_state {
 /* A queue without PD: no key is its. */
 #define SOFT_NO_PD		U32_MAX
 
+/**
+ * struct soft_progress - how far a packet has come; zeroed: it has not begun (route.c)
+ * @begun: it was let in, and counted as sent
+ * @order: of the port that comes next (soft_forward.at)
+ * @at: bytes of the body that this port has
+ * @tries: looks in a row at a receiver that could not take a frame
+ * @since: ktime_get_ns() of the first of these
+ */
+struct soft_progress {
+	bool begun;
+	u32 order;
+	u32 at;
+	u32 tries;
+	u64 since;
+};
+
 /* ---- Queues --------------------------------------------------------------- */
 
 /**
@@ -37,17 +53,16 @@ enum soft_wq_state {
  * @state: enum soft_wq_state, lane->lock
  * @cq: where it completes
  * @uar: its doorbell page
- * @pd: PD number of its keys
  * @tis: TIS number, 0: none
  * @uar_node: on uar->sqs, lane->lock
  * @active_node: on si->active_sqs while there may be work, lane->lock
  * @idle_polls: turns in a row on that list without work
  * @ring: basic blocks of 64 bytes
  * @user_index: for CQE version 1
+ * @pd: PD number of its keys
  * @consumer: 16-bit counter of the next basic block
- * @seg_at: bytes of the current large-send WQE already sent; 0: none is under way
- * @memory_tries: looks in a row at guest memory that was not pinned yet
- * @waiting: its memory is being pinned; @resume_at says when to look again
+ * @progress: how far the packet of the WQE there has come, lane->lock
+ * @waiting: memory or a receiver is not ready; @resume_at says when to look again
  * @resume_at: ktime_get_ns(), lane->lock
  */
 struct soft_sq {
@@ -56,16 +71,15 @@ struct soft_sq {
 	u8 state;
 	struct soft_cq *cq;
 	struct soft_uar *uar;
-	u32 pd;
 	u32 tis;
 	struct list_head uar_node;
 	struct list_head active_node;
 	u32 idle_polls;
 	struct soft_ring ring;
 	u32 user_index;
+	u32 pd;
 	u16 consumer;
-	u32 seg_at;
-	u32 memory_tries;
+	struct soft_progress progress;
 	bool waiting;
 	u64 resume_at;
 };
@@ -86,6 +100,7 @@ struct soft_sq {
  * @vlan_strip: tags go into the CQE
  * @consumer: 16-bit counter of the next WQE
  * @next: index of the next WQE when @linked
+ * @recv: scatter list of the WQE that is looked at
  */
 struct soft_rq {
 	struct mhca_object obj;
@@ -101,6 +116,7 @@ struct soft_rq {
 	bool vlan_strip;
 	u16 consumer;
 	u16 next;
+	struct soft_sgl recv;
 };
 
 /* ---- Dispatch ------------------------------------------------------------- */
@@ -269,6 +285,8 @@ void soft_switch_update(struct soft_instance *si);
  * eth_tx.c / lane.c, lane->lock held: an SQ may have work; it goes (destroyed, reset
  * or in error): off every list of its lane.
  */
+bool soft_sq_run(struct soft_sq *sq);
+bool soft_sq_has_work(const struct soft_sq *sq);
 void soft_lane_activate_sq(struct soft_lane *lane, struct soft_sq *sq);
 void soft_lane_forget_sq(struct soft_lane *lane, struct soft_sq *sq);
 

@@ -4,6 +4,17 @@
  */
 #include <mhca/kernel.h>
 #include "flow.h"
+#include "packet.h"
+
+static void soft_free_lanes(struct soft_hca *hca)
+{
+	u32 i;
+
+	for (i = 0; i < hca->n_lanes; i++)
+		kfree(hca->lanes[i].tx);
+	kfree(hca->lanes);
+	hca->lanes = NULL;
+}
 
 /**
  * soft_hca_init() - an HCA without instances
@@ -21,19 +32,26 @@ int soft_hca_init(struct soft_hca *hca, u32 lanes, const struct soft_lane_params
 	hca->lanes = kcalloc(lanes, sizeof(*hca->lanes), GFP_KERNEL);
 	if (!hca->lanes)
 		return -ENOMEM;
+	hca->n_lanes = lanes;
+	for (i = 0; i < lanes; i++) {
+		hca->lanes[i].tx = kzalloc(sizeof(*hca->lanes[i].tx), GFP_KERNEL);
+		if (!hca->lanes[i].tx) {
+			soft_free_lanes(hca);
+			return -ENOMEM;
+		}
+	}
 	err = init_srcu_struct(&hca->srcu);
 	if (err) {
-		kfree(hca->lanes);
-		hca->lanes = NULL;
+		soft_free_lanes(hca);
 		return err;
 	}
+	soft_switch_init(&hca->sw, &hca->srcu);
 	mutex_init(&hca->lock);
 	mutex_init(&hca->mcast_lock);
 	xa_init_flags(&hca->lids, XA_FLAGS_ALLOC);
 	hca->next_lid = MHCA_LID_FIRST;
 	for (i = 0; i < SOFT_MCAST_BUCKETS; i++)
 		INIT_LIST_HEAD(&hca->mcast[i]);
-	hca->n_lanes = lanes;
 	for (i = 0; i < lanes; i++)
 		soft_lane_init(&hca->lanes[i], hca, i, params);
 	hca->hca.ops = &soft_hca_ops;
@@ -53,9 +71,9 @@ void soft_hca_fini(struct soft_hca *hca)
 	for (i = 0; i < hca->n_lanes; i++)
 		soft_timers_free(&hca->lanes[i].timers);
 	xa_destroy(&hca->lids);
+	soft_switch_fini(&hca->sw);
 	cleanup_srcu_struct(&hca->srcu);
-	kfree(hca->lanes);
-	hca->lanes = NULL;
+	soft_free_lanes(hca);
 }
 
 /**
@@ -137,8 +155,13 @@ static int soft_instance_init(struct mhca_instance *inst)
 	err = soft_share_init(si);
 	if (err)
 		goto err_lid;
+	err = inst->personality == MHCA_ROCE ? soft_switch_join(si) : 0;
+	if (err)
+		goto err_share;
 	return 0;
 
+err_share:
+	soft_share_fini(si);
 err_lid:
 	soft_instance_unlist(si);
 err_free:
@@ -151,6 +174,7 @@ static void soft_instance_fini(struct mhca_instance *inst)
 {
 	struct soft_instance *si = soft_instance(inst);
 
+	soft_switch_leave(si);
 	soft_share_fini(si);
 	soft_instance_unlist(si);
 	soft_flow_fini(si);
@@ -240,12 +264,14 @@ static void soft_memory_ready(struct mhca_instance *inst)
 /* A port that came up again: what waited for it need not wait for its timers. */
 static void soft_port_changed(struct mhca_instance *inst)
 {
+	soft_switch_update(soft_instance(inst));
 	soft_lane_wake(soft_instance(inst)->lane);
 }
 
 static void soft_vport_changed(struct mhca_instance *inst)
 {
 	soft_roce_update(soft_instance(inst));
+	soft_switch_update(soft_instance(inst));
 }
 
 const struct mhca_hca_ops soft_hca_ops = {

@@ -12,7 +12,7 @@
  */
 #include <mhca/kernel.h>
 #include <mhca/vmm.h>
-#include "soft.h"
+#include "eth.h"
 
 #define SOFT_TURN_QPS		64	/* QPs of an instance run in a turn */
 #define SOFT_TURN_NS		(1000 * 1000U)	/* no QP is begun after so long */
@@ -66,6 +66,17 @@ void soft_lane_activate_instance(struct soft_lane *lane, struct soft_instance *s
 }
 
 /**
+ * soft_lane_rest_instance() - an entry left one of an instance's lists
+ * @si: instance; its lane's lock held
+ */
+void soft_lane_rest_instance(struct soft_instance *si)
+{
+	lockdep_assert_held(&si->lane->lock);
+	if (list_empty(&si->active) && list_empty(&si->active_sqs))
+		list_del_init(&si->active_node);
+}
+
+/**
  * soft_lane_activate() - a QP may have work
  * @lane: its lane; lock held
  * @qp: QP
@@ -107,8 +118,7 @@ void soft_lane_forget_qp(struct soft_lane *lane, struct soft_qp *qp)
 {
 	lockdep_assert_held(&lane->lock);
 	list_del_init(&qp->active_node);
-	if (list_empty(&qp->si->active))
-		list_del_init(&qp->si->active_node);
+	soft_lane_rest_instance(qp->si);
 	list_del_init(&qp->err_node);
 	list_del_init(&qp->memory_node);
 	soft_timer_cancel(&lane->timers, &qp->timer);
@@ -171,6 +181,7 @@ static bool soft_take_touched(struct soft_lane *lane, u64 now)
 		uar->quiet_since = now;
 		uar->sweep_qps = uar->n_qps;
 		uar->sweep_cqs = uar->n_cqs;
+		uar->sweep_sqs = uar->n_sqs;
 	}
 	return n;
 }
@@ -251,6 +262,19 @@ static bool soft_qp_has_work(const struct soft_qp *qp)
 	       (u16)be32_to_cpu(READ_ONCE(record[MLX5_RCV_DBR])) != READ_ONCE(qp->rsp.consumer);
 }
 
+/* A doorbell of an Ethernet SQ: their register hides each other's stores, too. */
+static void soft_eth_doorbell(struct soft_lane *lane, struct soft_uar *uar, u32 sqn)
+{
+	struct soft_sq *sq = soft_sq_find(uar->obj.inst, sqn);
+
+	uar->sweep_sqs = uar->n_sqs;
+	if (!sq || sq->uar != uar)
+		return;
+	if (uar->n_sqs == 1)
+		uar->sweep_sqs = 0;
+	soft_lane_activate_sq(lane, sq);
+}
+
 /* An SQ doorbell: the first 8 bytes of a WQE. It names the QP to look at first. */
 static void soft_sq_doorbell(struct soft_lane *lane, struct soft_uar *uar, __be64 value)
 {
@@ -258,6 +282,8 @@ static void soft_sq_doorbell(struct soft_lane *lane, struct soft_uar *uar, __be6
 	struct soft_qp *qp = soft_qp_find(uar->obj.inst, qpn);
 
 	uar->sweep_qps = uar->n_qps;
+	if (unlikely(uar->n_sqs))
+		soft_eth_doorbell(lane, uar, qpn);
 	if (!qp || qp->uar != uar)
 		return;
 	if (uar->n_qps == 1)
@@ -365,6 +391,27 @@ static void soft_sweep_cqs(struct soft_uar *uar, u32 n)
 		uar->sweep_cqs = 0;
 }
 
+static bool soft_sweep_sqs(struct soft_lane *lane, struct soft_uar *uar, u32 n)
+{
+	bool found = false;
+	struct soft_sq *sq;
+
+	for (n = min(n, uar->sweep_sqs); n; n--) {
+		sq = list_first_entry_or_null(&uar->sqs, struct soft_sq, uar_node);
+		if (!sq)
+			break;
+		list_move_tail(&sq->uar_node, &uar->sqs);
+		uar->sweep_sqs--;
+		if (list_empty(&sq->active_node) && soft_sq_has_work(sq)) {
+			soft_lane_activate_sq(lane, sq);
+			found = true;
+		}
+	}
+	if (list_empty(&uar->sqs))
+		uar->sweep_sqs = 0;
+	return found;
+}
+
 /*
  * A few objects of the page, round robin, until each was looked at once. Each look
  * is a cache miss, which a busy QP among a thousand idle ones should not pay for.
@@ -372,9 +419,17 @@ static void soft_sweep_cqs(struct soft_uar *uar, u32 n)
 static bool soft_sweep(struct soft_lane *lane, struct soft_uar *uar)
 {
 	u32 n = lane->busy && !uar->eager ? 1 : lane->params.sweep;
+	bool found = false;
 
 	soft_sweep_cqs(uar, n);
-	return soft_sweep_qps(lane, uar, n);
+	if (unlikely(uar->sweep_sqs))
+		found = soft_sweep_sqs(lane, uar, n);
+	return soft_sweep_qps(lane, uar, n) || found;
+}
+
+static bool soft_uar_sweeping(const struct soft_uar *uar)
+{
+	return uar->sweep_qps | uar->sweep_cqs | uar->sweep_sqs;
 }
 
 static bool soft_uar_is_idle(const struct soft_lane *lane, const struct soft_uar *uar, u64 now)
@@ -396,13 +451,14 @@ static void soft_uar_zap(struct soft_uar *uar)
 	inst->vmm_ops->zap(inst->vmm, uar->obj.num);
 	uar->sweep_qps = uar->n_qps;
 	uar->sweep_cqs = uar->n_cqs;
+	uar->sweep_sqs = uar->n_sqs;
 }
 
 static bool soft_poll_uar(struct soft_lane *lane, struct soft_uar *uar, u64 now)
 {
 	bool seen = soft_poll_words(lane, uar);
 
-	if (uar->sweep_qps || uar->sweep_cqs)
+	if (soft_uar_sweeping(uar))
 		seen |= soft_sweep(lane, uar);
 	if (seen) {
 		uar->quiet = 0;
@@ -410,7 +466,7 @@ static bool soft_poll_uar(struct soft_lane *lane, struct soft_uar *uar, u64 now)
 		return true;
 	}
 	uar->quiet++;
-	if (uar->sweep_qps || uar->sweep_cqs)
+	if (soft_uar_sweeping(uar))
 		return true;
 	if (!atomic_read(&uar->mapped)) {
 		list_del_init(&uar->node);
@@ -473,13 +529,50 @@ static bool soft_run_qps(struct soft_lane *lane, struct soft_instance *si, u64 s
 	return did;
 }
 
+static bool soft_run_sq(struct soft_lane *lane, struct soft_sq *sq)
+{
+	if (soft_sq_run(sq)) {
+		sq->idle_polls = 0;
+		return true;
+	}
+	if (!sq->waiting && ++sq->idle_polls > lane->params.qp_polls)
+		list_del_init(&sq->active_node);
+	return false;
+}
+
+/* The same for Ethernet SQs: @slice ns for all of them. */
+static bool soft_run_sqs(struct soft_lane *lane, struct soft_instance *si, u64 slice)
+{
+	u64 start = ktime_get_ns(), spent = 0;
+	LIST_HEAD(todo);
+	struct soft_sq *sq;
+	bool did = false;
+	u32 n;
+
+	list_splice_init(&si->active_sqs, &todo);
+	for (n = 0; n < SOFT_TURN_QPS && spent < slice && !soft_share_spent(si); n++) {
+		sq = list_first_entry_or_null(&todo, struct soft_sq, active_node);
+		if (!sq)
+			break;
+		list_move_tail(&sq->active_node, &si->active_sqs);
+		if (!soft_run_sq(lane, sq))
+			continue;
+		did = true;
+		spent = ktime_get_ns() - start;
+	}
+	did |= !list_empty(&todo);
+	list_splice(&todo, &si->active_sqs);
+	soft_share_used(si, spent);
+	return did;
+}
+
 /*
  * Instances share the lane by time and weight, whatever the number of their QPs: one
  * that is ahead of a busy other waits for it.
  */
 static bool soft_run_active(struct soft_lane *lane)
 {
-	u64 weights = soft_share_weights(lane);
+	u64 slice, weights = soft_share_weights(lane);
 	struct soft_instance *si, *next;
 	bool did = false;
 
@@ -492,10 +585,12 @@ static bool soft_run_active(struct soft_lane *lane)
 		}
 		if (!soft_share_admit(si))
 			continue;
-		si->busy = soft_run_qps(lane, si, soft_share_slice(si, SOFT_TURN_NS, weights));
+		slice = soft_share_slice(si, SOFT_TURN_NS, weights);
+		si->busy = soft_run_qps(lane, si, slice);
+		if (unlikely(!list_empty(&si->active_sqs)))
+			si->busy |= soft_run_sqs(lane, si, slice);
 		did |= si->busy;
-		if (list_empty(&si->active))
-			list_del_init(&si->active_node);
+		soft_lane_rest_instance(si);
 	}
 	return did;
 }

@@ -7,6 +7,7 @@
 
 #include <mhca/kernel.h>
 #include "soft.h"
+#include "uplink.h"
 
 #define SOFT_MAX_LANES		256U
 #define SOFT_MAX_INSTANCES	4096U
@@ -174,9 +175,12 @@ static int __init soft_module_init(void)
 	soft_hca.hca.max_instances = max_instances;
 	if (roce)
 		soft_hca.hca.personalities |= BIT(MHCA_ROCE);
-	err = soft_start_lanes();
+	err = soft_uplink_init(&soft_hca);
 	if (err)
 		goto err_hca;
+	err = soft_start_lanes();
+	if (err)
+		goto err_uplink;
 	err = mhca_hca_register(&soft_hca.hca, THIS_MODULE);
 	if (err)
 		goto err_lanes;
@@ -184,6 +188,8 @@ static int __init soft_module_init(void)
 
 err_lanes:
 	soft_stop_lanes();
+err_uplink:
+	soft_uplink_exit();
 err_hca:
 	soft_hca_fini(&soft_hca);
 	return err;
@@ -193,6 +199,7 @@ static void __exit soft_module_exit(void)
 {
 	mhca_hca_unregister(&soft_hca.hca);
 	soft_stop_lanes();
+	soft_uplink_exit();
 	soft_hca_fini(&soft_hca);
 }
 

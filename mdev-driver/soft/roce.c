@@ -97,20 +97,6 @@ const struct mhca_roce_address *soft_roce_source(const struct soft_qp *qp,
 	return src;
 }
 
-/* Who has @mac in @segment. Inside srcu: instances that are found stay. */
-static struct soft_instance *soft_roce_find(struct soft_hca *hca, u32 segment, const u8 mac[6])
-{
-	struct soft_instance *si;
-	unsigned long lid;
-
-	xa_for_each(&hca->lids, lid, si)
-		if (si->inst->personality == MHCA_ROCE &&
-		    READ_ONCE(si->inst->port.segment) == segment &&
-		    !memcmp(si->inst->id.mac, mac, sizeof(si->inst->id.mac)))
-			return si;
-	return NULL;
-}
-
 /**
  * soft_roce_route() - the instance that a unicast message reaches
  * @qp: sender
@@ -125,7 +111,7 @@ struct soft_instance *soft_roce_route(const struct soft_qp *qp, const struct sof
 
 	if (!src)
 		return NULL;
-	si = soft_roce_find(qp->si->hca, READ_ONCE(qp->obj.inst->port.segment), av->dmac);
+	si = soft_switch_find(qp->si->hca, READ_ONCE(qp->obj.inst->port.segment), av->dmac);
 	if (!si || !soft_roce_on(si) || !soft_roce_has(si, av->dgid, src))
 		return NULL;
 	return si;

@@ -46,9 +46,6 @@ void soft_port_init(struct soft_port *port, enum soft_port_kind kind, void *owne
 	port->checks = kind == SOFT_PORT_INSTANCE ? SOFT_CHECK_ALL : 0;
 	memset(port->vlans, 0xff, sizeof(port->vlans));
 	spin_lock_init(&port->flood_lock);
-	port->flood_rate = SOFT_FLOOD_RATE;
-	port->flood_tokens = SOFT_FLOOD_BURST;
-	port->flood_at = ktime_get_ns();
 }
 
 /**
@@ -83,8 +80,8 @@ struct soft_fdb *soft_fdb_find(struct soft_switch *sw, u32 segment, const u8 *ma
 	struct soft_fdb *entry;
 
 	BUILD_BUG_ON(SOFT_FDB_BUCKETS != 1U << (64 - 54));
-	entry = smp_load_acquire(&sw->fdb[soft_fdb_bucket(segment, mac)]);
-	for (; entry; entry = smp_load_acquire(&entry->next))
+	entry = soft_follow(&sw->fdb[soft_fdb_bucket(segment, mac)]);
+	for (; entry; entry = soft_follow(&entry->next))
 		if (entry->segment == segment && !memcmp(entry->mac, mac, SOFT_MAC_BYTES))
 			return entry;
 	return NULL;
@@ -136,19 +133,28 @@ int soft_port_add_mac(struct soft_switch *sw, struct soft_port *port, const u8 *
 	memcpy(entry->mac, mac, SOFT_MAC_BYTES);
 	bucket = soft_fdb_bucket(entry->segment, mac);
 	entry->next = sw->fdb[bucket];
-	smp_store_release(&sw->fdb[bucket], entry);
+	soft_publish(&sw->fdb[bucket], entry);
 	port->n_macs++;
 unlock:
 	mutex_unlock(&sw->lock);
 	return err;
 }
 
+static bool soft_mac_is_in(const u8 *mac, const u8 (*list)[SOFT_MAC_BYTES], u32 n)
+{
+	while (n--)
+		if (!memcmp(mac, list[n], SOFT_MAC_BYTES))
+			return true;
+	return false;
+}
+
 /*
- * Take @port's entries (of @mac alone, unless NULL) out of a bucket and put them before
- * @gone. Who stands on one of them still finds the rest of the bucket.
+ * Take @port's entries, but those in @keep, out of a bucket and put them before @gone.
+ * Who stands on one of them still finds the rest of the bucket.
  */
 static struct soft_fdb *soft_fdb_unlink(struct soft_switch *sw, u32 bucket,
-					struct soft_port *port, const u8 *mac,
+					struct soft_port *port,
+					const u8 (*keep)[SOFT_MAC_BYTES], u32 n,
 					struct soft_fdb *gone)
 {
 	struct soft_fdb **link = &sw->fdb[bucket];
@@ -156,12 +162,11 @@ static struct soft_fdb *soft_fdb_unlink(struct soft_switch *sw, u32 bucket,
 
 	lockdep_assert_held(&sw->lock);
 	while ((entry = *link)) {
-		if (entry->port != port ||
-		    (mac && memcmp(entry->mac, mac, SOFT_MAC_BYTES))) {
+		if (entry->port != port || soft_mac_is_in(entry->mac, keep, n)) {
 			link = &entry->next;
 			continue;
 		}
-		smp_store_release(link, entry->next);
+		soft_publish(link, entry->next);
 		port->n_macs--;
 		entry->gone = gone;
 		gone = entry;
@@ -179,22 +184,33 @@ static void soft_fdb_free(struct soft_fdb *gone)
 	}
 }
 
-/**
- * soft_port_del_mac() - an address is not the port's any more
- * @sw: switch
- * @port: port
- * @mac: address; nothing happens when it is not the port's
- *
- * Waits for a grace period.
- */
-void soft_port_del_mac(struct soft_switch *sw, struct soft_port *port, const u8 *mac)
+static struct soft_fdb *soft_fdb_unlink_all(struct soft_switch *sw, struct soft_port *port,
+					    const u8 (*keep)[SOFT_MAC_BYTES], u32 n)
 {
 	struct soft_fdb *gone = NULL;
+	u32 i;
+
+	for (i = 0; i < SOFT_FDB_BUCKETS && port->n_macs; i++)
+		gone = soft_fdb_unlink(sw, i, port, keep, n, gone);
+	return gone;
+}
+
+/**
+ * soft_port_keep_macs() - addresses that are not in a list are not the port's any more
+ * @sw: switch
+ * @port: port
+ * @keep: the list
+ * @n: its length
+ *
+ * Waits for a grace period when there were any.
+ */
+void soft_port_keep_macs(struct soft_switch *sw, struct soft_port *port,
+			 const u8 (*keep)[SOFT_MAC_BYTES], u32 n)
+{
+	struct soft_fdb *gone;
 
 	mutex_lock(&sw->lock);
-	if (port->segment)
-		gone = soft_fdb_unlink(sw, soft_fdb_bucket(port->segment->id, mac), port, mac,
-				       NULL);
+	gone = soft_fdb_unlink_all(sw, port, keep, n);
 	mutex_unlock(&sw->lock);
 	if (!gone)
 		return;
@@ -225,7 +241,7 @@ int soft_port_set_gids(struct soft_switch *sw, struct soft_port *port, const u8 
 	}
 	mutex_lock(&sw->lock);
 	old = port->gids;
-	smp_store_release(&port->gids, new);
+	soft_publish(&port->gids, new);
 	mutex_unlock(&sw->lock);
 	if (old) {
 		synchronize_srcu_expedited(sw->srcu);
@@ -243,7 +259,7 @@ int soft_port_set_gids(struct soft_switch *sw, struct soft_port *port, const u8 
  */
 bool soft_port_has_gid(const struct soft_port *port, const u8 gid[16])
 {
-	const struct soft_gids *gids = smp_load_acquire(&port->gids);
+	const struct soft_gids *gids = soft_follow(&port->gids);
 	u32 i;
 
 	for (i = 0; gids && i < gids->n; i++)
@@ -289,7 +305,7 @@ static void soft_segment_append(struct soft_segment *segment, struct soft_port *
 	if (port->kind == SOFT_PORT_UPLINK)
 		WRITE_ONCE(segment->uplink, port);
 	WRITE_ONCE(port->segment, segment);
-	smp_store_release(link, port);
+	soft_publish(link, port);
 }
 
 /**
@@ -334,7 +350,7 @@ static void soft_segment_remove(struct soft_segment *segment, struct soft_port *
 
 	while (*link != port)
 		link = &(*link)->next;
-	smp_store_release(link, port->next);
+	soft_publish(link, port->next);
 	if (segment->uplink == port)
 		WRITE_ONCE(segment->uplink, NULL);
 	WRITE_ONCE(port->segment, NULL);
@@ -351,8 +367,7 @@ static void soft_segment_remove(struct soft_segment *segment, struct soft_port *
 void soft_port_detach(struct soft_switch *sw, struct soft_port *port)
 {
 	struct soft_segment *segment;
-	struct soft_fdb *gone = NULL;
-	u32 i;
+	struct soft_fdb *gone;
 
 	mutex_lock(&sw->lock);
 	segment = port->segment;
@@ -360,8 +375,7 @@ void soft_port_detach(struct soft_switch *sw, struct soft_port *port)
 		mutex_unlock(&sw->lock);
 		return;
 	}
-	for (i = 0; i < SOFT_FDB_BUCKETS && port->n_macs; i++)
-		gone = soft_fdb_unlink(sw, i, port, NULL, gone);
+	gone = soft_fdb_unlink_all(sw, port, NULL, 0);
 	soft_segment_remove(segment, port);
 	if (segment->n_ports)
 		segment = NULL;

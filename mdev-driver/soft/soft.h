@@ -22,13 +22,16 @@
 #define SOFT_H
 
 #include <mhca/hca.h>
+#include "switch.h"
 
 struct soft_hca;
 struct soft_lane;
 struct soft_qp;
 struct soft_cqe;
 struct soft_flow;
-struct soft_switch_port;
+struct soft_port;
+struct soft_eth_tx;
+struct soft_uplink_ops;
 
 /* ---- Timers: a min-heap per lane (timer.c) ---------------------------- */
 
@@ -86,7 +89,7 @@ void soft_timers_free(struct soft_timers *timers);
  * @gid_table: which of the tables in @gid is in use (roce.c)
  * @gid: RoCE address table, twice
  * @flow: flow tables of an Ethernet port (flow.c), or NULL
- * @port: place in the switch (switch.c), or NULL
+ * @port: place in the switch (port.c), or NULL
  * @used: ns of lane time it had, by its weight; an instance that begins to be busy
  *        starts at the least of the others. lane->lock
  * @rate: bytes that it may move (share.c), lane->lock
@@ -110,7 +113,7 @@ struct soft_instance {
 	u8 gid_table;
 	struct mhca_roce_address gid[2][MHCA_ROCE_ADDRESSES];
 	struct soft_flow *flow;
-	struct soft_switch_port *port;
+	struct soft_port *port;
 	u64 used;
 	struct mhca_bucket rate;
 	bool throttled;
@@ -680,6 +683,7 @@ struct soft_lane_params {
  * @thread: the kthread's handle (lane_thread.c)
  * @turns: turns taken
  * @busy: the last turn ran a QP that had work
+ * @tx: scratch memory of the Ethernet engine (eth_tx.c), lane->lock
  */
 struct soft_lane {
 	struct soft_hca *hca;
@@ -706,6 +710,7 @@ struct soft_lane {
 	void *thread;
 	u64 turns;
 	bool busy;
+	struct soft_eth_tx *tx;
 };
 
 /* One turn: takes lane->lock and srcu. true: did something, call again at once. */
@@ -726,8 +731,10 @@ void soft_lane_stop(struct soft_lane *lane);
 /* Wake the lane's thread; any context (lane_thread.c; the unit tests have their own). */
 void soft_lane_wake(struct soft_lane *lane);
 /* Put a QP on the active list / let a QP's failure be handled by its lane. */
-void soft_lane_activate_instance(struct soft_lane *lane, struct soft_instance *si);
 void soft_lane_activate(struct soft_lane *lane, struct soft_qp *qp);	/* lane->lock */
+/* … an instance has entries on its lists / may have none any more (lane->lock). */
+void soft_lane_activate_instance(struct soft_lane *lane, struct soft_instance *si);
+void soft_lane_rest_instance(struct soft_instance *si);
 void soft_lane_fail(struct soft_qp *qp);				/* any lane */
 /*
  * A QP or CQ goes: off every list and timer of its lane (not uar_node and the
@@ -768,6 +775,8 @@ void soft_uar_touch(struct soft_uar *uar);
  * @mcast_lock: protects @mcast; taken inside lane->lock, outside rsp.lock
  * @mcast: MGID groups by hash (mcast.c); @mcast_lock
  * @n_groups: groups in @mcast
+ * @sw: segments of Ethernet ports
+ * @uplink_ops: the host's side of segments, set before the first port
  */
 struct soft_hca {
 	struct mhca_hca hca;
@@ -780,6 +789,8 @@ struct soft_hca {
 	struct mutex mcast_lock;
 	struct list_head mcast[SOFT_MCAST_BUCKETS];
 	u32 n_groups;
+	struct soft_switch sw;
+	const struct soft_uplink_ops *uplink_ops;
 };
 
 int soft_hca_init(struct soft_hca *hca, u32 lanes, const struct soft_lane_params *params);
@@ -867,6 +878,10 @@ void soft_recv_complete(struct soft_qp *qp, struct soft_cqe *cqe);
  * SOFT_LOCAL_QP_OP: it is consumed.
  */
 enum soft_result soft_srq_take(struct soft_srq *srq, struct soft_recv *recv);
+/* wqe.c: @blocks basic blocks of a ring of them, from counter @index on; 0 or -EFAULT. */
+int soft_ring_read(const struct soft_ring *ring, u16 index, u32 blocks, void *to);
+/* wqe.c: data segments of a send WQE (@bytes, a private copy) to @sgl. false: malformed. */
+bool soft_send_parse(const void *segs, u32 bytes, struct soft_sgl *sgl);
 /*
  * wqe.c: data segments of a receive WQE (@bytes, a private copy) to @sgl: up to the
  * end or the terminator key; zero lengths are skipped. false: malformed.
@@ -939,6 +954,8 @@ enum soft_l3 { SOFT_L3_GRH, SOFT_L3_IPV6, SOFT_L3_IPV4 };
 
 /* Write a CQE for @qp into @cq (NULL: nothing to do) and the event if armed. */
 void soft_complete(struct soft_cq *cq, struct soft_qp *qp, const struct soft_cqe *cqe);
+/* The same for a CQE that is complete but for its owner bit (Ethernet). */
+void soft_complete_raw(struct soft_cq *cq, struct mlx5_cqe64 *cqe);
 /* An arm was seen or may have been missed: fire if CQEs are waiting. */
 void soft_cq_check_arm(struct soft_cq *cq);
 /* The CQ's timer is due (lane->lock held). */

@@ -98,9 +98,6 @@ static enum mhca_syndrome soft_sq_modify(struct mhca_cmd *cmd)
 	soft_lane_forget_sq(lane, sq);
 	if (to == SOFT_WQ_RST) {
 		sq->consumer = 0;
-		sq->seg_at = 0;
-		sq->memory_tries = 0;
-		sq->waiting = false;
 	} else {
 		/* What is posted is executed, or flushed. */
 		soft_lane_activate_sq(lane, sq);
@@ -161,19 +158,6 @@ static void soft_sq_destroy(struct mhca_object *obj)
 struct soft_sq *soft_sq_find(struct mhca_instance *inst, u32 sqn)
 {
 	return (struct soft_sq *)mhca_object_find(inst, MHCA_SQ, sqn);
-}
-
-void soft_lane_activate_sq(struct soft_lane *lane, struct soft_sq *sq)
-{
-	lockdep_assert_held(&lane->lock);
-	if (list_empty(&sq->active_node))
-		list_add_tail(&sq->active_node, &sq->si->active_sqs);
-}
-
-void soft_lane_forget_sq(struct soft_lane *lane, struct soft_sq *sq)
-{
-	lockdep_assert_held(&lane->lock);
-	list_del_init(&sq->active_node);
 }
 
 const struct mhca_object_ops soft_sq_ops = {

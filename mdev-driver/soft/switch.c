@@ -12,11 +12,26 @@
 #include <mhca/limits.h>
 #include "switch.h"
 
+static const char *const soft_drop_names[] = {
+#define SOFT_DROP_NAME(name, label, text) [SOFT_DROP_##name] = label,
+	SOFT_DROPS(SOFT_DROP_NAME)
+#undef SOFT_DROP_NAME
+};
+
 static const char *const soft_drop_texts[] = {
-#define SOFT_DROP_TEXT(name, text) [SOFT_DROP_##name] = text,
+#define SOFT_DROP_TEXT(name, label, text) [SOFT_DROP_##name] = text,
 	SOFT_DROPS(SOFT_DROP_TEXT)
 #undef SOFT_DROP_TEXT
 };
+
+/**
+ * soft_drop_name() - a cause as the name of a counter
+ * @cause: cause
+ */
+const char *soft_drop_name(enum soft_drop cause)
+{
+	return soft_drop_names[cause];
+}
 
 /**
  * soft_drop_text() - a cause in words
@@ -74,22 +89,15 @@ static enum soft_drop soft_port_check(struct soft_switch *sw, const struct soft_
 	return SOFT_DROP_NONE;
 }
 
-/* One group frame more? A token bucket: @flood_rate a second, SOFT_FLOOD_BURST at once. */
+/* One group frame more? */
 static bool soft_port_may_flood(struct soft_port *port)
 {
-	u64 now = ktime_get_ns(), ns, add;
-	u32 rate = READ_ONCE(port->flood_rate);
 	bool may;
 
 	spin_lock(&port->flood_lock);
-	ns = min_t(u64, now - port->flood_at, NSEC_PER_SEC);
-	add = div_u64(ns * rate, NSEC_PER_SEC);
-	if (add) {
-		port->flood_tokens = min_t(u64, port->flood_tokens + add, SOFT_FLOOD_BURST);
-		port->flood_at = now;
-	}
-	may = port->flood_tokens;
-	port->flood_tokens -= may;
+	mhca_bucket_fill(&port->flood, SOFT_FLOOD_RATE, SOFT_FLOOD_BURST, ktime_get_ns());
+	may = port->flood.level > 0;
+	mhca_bucket_take(&port->flood, may);
 	spin_unlock(&port->flood_lock);
 	return may;
 }
@@ -190,8 +198,8 @@ struct soft_port *soft_forward_next(struct soft_forward *forward)
 		soft_port_drop(port, READ_ONCE(port->up) ? SOFT_DROP_VLAN : SOFT_DROP_DOWN);
 		return NULL;
 	}
-	port = smp_load_acquire(&forward->segment->ports);
-	for (; port; port = smp_load_acquire(&port->next)) {
+	port = soft_follow(&forward->segment->ports);
+	for (; port; port = soft_follow(&port->next)) {
 		if (port->order < forward->at || !soft_port_wants(port, forward) ||
 		    !soft_port_takes(port, forward))
 			continue;

@@ -11,33 +11,35 @@
 #ifndef SOFT_SWITCH_H
 #define SOFT_SWITCH_H
 
+#include <mhca/bucket.h>
 #include <mhca/kernel.h>
+#include <mhca/limits.h>
 
 #define SOFT_MAC_BYTES		6
 #define SOFT_FDB_BUCKETS	1024U
-#define SOFT_PORT_MACS		129U	/* of one port */
+#define SOFT_PORT_MACS		(MHCA_MAX_UC + 2)	/* of one port */
 #define SOFT_SEGMENT_PORTS	1024U	/* bound of what one broadcast costs */
 #define SOFT_VLANS		4096
 #define SOFT_FLOOD_RATE		20000U	/* flooded frames of a port in a second */
 #define SOFT_FLOOD_BURST	2000U
 
-/* Why a frame went nowhere: name, text. Append only: it is in ethtool's output. */
+/* Why a frame went nowhere: name, the same in ethtool's output, text. Append only. */
 #define SOFT_DROPS(X)							\
-	X(MAC,	   "source MAC is not the port's")			\
-	X(VLAN,	   "VLAN is not allowed to the port")			\
-	X(GID,	   "RoCE with a source GID that is not the port's")	\
-	X(SOURCE,  "source MAC is a group address")			\
-	X(UNKNOWN, "nobody has the destination MAC")			\
-	X(SELF,	   "destination is the port it came from")		\
-	X(FLOOD,   "group frames beyond the port's rate")		\
-	X(DOWN,	   "port is down or in no segment")			\
-	X(FRAME,   "malformed, or too long")				\
-	X(BUFFER,  "receiver has no buffer")				\
-	X(STEER,   "receiver's flow tables do not want it")
+	X(MAC, "mac", "source MAC is not the port's")	\
+	X(VLAN, "vlan", "VLAN is not allowed to the port")	\
+	X(GID, "gid", "RoCE with a source GID that is not the port's")	\
+	X(SOURCE, "source", "source MAC is a group address")	\
+	X(UNKNOWN, "unknown", "nobody has the destination MAC")	\
+	X(SELF, "self", "destination is the port it came from")	\
+	X(FLOOD, "flood", "group frames beyond the port's rate")	\
+	X(DOWN, "down", "port is down or in no segment")	\
+	X(FRAME, "frame", "malformed, or too long")	\
+	X(BUFFER, "buffer", "receiver has no buffer")	\
+	X(STEER, "steering", "receiver's flow tables do not want it")
 
 enum soft_drop {
 	SOFT_DROP_NONE = -1,
-#define SOFT_DROP_ENUM(name, text) SOFT_DROP_##name,
+#define SOFT_DROP_ENUM(name, label, text) SOFT_DROP_##name,
 	SOFT_DROPS(SOFT_DROP_ENUM)
 #undef SOFT_DROP_ENUM
 	SOFT_DROP_CAUSES
@@ -52,6 +54,13 @@ enum soft_check {
 };
 
 enum soft_port_kind { SOFT_PORT_INSTANCE, SOFT_PORT_UPLINK };
+
+/*
+ * Pointers that are followed inside srcu without a lock: published when what they point
+ * to is complete, and followed to nothing older than that.
+ */
+#define soft_publish(link, value)	smp_store_release(link, value)	/* contents first */
+#define soft_follow(link)		smp_load_acquire(link)		/* then contents */
 
 struct soft_switch;
 struct soft_segment;
@@ -97,10 +106,9 @@ struct soft_gids {
  * @n_macs: entries in the forwarding table; soft_switch.lock
  * @gids: source GIDs, or NULL: none; replaced as a whole
  * @vlans: VLAN ids that it may send and gets; bit 0: frames without a tag
- * @flood_lock: spinlock for the token bucket, a leaf
- * @flood_tokens: group frames it may still send, at @flood_at
- * @flood_at: ktime_get_ns()
- * @flood_rate: frames in a second
+ * @stalled: a sender waited for its buffers in vain (route.c); WRITE_ONCE
+ * @flood_lock: spinlock for @flood, a leaf
+ * @flood: group frames it may still send
  * @drops: frames that it sent, or that were for it, and that went nowhere
  */
 struct soft_port {
@@ -112,13 +120,12 @@ struct soft_port {
 	bool up;
 	u8 checks;
 	bool promisc;
+	bool stalled;
 	u32 n_macs;
 	struct soft_gids *gids;
 	DECLARE_BITMAP(vlans, SOFT_VLANS);
 	spinlock_t flood_lock;
-	u64 flood_tokens;
-	u64 flood_at;
-	u32 flood_rate;
+	struct mhca_bucket flood;
 	atomic64_t drops[SOFT_DROP_CAUSES];
 };
 
@@ -160,7 +167,8 @@ void soft_port_fini(struct soft_port *port);
 int soft_port_attach(struct soft_switch *sw, struct soft_port *port, u32 segment);
 void soft_port_detach(struct soft_switch *sw, struct soft_port *port);
 int soft_port_add_mac(struct soft_switch *sw, struct soft_port *port, const u8 *mac, bool own);
-void soft_port_del_mac(struct soft_switch *sw, struct soft_port *port, const u8 *mac);
+void soft_port_keep_macs(struct soft_switch *sw, struct soft_port *port,
+			 const u8 (*keep)[SOFT_MAC_BYTES], u32 n);
 int soft_port_set_gids(struct soft_switch *sw, struct soft_port *port, const u8 (*gid)[16],
 		       u32 n);
 bool soft_port_has_gid(const struct soft_port *port, const u8 gid[16]);
@@ -211,6 +219,7 @@ enum soft_drop soft_forward_begin(struct soft_switch *sw, struct soft_port *from
 struct soft_port *soft_forward_next(struct soft_forward *forward);
 void soft_port_drop(struct soft_port *port, enum soft_drop cause);
 u64 soft_port_dropped(const struct soft_port *port, enum soft_drop cause);
+const char *soft_drop_name(enum soft_drop cause);
 const char *soft_drop_text(enum soft_drop cause);
 
 static inline bool soft_mac_is_group(const u8 *mac)

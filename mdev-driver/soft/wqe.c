@@ -120,6 +120,21 @@ static bool soft_parse_data(struct soft_reader *reader, struct soft_sgl *sgl)
 }
 
 /**
+ * soft_send_parse() - the gather list of a send WQE
+ * @segs: its data segments, a private copy
+ * @bytes: of them, a multiple of 16
+ * @sgl: out; inline data stays in @segs
+ *
+ * Return: false when they do not fit their own lengths.
+ */
+bool soft_send_parse(const void *segs, u32 bytes, struct soft_sgl *sgl)
+{
+	struct soft_reader reader = { .at = segs, .left = bytes };
+
+	return soft_parse_data(&reader, sgl);
+}
+
+/**
  * soft_recv_parse() - the scatter list of a receive WQE
  * @segs: its data segments, a private copy
  * @bytes: of them
@@ -252,8 +267,16 @@ static bool soft_parse_send(struct soft_qp *qp, struct soft_wqe *wqe, u32 bytes)
 	return soft_parse_data(&reader, &wqe->sgl);
 }
 
-/* @blocks basic blocks from ring position @index: at most two pieces. */
-static int soft_sq_read(const struct soft_ring *ring, u16 index, u32 blocks, void *to)
+/**
+ * soft_ring_read() - copy basic blocks out of a send queue
+ * @ring: ring of basic blocks
+ * @index: counter of the first
+ * @blocks: how many
+ * @to: private memory
+ *
+ * At most two pieces. Inside srcu. Return: 0 or -EFAULT.
+ */
+int soft_ring_read(const struct soft_ring *ring, u16 index, u32 blocks, void *to)
 {
 	u32 size = 1U << ring->log_size;
 	u32 first = index & (size - 1);
@@ -308,14 +331,14 @@ u8 soft_wqe_fetch(struct soft_qp *qp, u32 posted, struct soft_wqe *wqe)
 	u32 ds, blocks;
 
 	lockdep_assert_held(&qp->si->lane->lock);
-	if (soft_sq_read(ring, qp->req.consumer, 1, wqe->raw))
+	if (soft_ring_read(ring, qp->req.consumer, 1, wqe->raw))
 		goto lost;
 	ds = be32_to_cpu(ctrl->qpn_ds) & MLX5_WQE_CTRL_DS_MASK;
 	blocks = DIV_ROUND_UP(ds, MLX5_SEND_WQEBB_NUM_DS);
 	wqe->blocks = clamp_t(u32, blocks, 1, posted);
 	/* The size is decided: what the guest does to the first block is too late. */
 	if (blocks > 1 && blocks <= posted &&
-	    soft_sq_read(ring, qp->req.consumer + 1, blocks - 1, wqe->raw + SOFT_BB))
+	    soft_ring_read(ring, qp->req.consumer + 1, blocks - 1, wqe->raw + SOFT_BB))
 		goto lost;
 	soft_parse_ctrl(qp, wqe);
 	if (!blocks || blocks > posted || !soft_parse_send(qp, wqe, ds * SOFT_DS))

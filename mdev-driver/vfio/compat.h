@@ -14,12 +14,6 @@
 #include <linux/shmem_fs.h>
 #include <linux/vfio.h>
 
-#ifdef MHCA_HAVE_LINUX_UNALIGNED
-#include <linux/unaligned.h>
-#else
-#include <asm/unaligned.h>
-#endif
-
 #ifndef VM_ALLOW_ANY_UNCACHED
 #define VM_ALLOW_ANY_UNCACHED	0
 #endif

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# Lists the pure .c files: all of prm/, and soft/ without its threads and module.
+# Lists the pure .c files: all of prm/, and soft/ without its threads, netdevs and module.
 set -eu
 cd "$1"
 for file in prm/*.c soft/*.c; do
 	case $file in
-	soft/main.c | soft/lane_thread.c | */\*.c) ;;
+	soft/main.c | soft/lane_thread.c | soft/uplink.c | */\*.c) ;;
 	*) echo "$PWD/$file" ;;
 	esac
 done

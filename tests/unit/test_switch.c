@@ -341,9 +341,12 @@ static void test_addresses(void **state)
 	assert_int_equal(frame(2, mac(1), mac(2), 0), 1U << 1);
 	assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(1), true), 0);
 	assert_int_equal(port[1].n_macs, 1);
-	soft_port_del_mac(&sw, &port[0], mac(1));
+	soft_port_keep_macs(&sw, &port[0], NULL, 0);
 	assert_int_equal(frame(2, mac(1), mac(2), 0), 1U << 1);
-	soft_port_del_mac(&sw, &port[1], mac(1));
+	assert_int_equal(frame(2, mac(0), mac(2), 0), 1U << UP);
+	soft_port_keep_macs(&sw, &port[1], (const u8[1][6]){ { 2, 0, 1, 0, 0x10, 1 } }, 1);
+	assert_int_equal(frame(2, mac(1), mac(2), 0), 1U << 1);
+	soft_port_keep_macs(&sw, &port[1], (const u8[1][6]){ { 2, 0, 1, 0, 0x10, 9 } }, 1);
 	assert_int_equal(frame(2, mac(1), mac(2), 0), 1U << UP);
 	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(1), true), 0);
 	assert_int_equal(frame(2, mac(1), mac(2), 0), 1U << 0);
@@ -352,10 +355,10 @@ static void test_addresses(void **state)
 		assert_int_equal(soft_port_add_mac(&sw, &port[0],
 						   (u8[6]){ 6, 0, 0, 0, 0, (u8)i }, true), 0);
 	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(40), true), -ENOSPC);
-	for (i = 2; i < SOFT_PORT_MACS; i++)
+	for (i = 1; i < SOFT_PORT_MACS; i++)
 		assert_int_equal(frame(2, (u8[6]){ 6, 0, 0, 0, 0, (u8)i }, mac(2), 0), 1U << 0);
 	soft_port_detach(&sw, &port[0]);
-	for (i = 2; i < SOFT_PORT_MACS; i++)
+	for (i = 1; i < SOFT_PORT_MACS; i++)
 		assert_int_equal(frame(2, (u8[6]){ 6, 0, 0, 0, 0, (u8)i }, mac(2), 0), 1U << UP);
 }
 
@@ -529,7 +532,7 @@ static void test_churn(void **state)
 		soft_port_detach(&sw, &port[1]);
 		assert_int_equal(soft_port_attach(&sw, &port[1], i % 2 ? 7 : 8), 0);
 		assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(1), true), 0);
-		soft_port_del_mac(&sw, &port[2], mac(2));
+		soft_port_keep_macs(&sw, &port[2], NULL, 0);
 		assert_int_equal(soft_port_add_mac(&sw, &port[2], mac(2), true), 0);
 		assert_int_equal(soft_port_set_gids(&sw, &port[0], (const u8[1][16]){ { 1 } }, 1), 0);
 	}
@@ -542,8 +545,10 @@ static void test_texts(void **state)
 	u32 i;
 
 	(void)state;
-	for (i = 0; i < SOFT_DROP_CAUSES; i++)
+	for (i = 0; i < SOFT_DROP_CAUSES; i++) {
 		assert_non_null(soft_drop_text(i));
+		assert_true(strlen(soft_drop_name(i)) < 20);
+	}
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)

@@ -32,6 +32,14 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+#ifdef MHCA_HAVE_LINUX_UNALIGNED
+#include <linux/unaligned.h>
+#else
+#include <asm/unaligned.h>
+#endif
+
+#include <net/checksum.h>
+
 #include <linux/mlx5/device.h>
 #include <linux/mlx5/qp.h>
 #include <linux/mlx5/cq.h>

@@ -12,6 +12,7 @@
 #include <linux/types.h>
 #include <shim/core.h>
 #include <shim/atomic.h>
+#include <shim/checksum.h>
 #include <shim/list.h>
 #include <shim/lock.h>
 #include <shim/mem.h>

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A packet on its way through the switch: private headers, and a body that stays in
+ * the sender's memory until it is copied into a receiver's.
+ *
+ *   eth_tx.c   send WQE -> packet                    (an instance sends)
+ *   uplink.c   sk_buff  -> packet                    (the host sends)
+ *   packet.c   packet -> pieces: segmentation, checksums
+ *   route.c    packet -> ports
+ *   eth_rx.c   piece -> receive WQE, CQE             (an instance receives)
+ *   uplink.c   packet -> sk_buff                     (the host receives)
+ */
+#ifndef SOFT_PACKET_H
+#define SOFT_PACKET_H
+
+#include "eth.h"
+#include "switch.h"
+
+#define SOFT_ETH_BYTES		14U
+#define SOFT_VLAN_BYTES		4U
+#define SOFT_TYPE_IPV4		0x0800
+#define SOFT_TYPE_IPV6		0x86dd
+#define SOFT_TYPE_VLAN		0x8100
+#define SOFT_TYPE_SVLAN		0x88a8
+#define SOFT_TYPE_ROCE		0x8915
+#define SOFT_PROTO_TCP		6
+#define SOFT_PROTO_UDP		17
+
+#define SOFT_HEAD_MAX		256U	/* private headers */
+#define SOFT_HEAD_PULL		128U	/* bytes taken out of the body, to have them all */
+/* The longest frame: two tags more than the MTU says. */
+#define SOFT_FRAME_MAX		(MHCA_MTU_MAX + SOFT_ETH_BYTES + 2 * SOFT_VLAN_BYTES)
+
+/**
+ * struct soft_packet - a frame, or many alike in one (a large send)
+ * @frame: what @head says
+ * @head: its first bytes, a private copy
+ * @head_len: how many
+ * @body: what follows: @body.len bytes, of which the first @body_at are in @head
+ * @body_at: see @body
+ * @body_len: bytes that follow @head
+ * @inst: whose memory @body is; host memory has no key, so any
+ * @pd: PD number of its keys
+ * @mss: bytes of @body in a frame; 0: all, there is one frame
+ * @sum_l3: the IPv4 header's checksum is to be filled in
+ * @sum_l4: that of TCP or UDP, too
+ * @from: where it came from
+ */
+struct soft_packet {
+	struct soft_frame frame;
+	u8 head[SOFT_HEAD_MAX];
+	u32 head_len;
+	struct soft_sgl body;
+	u32 body_at;
+	u32 body_len;
+	struct mhca_instance *inst;
+	u32 pd;
+	u16 mss;
+	bool sum_l3;
+	bool sum_l4;
+	struct soft_port *from;
+};
+
+/**
+ * struct soft_piece - one frame of a packet
+ * @head: its headers, @head_len bytes of the packet's, made fit
+ * @head_len: how many
+ * @at: its bytes of the body begin here
+ * @len: how many
+ * @sum: sum of the IP packet, as CQEs have it; 0 without one
+ * @l3_ok: the IP header is good
+ * @l4_ok: the checksum of TCP or UDP is good
+ */
+struct soft_piece {
+	u8 head[SOFT_HEAD_MAX];
+	u32 head_len;
+	u32 at;
+	u32 len;
+	u16 sum;
+	bool l3_ok;
+	bool l4_ok;
+};
+
+/**
+ * struct soft_eth_wqe - a send WQE: copied out of the ring once
+ * @raw: the snapshot
+ * @bytes: of it, as the WQE says
+ * @blocks: basic blocks it takes
+ * @opcode: MLX5_OPCODE_*
+ * @signalled: CQE wanted
+ */
+struct soft_eth_wqe {
+	u8 raw[MHCA_MAX_WQE_SQ] __aligned(8);
+	u32 bytes;
+	u8 blocks;
+	u8 opcode;
+	bool signalled;
+};
+
+/**
+ * struct soft_eth_tx - a lane's scratch memory; nothing in it outlives a step
+ * @wqe: WQE
+ * @packet: its packet
+ */
+struct soft_eth_tx {
+	struct soft_eth_wqe wqe;
+	struct soft_packet packet;
+};
+
+/* frame.c */
+u32 soft_frame_hash(const struct soft_frame *frame, const struct soft_tir_attr *attr, u8 *type);
+
+/* packet.c */
+bool soft_packet_insert_vlan(struct soft_packet *packet, u16 type, u16 tci);
+enum soft_result soft_packet_pull(struct soft_packet *packet);
+bool soft_packet_parse(struct soft_packet *packet);
+void soft_packet_cursor(const struct soft_packet *packet, u32 at, struct soft_cursor *cursor);
+enum soft_result soft_packet_read(const struct soft_packet *packet, u32 at, void *to, u32 len);
+enum soft_result soft_packet_piece(const struct soft_packet *packet, u32 at,
+				   struct soft_piece *piece);
+
+static inline bool soft_packet_fits(const struct soft_packet *packet)
+{
+	return packet->head_len + (packet->mss ? packet->mss : packet->body_len) <=
+	       SOFT_FRAME_MAX;
+}
+
+/* port.c */
+void soft_switch_carrier(struct soft_hca *hca, u32 segment);
+
+/* eth_rx.c */
+enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_packet *packet,
+				  u32 *at, u32 *frames);
+
+void soft_eth_lost(struct soft_instance *to, const struct soft_packet *packet, u32 *at);
+
+/* ---- Routes (route.c) ------------------------------------------------------ */
+
+/**
+ * struct soft_uplink_ops - the host's side of a segment (uplink.c)
+ * @xmit: a packet for the host; inside srcu, process context. SOFT_OK: taken, or
+ *        dropped and counted; SOFT_AGAIN; an error of the sender's memory
+ * @carrier: instances of the segment can be reached, or cannot; inside srcu
+ */
+struct soft_uplink_ops {
+	enum soft_result (*xmit)(void *uplink, const struct soft_packet *packet);
+	void (*carrier)(void *uplink, bool on);
+};
+
+enum soft_result soft_route_packet(struct soft_hca *hca, const struct soft_packet *packet,
+				   struct soft_progress *progress, u32 *frames);
+
+#endif /* SOFT_PACKET_H */

@@ -1,0 +1,667 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Uplinks: a segment's netdev on the host.
+ *
+ *   ip link add mhca5 type mhca          # segment 5; IFLA_MHCA_SEGMENT says it otherwise
+ *
+ * What the host sends waits in a queue for a work item, which takes it through the
+ * switch like a lane does; what instances send becomes an sk_buff at once. A large send
+ * stays one packet in both directions. Only this file and main.c know netdevs.
+ */
+#include <linux/etherdevice.h>
+#include <linux/ethtool.h>
+#include <linux/if_vlan.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/module.h>
+#include <linux/netdevice.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <linux/workqueue.h>
+#include <net/ip6_checksum.h>
+#include <net/rtnetlink.h>
+
+#include <mhca/kernel.h>
+#include "compat.h"
+#include "packet.h"
+#include "uplink.h"
+
+#define SOFT_UPLINK_QUEUE	512U	/* sk_buffs waiting; the netdev stops beyond */
+#define SOFT_UPLINK_BATCH	64U	/* taken by a run of the work item */
+#define SOFT_UPLINK_FRAMES	64U	/* delivered in one SRCU section */
+#define SOFT_UPLINK_COPY	(16U << 10)	/* longer packets get pages */
+
+enum {
+	IFLA_MHCA_UNSPEC,
+	IFLA_MHCA_SEGMENT,
+	IFLA_MHCA_COUNT,
+	IFLA_MHCA_MAX = IFLA_MHCA_COUNT - 1,
+};
+
+/**
+ * struct soft_uplink - netdev_priv()
+ * @dev: netdev
+ * @port: its port in the switch
+ * @segment: id, until the port is there
+ * @queue: from the host, waiting
+ * @work: takes them through the switch
+ * @packet: its scratch memory
+ * @rx_packets: from instances to the host; likewise the other three
+ * @rx_bytes: see @rx_packets
+ * @tx_packets: see @rx_packets
+ * @tx_bytes: see @rx_packets
+ * @rx_dropped: for want of memory, or longer than the MTU
+ * @tx_dropped: that could not be parsed
+ */
+struct soft_uplink {
+	struct net_device *dev;
+	struct soft_port port;
+	u32 segment;
+	struct sk_buff_head queue;
+	struct work_struct work;
+	struct soft_packet packet;
+	atomic64_t rx_packets;
+	atomic64_t rx_bytes;
+	atomic64_t tx_packets;
+	atomic64_t tx_bytes;
+	atomic64_t rx_dropped;
+	atomic64_t tx_dropped;
+};
+
+static struct soft_hca *soft_uplink_hca;
+static struct workqueue_struct *soft_uplink_wq;
+
+/* ---- From the host --------------------------------------------------------- */
+
+static bool soft_add_host(struct soft_sgl *body, const void *data, u32 len)
+{
+	struct soft_seg *seg;
+
+	if (!len)
+		return true;
+	if (body->n == SOFT_MAX_SEG)
+		return false;
+	seg = &body->seg[body->n++];
+	seg->inline_data = data;
+	seg->addr = 0;
+	seg->lkey = 0;
+	seg->len = len;
+	body->len += len;
+	return true;
+}
+
+/* All of @skb as segments; frags are in low memory or it was made linear. */
+static bool soft_skb_body(const struct sk_buff *skb, struct soft_sgl *body)
+{
+	u32 i;
+
+	body->n = 0;
+	body->len = 0;
+	if (!soft_add_host(body, skb->data, skb_headlen(skb)))
+		return false;
+	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++) {
+		const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
+
+		if (!soft_add_host(body, skb_frag_address(frag), skb_frag_size(frag)))
+			return false;
+	}
+	return true;
+}
+
+static u32 soft_skb_headers(const struct sk_buff *skb)
+{
+	if (!skb_is_gso(skb))
+		return min(skb->len, SOFT_HEAD_PULL);
+	if (skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4)
+		return skb_transport_offset(skb) + sizeof(struct udphdr);
+	return skb_transport_offset(skb) + tcp_hdrlen(skb);
+}
+
+static int soft_skb_prepare(struct sk_buff *skb)
+{
+	u32 i;
+
+	if (skb_has_frag_list(skb) && skb_linearize(skb))
+		return -ENOMEM;
+	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++)
+		if (PageHighMem(skb_frag_page(&skb_shinfo(skb)->frags[i])))
+			return skb_linearize(skb);
+	return 0;
+}
+
+/* Checksums that the engine can fill in are left to it. */
+static int soft_skb_checksum(struct sk_buff *skb, struct soft_packet *packet)
+{
+	packet->sum_l3 = false;
+	packet->sum_l4 = false;
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return 0;
+	if (skb->csum_offset == offsetof(struct tcphdr, check) ||
+	    skb->csum_offset == offsetof(struct udphdr, check)) {
+		packet->sum_l4 = true;
+		return 0;
+	}
+	return skb_checksum_help(skb);
+}
+
+static bool soft_packet_from_skb(struct soft_uplink *uplink, struct sk_buff *skb)
+{
+	struct soft_packet *packet = &uplink->packet;
+	u32 l4 = skb->ip_summed == CHECKSUM_PARTIAL ? skb_checksum_start_offset(skb) : 0;
+
+	packet->inst = NULL;
+	packet->pd = 0;
+	packet->from = &uplink->port;
+	packet->mss = skb_is_gso(skb) ? skb_shinfo(skb)->gso_size : 0;
+	if (soft_skb_prepare(skb) || soft_skb_checksum(skb, packet))
+		return false;
+	packet->head_len = soft_skb_headers(skb);
+	if (packet->head_len > SOFT_HEAD_MAX - SOFT_VLAN_BYTES || packet->head_len > skb->len ||
+	    skb_copy_bits(skb, 0, packet->head, packet->head_len) ||
+	    !soft_skb_body(skb, &packet->body))
+		return false;
+	packet->body_at = packet->head_len;
+	packet->body_len = skb->len - packet->head_len;
+	if (skb_vlan_tag_present(skb)) {
+		if (!soft_packet_insert_vlan(packet, ntohs(skb->vlan_proto),
+					     skb_vlan_tag_get(skb)))
+			return false;
+		l4 += SOFT_VLAN_BYTES;
+	}
+	if (!soft_packet_parse(packet) || !soft_packet_fits(packet))
+		return false;
+	return !packet->sum_l4 || packet->frame.l4 == l4;
+}
+
+/* Through the switch. A receiver that is waited for holds the queue, a bounded time. */
+static void soft_uplink_forward(struct soft_uplink *uplink)
+{
+	struct soft_hca *hca = soft_uplink_hca;
+	struct soft_progress progress = {};
+	enum soft_result result;
+	u32 frames;
+	int idx;
+
+	for (;;) {
+		frames = SOFT_UPLINK_FRAMES;
+		idx = srcu_read_lock(&hca->srcu);
+		result = soft_route_packet(hca, &uplink->packet, &progress, &frames);
+		srcu_read_unlock(&hca->srcu, idx);
+		if (result == SOFT_AGAIN)
+			usleep_range(20, 50);
+		else if (result == SOFT_MORE)
+			cond_resched();
+		else
+			break;
+	}
+}
+
+static void soft_uplink_send(struct soft_uplink *uplink, struct sk_buff *skb)
+{
+	if (soft_packet_from_skb(uplink, skb)) {
+		atomic64_inc(&uplink->tx_packets);
+		atomic64_add(skb->len, &uplink->tx_bytes);
+		soft_uplink_forward(uplink);
+	} else {
+		atomic64_inc(&uplink->tx_dropped);
+		soft_port_drop(&uplink->port, SOFT_DROP_FRAME);
+	}
+}
+
+static void soft_uplink_work(struct work_struct *work)
+{
+	struct soft_uplink *uplink = container_of(work, struct soft_uplink, work);
+	struct sk_buff *skb;
+	u32 n;
+
+	for (n = 0; n < SOFT_UPLINK_BATCH; n++) {
+		skb = skb_dequeue(&uplink->queue);
+		if (!skb)
+			return;
+		soft_uplink_send(uplink, skb);
+		consume_skb(skb);
+		if (netif_queue_stopped(uplink->dev) &&
+		    skb_queue_len(&uplink->queue) < SOFT_UPLINK_QUEUE / 2)
+			netif_wake_queue(uplink->dev);
+	}
+	queue_work(soft_uplink_wq, &uplink->work);
+}
+
+static netdev_tx_t soft_uplink_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct soft_uplink *uplink = netdev_priv(dev);
+
+	skb_tx_timestamp(skb);
+	skb_queue_tail(&uplink->queue, skb);
+	if (skb_queue_len(&uplink->queue) >= SOFT_UPLINK_QUEUE) {
+		netif_stop_queue(dev);
+		/* The work item may have emptied the queue before it could see that. */
+		smp_mb__after_atomic();
+		if (skb_queue_len(&uplink->queue) < SOFT_UPLINK_QUEUE / 2)
+			netif_wake_queue(dev);
+	}
+	queue_work(soft_uplink_wq, &uplink->work);
+	return NETDEV_TX_OK;
+}
+
+/* ---- To the host ------------------------------------------------------------ */
+
+static struct sk_buff *soft_uplink_alloc(struct net_device *dev, u32 head, u32 body)
+{
+	struct sk_buff *skb;
+	int err;
+
+	if (head + body <= SOFT_UPLINK_COPY)
+		return netdev_alloc_skb_ip_align(dev, head + body);
+	skb = alloc_skb_with_frags(NET_SKB_PAD + NET_IP_ALIGN + head, body,
+				   PAGE_ALLOC_COSTLY_ORDER, &err, GFP_ATOMIC | __GFP_NOWARN);
+	if (skb) {
+		skb_reserve(skb, NET_SKB_PAD + NET_IP_ALIGN);
+		skb->dev = dev;
+	}
+	return skb;
+}
+
+static enum soft_result soft_skb_fill(struct sk_buff *skb, const struct soft_packet *packet,
+				      const u8 *head)
+{
+	enum soft_result result = SOFT_OK;
+	u32 i, at = 0, left = packet->body_len, n;
+
+	skb_put_data(skb, head, packet->head_len);
+	if (!skb_shinfo(skb)->nr_frags)
+		return soft_packet_read(packet, 0, skb_put(skb, left), left);
+	for (i = 0; i < skb_shinfo(skb)->nr_frags && result == SOFT_OK; i++) {
+		skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
+
+		n = min_t(u32, left, skb_frag_size(frag));
+		result = soft_packet_read(packet, at, skb_frag_address(frag), n);
+		at += n;
+		left -= n;
+	}
+	/* alloc_skb_with_frags() has made room; now there are bytes in it. */
+	skb->len += at;
+	skb->data_len += at;
+	return result;
+}
+
+/* A large send stays one: lengths and sums are ours, not the sender's. */
+static bool soft_skb_large(struct sk_buff *skb, const struct soft_packet *packet)
+{
+	const struct soft_frame *frame = &packet->frame;
+	bool udp = frame->ip_protocol == IPPROTO_UDP;
+	u32 l4_bytes = skb->len - frame->l4;
+	u8 *l4 = skb->data + frame->l4;
+	__sum16 check;
+
+	if (skb->len - frame->l3 > IP_MAX_MTU)
+		return false;
+	if (frame->ip_version == 4) {
+		struct iphdr *ip = (struct iphdr *)(skb->data + frame->l3);
+
+		ip->tot_len = htons(skb->len - frame->l3);
+		ip_send_check(ip);
+		check = ~csum_tcpudp_magic(ip->saddr, ip->daddr, l4_bytes,
+					   frame->ip_protocol, 0);
+		skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4;
+	} else {
+		struct ipv6hdr *ip = (struct ipv6hdr *)(skb->data + frame->l3);
+
+		ip->payload_len = htons(skb->len - frame->l3 - sizeof(*ip));
+		check = ~csum_ipv6_magic(&ip->saddr, &ip->daddr, l4_bytes,
+					 frame->ip_protocol, 0);
+		skb_shinfo(skb)->gso_type = SKB_GSO_TCPV6;
+	}
+	if (udp) {
+		((struct udphdr *)l4)->len = htons(l4_bytes);
+		((struct udphdr *)l4)->check = check;
+		skb_shinfo(skb)->gso_type = SKB_GSO_UDP_L4;
+	} else {
+		((struct tcphdr *)l4)->check = check;
+		if (((struct tcphdr *)l4)->cwr)
+			skb_shinfo(skb)->gso_type |= SKB_GSO_TCP_ECN;
+	}
+	skb_shinfo(skb)->gso_type |= SKB_GSO_DODGY;
+	skb_shinfo(skb)->gso_size = packet->mss;
+	skb_shinfo(skb)->gso_segs = 0;
+	return skb_partial_csum_set(skb, frame->l4, udp ? offsetof(struct udphdr, check) :
+							  offsetof(struct tcphdr, check));
+}
+
+static bool soft_uplink_too_long(const struct soft_uplink *uplink,
+				 const struct soft_packet *packet)
+{
+	u32 body = packet->mss ? min_t(u32, packet->mss, packet->body_len) : packet->body_len;
+
+	return packet->head_len + body > READ_ONCE(uplink->dev->mtu) + ETH_HLEN +
+	       packet->frame.n_vlan * VLAN_HLEN;
+}
+
+static void soft_uplink_receive(struct soft_uplink *uplink, struct sk_buff *skb)
+{
+	atomic64_inc(&uplink->rx_packets);
+	atomic64_add(skb->len, &uplink->rx_bytes);
+	skb->protocol = eth_type_trans(skb, uplink->dev);
+	if (netif_rx(skb) != NET_RX_SUCCESS)
+		atomic64_inc(&uplink->rx_dropped);
+}
+
+static void soft_uplink_lost(struct soft_uplink *uplink, enum soft_drop cause)
+{
+	atomic64_inc(&uplink->rx_dropped);
+	soft_port_drop(&uplink->port, cause);
+}
+
+/* A packet of an instance; its lane's lock is held, inside srcu. */
+static enum soft_result soft_uplink_take(void *owner, const struct soft_packet *packet)
+{
+	struct soft_uplink *uplink = owner;
+	const u8 *head = packet->head;
+	enum soft_result result;
+	struct soft_piece piece;
+	struct sk_buff *skb;
+
+	if (soft_uplink_too_long(uplink, packet)) {
+		soft_uplink_lost(uplink, SOFT_DROP_FRAME);
+		return SOFT_OK;
+	}
+	piece.l4_ok = false;
+	if (!packet->mss) {
+		result = soft_packet_piece(packet, 0, &piece);
+		if (result != SOFT_OK)
+			return result;
+		head = piece.head;
+	}
+	skb = soft_uplink_alloc(uplink->dev, packet->head_len, packet->body_len);
+	if (!skb) {
+		soft_uplink_lost(uplink, SOFT_DROP_BUFFER);
+		return SOFT_OK;
+	}
+	result = soft_skb_fill(skb, packet, head);
+	if (result != SOFT_OK) {
+		kfree_skb(skb);
+		return result;
+	}
+	if (packet->mss && !soft_skb_large(skb, packet)) {
+		soft_uplink_lost(uplink, SOFT_DROP_FRAME);
+		kfree_skb(skb);
+		return SOFT_OK;
+	}
+	if (piece.l4_ok)
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+	soft_uplink_receive(uplink, skb);
+	return SOFT_OK;
+}
+
+static void soft_uplink_carrier(void *owner, bool on)
+{
+	struct soft_uplink *uplink = owner;
+
+	if (on)
+		netif_carrier_on(uplink->dev);
+	else
+		netif_carrier_off(uplink->dev);
+}
+
+static const struct soft_uplink_ops soft_uplink_ops = {
+	.xmit = soft_uplink_take,
+	.carrier = soft_uplink_carrier,
+};
+
+/* ---- The netdev -------------------------------------------------------------- */
+
+static int soft_uplink_open(struct net_device *dev)
+{
+	struct soft_uplink *uplink = netdev_priv(dev);
+
+	WRITE_ONCE(uplink->port.up, true);
+	netif_start_queue(dev);
+	return 0;
+}
+
+/* When it returns no packet comes any more from either side. */
+static int soft_uplink_stop(struct net_device *dev)
+{
+	struct soft_uplink *uplink = netdev_priv(dev);
+
+	netif_tx_disable(dev);
+	WRITE_ONCE(uplink->port.up, false);
+	synchronize_srcu_expedited(&soft_uplink_hca->srcu);
+	cancel_work_sync(&uplink->work);
+	skb_queue_purge(&uplink->queue);
+	return 0;
+}
+
+/* Its own address is known, so that nobody else gets what is for the host. */
+static int soft_uplink_address(struct soft_uplink *uplink)
+{
+	u8 mac[1][SOFT_MAC_BYTES];
+	struct soft_switch *sw = &soft_uplink_hca->sw;
+
+	memcpy(mac[0], uplink->dev->dev_addr, sizeof(mac[0]));
+	soft_port_keep_macs(sw, &uplink->port, mac, 1);
+	return soft_port_add_mac(sw, &uplink->port, mac[0], true);
+}
+
+static int soft_uplink_set_mac(struct net_device *dev, void *addr)
+{
+	struct soft_uplink *uplink = netdev_priv(dev);
+	u8 old[ETH_ALEN];
+	int err;
+
+	ether_addr_copy(old, dev->dev_addr);
+	err = eth_mac_addr(dev, addr);
+	if (err)
+		return err;
+	err = soft_uplink_address(uplink);
+	if (err) {
+		eth_hw_addr_set(dev, old);
+		soft_uplink_address(uplink);
+	}
+	return err;
+}
+
+static int soft_uplink_dev_init(struct net_device *dev)
+{
+	struct soft_uplink *uplink = netdev_priv(dev);
+	struct soft_switch *sw = &soft_uplink_hca->sw;
+	int err;
+
+	soft_port_init(&uplink->port, SOFT_PORT_UPLINK, uplink);
+	err = soft_port_attach(sw, &uplink->port, uplink->segment);
+	if (err)
+		return err;
+	err = soft_uplink_address(uplink);
+	if (err) {
+		soft_port_detach(sw, &uplink->port);
+		return err;
+	}
+	netif_carrier_off(dev);
+	soft_switch_carrier(soft_uplink_hca, uplink->segment);
+	return 0;
+}
+
+static void soft_uplink_dev_uninit(struct net_device *dev)
+{
+	struct soft_uplink *uplink = netdev_priv(dev);
+
+	soft_port_detach(&soft_uplink_hca->sw, &uplink->port);
+	soft_port_fini(&uplink->port);
+	cancel_work_sync(&uplink->work);
+	skb_queue_purge(&uplink->queue);
+}
+
+static void soft_uplink_stats(struct net_device *dev, struct rtnl_link_stats64 *stats)
+{
+	struct soft_uplink *uplink = netdev_priv(dev);
+
+	stats->rx_packets = atomic64_read(&uplink->rx_packets);
+	stats->rx_bytes = atomic64_read(&uplink->rx_bytes);
+	stats->tx_packets = atomic64_read(&uplink->tx_packets);
+	stats->tx_bytes = atomic64_read(&uplink->tx_bytes);
+	stats->rx_dropped = atomic64_read(&uplink->rx_dropped);
+	stats->tx_dropped = atomic64_read(&uplink->tx_dropped);
+}
+
+static const struct net_device_ops soft_uplink_netdev_ops = {
+	.ndo_init = soft_uplink_dev_init,
+	.ndo_uninit = soft_uplink_dev_uninit,
+	.ndo_open = soft_uplink_open,
+	.ndo_stop = soft_uplink_stop,
+	.ndo_start_xmit = soft_uplink_xmit,
+	.ndo_get_stats64 = soft_uplink_stats,
+	.ndo_set_mac_address = soft_uplink_set_mac,
+	.ndo_validate_addr = eth_validate_addr,
+};
+
+/* ---- ethtool: frames that went nowhere, by cause ------------------------------- */
+
+static void soft_uplink_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
+{
+	strscpy(info->driver, "mhca_soft", sizeof(info->driver));
+}
+
+static int soft_uplink_sset_count(struct net_device *dev, int set)
+{
+	return set == ETH_SS_STATS ? SOFT_DROP_CAUSES : -EOPNOTSUPP;
+}
+
+static void soft_uplink_strings(struct net_device *dev, u32 set, u8 *data)
+{
+	u32 i;
+
+	for (i = 0; set == ETH_SS_STATS && i < SOFT_DROP_CAUSES; i++)
+		snprintf(data + i * ETH_GSTRING_LEN, ETH_GSTRING_LEN, "drop_%s",
+			 soft_drop_name(i));
+}
+
+static void soft_uplink_ethtool_stats(struct net_device *dev, struct ethtool_stats *stats,
+				      u64 *data)
+{
+	struct soft_uplink *uplink = netdev_priv(dev);
+	u32 i;
+
+	for (i = 0; i < SOFT_DROP_CAUSES; i++)
+		data[i] = soft_port_dropped(&uplink->port, i);
+}
+
+static const struct ethtool_ops soft_uplink_ethtool_ops = {
+	.get_drvinfo = soft_uplink_drvinfo,
+	.get_link = ethtool_op_get_link,
+	.get_sset_count = soft_uplink_sset_count,
+	.get_strings = soft_uplink_strings,
+	.get_ethtool_stats = soft_uplink_ethtool_stats,
+};
+
+/* ---- ip link add … type mhca ---------------------------------------------------- */
+
+static const struct nla_policy soft_uplink_policy[IFLA_MHCA_MAX + 1] = {
+	[IFLA_MHCA_SEGMENT] = { .type = NLA_U32 },
+};
+
+static void soft_uplink_setup(struct net_device *dev)
+{
+	struct soft_uplink *uplink = netdev_priv(dev);
+
+	ether_setup(dev);
+	dev->netdev_ops = &soft_uplink_netdev_ops;
+	dev->ethtool_ops = &soft_uplink_ethtool_ops;
+	dev->needs_free_netdev = true;
+	dev->hw_features = NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_TSO | NETIF_F_TSO6 |
+			   NETIF_F_TSO_ECN | NETIF_F_GSO_UDP_L4;
+	dev->features = dev->hw_features | NETIF_F_RXCSUM | NETIF_F_HW_VLAN_CTAG_TX;
+	dev->vlan_features = dev->hw_features;
+	dev->min_mtu = MHCA_MTU_MIN;
+	dev->max_mtu = MHCA_MTU_MAX;
+	eth_hw_addr_random(dev);
+	uplink->dev = dev;
+	skb_queue_head_init(&uplink->queue);
+	INIT_WORK(&uplink->work, soft_uplink_work);
+}
+
+/* The number in the name, when nothing else is said. */
+static int soft_uplink_segment(const struct net_device *dev, struct nlattr *data[],
+			       u32 *segment)
+{
+	if (data && data[IFLA_MHCA_SEGMENT]) {
+		*segment = nla_get_u32(data[IFLA_MHCA_SEGMENT]);
+		return 0;
+	}
+	if (strncmp(dev->name, "mhca", 4))
+		return -EINVAL;
+	return kstrtou32(dev->name + 4, 10, segment);
+}
+
+static int soft_uplink_new(struct net_device *dev, struct nlattr *data[],
+			   struct netlink_ext_ack *extack)
+{
+	struct soft_uplink *uplink = netdev_priv(dev);
+	int err;
+
+	err = soft_uplink_segment(dev, data, &uplink->segment);
+	if (err) {
+		NL_SET_ERR_MSG(extack, "an uplink is called mhcaN, N being its segment");
+		return err;
+	}
+	err = register_netdevice(dev);
+	if (err == -EBUSY)
+		NL_SET_ERR_MSG(extack, "the segment has an uplink already");
+	return err;
+}
+
+SOFT_NEWLINK(soft_uplink_newlink, soft_uplink_new)
+
+static size_t soft_uplink_info_size(const struct net_device *dev)
+{
+	return nla_total_size(sizeof(u32));
+}
+
+static int soft_uplink_fill_info(struct sk_buff *skb, const struct net_device *dev)
+{
+	const struct soft_uplink *uplink = netdev_priv(dev);
+
+	return nla_put_u32(skb, IFLA_MHCA_SEGMENT, uplink->segment);
+}
+
+static struct rtnl_link_ops soft_uplink_link_ops = {
+	.kind = "mhca",
+	.priv_size = sizeof(struct soft_uplink),
+	.setup = soft_uplink_setup,
+	.maxtype = IFLA_MHCA_MAX,
+	.policy = soft_uplink_policy,
+	.newlink = soft_uplink_newlink,
+	.get_size = soft_uplink_info_size,
+	.fill_info = soft_uplink_fill_info,
+};
+
+/**
+ * soft_uplink_init() - let uplinks be made
+ * @hca: HCA
+ *
+ * Return: 0 or -errno.
+ */
+int soft_uplink_init(struct soft_hca *hca)
+{
+	int err;
+
+	soft_uplink_wq = alloc_workqueue("mhca_uplink", WQ_UNBOUND | WQ_HIGHPRI, 0);
+	if (!soft_uplink_wq)
+		return -ENOMEM;
+	soft_uplink_hca = hca;
+	hca->uplink_ops = &soft_uplink_ops;
+	err = rtnl_link_register(&soft_uplink_link_ops);
+	if (err)
+		destroy_workqueue(soft_uplink_wq);
+	return err;
+}
+
+/**
+ * soft_uplink_exit() - all uplinks go
+ */
+void soft_uplink_exit(void)
+{
+	rtnl_link_unregister(&soft_uplink_link_ops);
+	destroy_workqueue(soft_uplink_wq);
+}
+
+MODULE_ALIAS_RTNL_LINK("mhca");
