@@ -46,8 +46,8 @@ struct mhca_cap_settable {
 #define ETH(field)		MHCA_FIELD(per_protocol_networking_offload_caps, field)
 #define FLOW(field)								\
 	MHCA_FIELD(flow_table_nic_cap, flow_table_properties_nic_receive.field)
-#define MATCH(field)								\
-	{ FLOW(ft_field_support.field), 1 }, { FLOW(ft_field_bitmask_support.field), 1 }
+#define WHOLE(field)		FLOW(ft_field_support.field)
+#define BITS(field)		FLOW(ft_field_bitmask_support.field)
 
 #define MHCA_ATOMIC_CMP_SWAP	BIT(0)
 #define MHCA_ATOMIC_FETCH_ADD	BIT(1)
@@ -160,24 +160,42 @@ static const struct mhca_cap mhca_flow_caps[] = {
 	{ FLOW(log_max_ft_num), MHCA_LOG_MAX_FLOW_TABLE },
 	{ FLOW(log_max_destination), MHCA_LOG_MAX_FLOW_DEST },
 	{ FLOW(log_max_flow), ilog2(MHCA_MAX_FLOW_ENTRY) },
-	MATCH(outer_dmac),
-	MATCH(outer_smac),
-	MATCH(outer_ether_type),
-	MATCH(outer_ip_version),
-	MATCH(outer_first_prio),
-	MATCH(outer_first_cfi),
-	MATCH(outer_first_vid),
-	MATCH(outer_sip),
-	MATCH(outer_dip),
-	MATCH(outer_frag),
-	MATCH(outer_ip_protocol),
-	MATCH(outer_ip_ecn),
-	MATCH(outer_ip_dscp),
-	MATCH(outer_udp_sport),
-	MATCH(outer_udp_dport),
-	MATCH(outer_tcp_sport),
-	MATCH(outer_tcp_dport),
-	MATCH(outer_tcp_flags),
+	{ WHOLE(outer_dmac), 1 },
+	{ BITS(outer_dmac), 1 },
+	{ WHOLE(outer_smac), 1 },
+	{ BITS(outer_smac), 1 },
+	{ WHOLE(outer_ether_type), 1 },
+	{ BITS(outer_ether_type), 1 },
+	{ WHOLE(outer_ip_version), 1 },
+	{ BITS(outer_ip_version), 1 },
+	{ WHOLE(outer_first_prio), 1 },
+	{ BITS(outer_first_prio), 1 },
+	{ WHOLE(outer_first_cfi), 1 },
+	{ BITS(outer_first_cfi), 1 },
+	{ WHOLE(outer_first_vid), 1 },
+	{ BITS(outer_first_vid), 1 },
+	{ WHOLE(outer_sip), 1 },
+	{ BITS(outer_sip), 1 },
+	{ WHOLE(outer_dip), 1 },
+	{ BITS(outer_dip), 1 },
+	{ WHOLE(outer_frag), 1 },
+	{ BITS(outer_frag), 1 },
+	{ WHOLE(outer_ip_protocol), 1 },
+	{ BITS(outer_ip_protocol), 1 },
+	{ WHOLE(outer_ip_ecn), 1 },
+	{ BITS(outer_ip_ecn), 1 },
+	{ WHOLE(outer_ip_dscp), 1 },
+	{ BITS(outer_ip_dscp), 1 },
+	{ WHOLE(outer_udp_sport), 1 },
+	{ BITS(outer_udp_sport), 1 },
+	{ WHOLE(outer_udp_dport), 1 },
+	{ BITS(outer_udp_dport), 1 },
+	{ WHOLE(outer_tcp_sport), 1 },
+	{ BITS(outer_tcp_sport), 1 },
+	{ WHOLE(outer_tcp_dport), 1 },
+	{ BITS(outer_tcp_dport), 1 },
+	{ WHOLE(outer_tcp_flags), 1 },
+	{ BITS(outer_tcp_flags), 1 },
 };
 
 static const struct mhca_cap_limit mhca_general_limits[] = {

@@ -137,10 +137,12 @@ enum mhca_syndrome mhca_check_flow_entry(const struct mhca_cmd *cmd)
 
 	if (action != MHCA_ACTION_DROP && action != MHCA_ACTION_FWD)
 		return MHCA_SYN_FLOW;
-	if (MLX5_GET(set_fte_in, cmd->in, ignore_flow_level) || MLX5_GET(flow_context, ctx, extended_destination) ||
+	if (MLX5_GET(set_fte_in, cmd->in, ignore_flow_level) ||
+	    MLX5_GET(flow_context, ctx, extended_destination) ||
 	    MLX5_GET(flow_context, ctx, flow_counter_list_size))
 		return MHCA_SYN_FLOW;
-	if (n > BIT(MHCA_LOG_MAX_FLOW_DEST) || (action == MHCA_ACTION_FWD) != !!n)
+	if (n > BIT(MHCA_LOG_MAX_FLOW_DEST) || (n && action == MHCA_ACTION_DROP) ||
+	    (!n && action == MHCA_ACTION_FWD))
 		return MHCA_SYN_FLOW;
 	if (n > room)
 		return MHCA_SYN_IN_LENGTH;

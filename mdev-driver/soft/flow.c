@@ -54,6 +54,7 @@ void soft_flow_fini(struct soft_instance *si)
  */
 enum mhca_syndrome soft_flow_set_root(struct mhca_instance *inst, struct mhca_object *obj)
 {
+	/* A walk that finds the table finds what is in it. */
 	smp_store_release(&soft_flow_of(inst)->root, (struct soft_flow_table *)obj);
 	return MHCA_SYN_NONE;
 }
@@ -118,7 +119,7 @@ static enum mhca_syndrome soft_flow_table_change(struct mhca_cmd *cmd)
 		table->miss_num = miss->obj.num;
 		mhca_object_hold(&miss->obj);
 	}
-	smp_store_release(&table->miss, miss);
+	smp_store_release(&table->miss, miss);	/* as with the root */
 	if (old)
 		mhca_object_drop(&old->obj);
 	return MHCA_SYN_NONE;
@@ -207,7 +208,7 @@ static enum mhca_syndrome soft_flow_group_link(struct soft_flow_group *group)
 	new = soft_flow_groups_build(old, group, NULL);
 	if (!new)
 		return MHCA_SYN_NO_MEMORY;
-	smp_store_release(&table->groups, new);
+	smp_store_release(&table->groups, new);	/* filled before it is found */
 	if (old) {
 		synchronize_srcu_expedited(&soft_hca_of(group->obj.inst)->srcu);
 		kvfree(old);
@@ -277,7 +278,7 @@ static void soft_flow_group_destroy(struct mhca_object *obj)
 
 	new = soft_flow_groups_build(old, NULL, group);
 	/* Without memory the table loses its other groups as well: it passes nothing. */
-	smp_store_release(&table->groups, new);
+	smp_store_release(&table->groups, new);	/* filled before it is found */
 	synchronize_srcu_expedited(&soft_hca_of(obj->inst)->srcu);
 	kvfree(old);
 	for (i = 0; i < group->n_buckets; i++) {
@@ -360,7 +361,7 @@ static void soft_flow_entry_link(struct soft_flow_entry *entry, u64 seed)
 	while (*link && (*link)->index < entry->index)
 		link = &(*link)->next;
 	entry->next = *link;
-	smp_store_release(link, entry);
+	smp_store_release(link, entry);	/* filled before it is found */
 	mhca_object_hold(&group->obj);
 }
 
@@ -445,7 +446,7 @@ static enum mhca_syndrome soft_flow_entry_change(struct mhca_cmd *cmd,
 							       &action->dest[i].table->obj);
 		action->tag = MLX5_GET(set_fte_in, cmd->in, flow_context.flow_tag);
 	}
-	smp_store_release(&entry->action, action);
+	smp_store_release(&entry->action, action);	/* filled before it is found */
 	synchronize_srcu_expedited(&soft_hca_of(cmd->inst)->srcu);
 	soft_flow_action_free(old);
 	return MHCA_SYN_NONE;

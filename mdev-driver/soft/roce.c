@@ -25,7 +25,7 @@ void soft_roce_update(struct soft_instance *si)
 	lockdep_assert_held(&si->inst->cmd_lock);
 	BUILD_BUG_ON(sizeof(si->gid[0]) != sizeof(vport->gid));
 	memcpy(si->gid[next], vport->gid, sizeof(vport->gid));
-	smp_store_release(&si->gid_table, next);
+	smp_store_release(&si->gid_table, next);	/* written before it is used */
 	WRITE_ONCE(si->roce, vport->roce);
 	synchronize_srcu_expedited(&si->hca->srcu);
 }

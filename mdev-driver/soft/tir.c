@@ -84,7 +84,7 @@ static enum mhca_syndrome soft_rqt_modify(struct mhca_cmd *cmd)
 	syndrome = soft_rqs_build(cmd->inst, rqtc, &rqs);
 	if (syndrome)
 		return syndrome;
-	smp_store_release(&rqt->rqs, rqs);
+	smp_store_release(&rqt->rqs, rqs);	/* filled before it is found */
 	synchronize_srcu_expedited(&soft_hca_of(cmd->inst)->srcu);
 	soft_rqs_free(old);
 	return MHCA_SYN_NONE;
@@ -167,7 +167,7 @@ static enum mhca_syndrome soft_tir_modify(struct mhca_cmd *cmd)
 		soft_tir_hash(attr, tirc);
 	if (MLX5_GET(modify_tir_in, cmd->in, bitmask.self_lb_en))
 		soft_tir_loopback(attr, tirc);
-	smp_store_release(&tir->attr, attr);
+	smp_store_release(&tir->attr, attr);	/* filled before it is found */
 	synchronize_srcu_expedited(&soft_hca_of(cmd->inst)->srcu);
 	kfree(old);
 	return MHCA_SYN_NONE;
