@@ -210,7 +210,7 @@ void client_post_rq(struct client_wq *rq, const struct client_sge *sge, u32 n)
 	u32 i, room = (1U << rq->log_stride) / sizeof(*seg);
 
 	for (i = 0; i < n; i++) {
-		seg[i].byte_count = cpu_to_be32(sge[i].len);
+		seg[i].byte_count = cpu_to_be32(sge[i].len | MLX5_HW_START_PADDING);
 		seg[i].lkey = cpu_to_be32(sge[i].lkey);
 		seg[i].addr = cpu_to_be64(sge[i].addr);
 	}

@@ -96,6 +96,19 @@ static u16 soft_rq_index(const struct soft_rq *rq, u32 ahead)
 	return rq->linked ? rq->next : (u16)(rq->consumer + ahead);
 }
 
+/*
+ * The bit that elsewhere says "inline data" asks for padding in front of a frame
+ * (MLX5_HW_START_PADDING), and netdev drivers set it. A hint: there is none to be had.
+ */
+static void soft_rq_clear_padding(void *list, u32 bytes)
+{
+	struct mlx5_wqe_data_seg *data = list;
+	u32 i;
+
+	for (i = 0; i < bytes / sizeof(*data); i++)
+		data[i].byte_count &= ~cpu_to_be32(MLX5_HW_START_PADDING);
+}
+
 /* Its scatter list into rq->recv; @link: the next one of a list. */
 static enum soft_result soft_rq_read(struct soft_rq *rq, u32 ahead, u16 *link)
 {
@@ -116,6 +129,7 @@ static enum soft_result soft_rq_read(struct soft_rq *rq, u32 ahead, u16 *link)
 		*link = get_unaligned_be16(raw + offsetof(struct mlx5_wqe_srq_next_seg,
 							  next_wqe_index));
 	}
+	soft_rq_clear_padding(raw + skip, bytes - skip);
 	if (!soft_recv_parse(raw + skip, bytes - skip, &rq->recv))
 		return SOFT_LOCAL_QP_OP;
 	return SOFT_OK;
