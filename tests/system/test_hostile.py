@@ -5,13 +5,14 @@ The cases are mhca-host's; each is one test here. Those of a group run in one
 process, while two other instances move data whose every byte is checked.
 """
 
+import json
 import os
 import re
 import subprocess
 
 import pytest
 
-from lib_client import Client
+from lib_client import Client, run
 from lib_rdma import assert_clean
 
 
@@ -84,3 +85,21 @@ def test_hostile(attack, case):
     verdict, text = attack.get(case)
     assert verdict == "ok", text
     assert attack.bystanders.proc.poll() is None, "the bystanders' traffic has ended"
+
+
+@pytest.mark.parametrize("commands, wqes", [
+    (20000, 20000),
+    pytest.param(10_000_000, 10_000_000,
+                 marks=[pytest.mark.full, pytest.mark.limit(20000)])])
+def test_fuzz(host, commands, wqes, record_property):
+    """Spoiled commands and WQEs; two other instances notice nothing."""
+    victim = host.instance()
+    others = Client(host, "traffic", 20000, *[host.instance().uuid for _ in range(2)])
+    out = run(host, "fuzz", os.environ.get("MHCA_SEED", "1"), commands, wqes, victim.uuid,
+              timeout=20000)
+    result = json.loads(out[-1])
+    record_property("fuzz", result)
+    assert result["commands"] >= commands and result["wqes"] >= wqes
+    assert result["refused"] and result["completions"]
+    assert not others.result()["failed"]
+    assert_clean(victim)

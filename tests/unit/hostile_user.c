@@ -5,6 +5,7 @@
  * reaches a kernel instance: VFIO and sysfs.
  *
  *   test-hostile 'wqe_*' …
+ *   test-hostile fuzz
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,7 +190,13 @@ int main(int argc, char **argv)
 		args[n] = argv[n - 1];
 	if (soft_hca_init(&hca, 2, &params) || lanes_start(&hca))
 		return 1;
-	failed = hostile_main(n, args);
+	if (argc > 1 && !strcmp(argv[1], "fuzz")) {
+		char *fuzz[] = { (char *)"1", (char *)"20000", (char *)"20000", args[0] };
+
+		failed = fuzz_main(4, fuzz);
+	} else {
+		failed = hostile_main(n, args);
+	}
 	lanes_stop(&hca);
 	soft_hca_fini(&hca);
 	return failed ? 1 : 0;

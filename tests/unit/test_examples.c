@@ -102,7 +102,7 @@ static void test_pingpong(void **state)
 static void test_perf(void **state)
 {
 	static const char *const args[] = {
-		"write_bw --verify -s 65536 -n 200", "write_bw --verify -a -n 5",
+		"write_bw -s 1000000 -n 1000", "write_bw --verify -s 65536 -n 200", "write_bw --verify -a -n 5",
 		"write_bw -c uc -s 8 -n 1000 -q 8 --json", "read_bw --verify -s 30000 -n 100 -q 3",
 		"send_bw --verify -s 5000 -n 300 -q 2", "send_bw --verify -a -n 4 -t 8",
 		"atomic_bw --verify -n 500 -q 4", "write_lat --verify -n 100",

@@ -10,6 +10,7 @@
  *   limits.c    how many objects and how much memory an instance allows
  *   flow.c      how much each of several instances moves
  *   idle.c      open instances that do nothing
+ *   fuzz.c      spoiled commands and WQEs by the million
  *   hostile.c   walk through the hostile cases; h_*.c: the cases
  */
 #ifndef HOST_H
@@ -72,6 +73,7 @@ int busy_main(int argc, char **argv);
 int limits_main(int argc, char **argv);
 int flow_main(int argc, char **argv);
 int idle_main(int argc, char **argv);
+int fuzz_main(int argc, char **argv);
 int hostile_main(int argc, char **argv);
 
 #endif /* HOST_H */

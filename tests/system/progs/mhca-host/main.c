@@ -14,6 +14,7 @@ static const struct {
 	{ "idle", idle_main, 1, "UUID…" },
 	{ "limits", limits_main, 1, "UUID [MIB]" },
 	{ "flow", flow_main, 3, "SIZE SECONDS UUID…" },
+	{ "fuzz", fuzz_main, 4, "SEED COMMANDS WQES UUID" },
 	{ "hostile", hostile_main, 1, "-L | UUID UUID CASE…" },
 };
 
