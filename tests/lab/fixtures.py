@@ -136,7 +136,8 @@ def host(lab):
     h = Host(lab)
     h.load("roce=1")
     yield h
-    PAIR.clear()
+    for pair in PAIRS:
+        pair.clear()
     h.unload()
     leaks = h.kmemleak()
     assert "mhca" not in leaks and "soft_" not in leaks, leaks
@@ -229,18 +230,23 @@ def check_consoles(request, guests):
 
 
 class Pair:
-    """Two guests with an instance each and a network, kept between tests."""
+    """Two guests with an instance each and a network, kept between tests.
 
-    def __init__(self):
+    Of pairs of different kinds one is alive at a time.
+    """
+
+    def __init__(self, kind="ib"):
+        self.kind = kind
         self.factory = self.a = self.b = self.host = self.net = None
 
     def get(self, lab, host):
         """The pair, freshly started when the last test left it broken."""
         if self.a and self.a.alive() and self.b.alive():
             return self
-        self.clear()
+        for pair in PAIRS:
+            pair.clear()
         self.host, self.factory = host, Factory(lab)
-        self.instances = [host.instance(), host.instance()]
+        self.instances = [host.instance(self.kind), host.instance(self.kind)]
         self.net = Bridge()
         self.a, self.b = (
             self.factory([inst], suite=suites()[0], name=name, start=False,
@@ -267,6 +273,8 @@ class Pair:
 
 
 PAIR = Pair()
+ROCE_PAIR = Pair("roce")
+PAIRS = (PAIR, ROCE_PAIR)
 
 
 @pytest.fixture
@@ -276,7 +284,14 @@ def pair(lab, host):
 
 
 @pytest.fixture
+def roce_pair(lab, host):
+    """The same with instances of the roce type."""
+    return ROCE_PAIR.get(lab, host)
+
+
+@pytest.fixture
 def alone(host):
-    """Ends the pair first: for tests that measure or fill the host."""
-    PAIR.clear()
+    """Ends the pairs first: for tests that measure or fill the host."""
+    for pair in PAIRS:
+        pair.clear()
     return host

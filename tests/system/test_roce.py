@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Stock guests with a RoCE instance: an mlx5e netdev, RoCE v2 GIDs, RDMA between them."""
+
+import itertools
+import re
+
+import pytest
+
+from guest import wait_until
+from lib_rdma import assert_clean, device, devinfo, exchange
+from test_probe import RELOAD, UNLOAD, kernel_complaints
+
+PINGPONG = {
+    "rc": "ibv_rc_pingpong -c -n 100 -s 4096",
+    "rc_events": "ibv_rc_pingpong -e -c -n 100 -s 4096",
+    "uc": "ibv_uc_pingpong -c -n 100 -s 4096",
+    "ud": "ibv_ud_pingpong -c -n 100 -s 1024",
+    "srq": "ibv_srq_pingpong -c -n 10 -s 4096",
+    "xsrq": "ibv_xsrq_pingpong -s 4096",
+}
+
+_ports = itertools.count(21000)
+
+
+def netdev(guest):
+    """The instance's netdev in a guest."""
+    return guest.check("ls -d /sys/bus/pci/drivers/mlx5_core/*/net/*").split("/")[-1].strip()
+
+
+def bring_up(guest, number):
+    """Give the netdev an address, 192.0.2.NUMBER, and wait for its carrier."""
+    name = netdev(guest)
+    guest.check(f"ip link set {name} up && ip addr replace 192.0.2.{number}/24 dev {name}", 120)
+    wait_until(lambda: guest.check(f"cat /sys/class/net/{name}/carrier").strip() == "1", 10,
+               "carrier")
+    guest.roce_address = f"192.0.2.{number}"
+    return name
+
+
+def roce_gids(guest):
+    """(index, GID, type) of the RoCE address table."""
+    text = guest.check(
+        "cd /sys/class/infiniband/*/ports/1; for i in gid_attrs/types/*; do n=${i##*/}; "
+        "t=$(cat $i 2>/dev/null) && echo \"$n $(cat gids/$n) $t\"; done; true")
+    return [tuple(line.split(None, 2)) for line in text.splitlines()]
+
+
+def gid_index(guest):
+    """The index of the GID of the guest's IPv4 address."""
+    last = int(guest.roce_address.rsplit(".", 1)[1])
+    return next(int(i) for i, gid, _ in roce_gids(guest)
+                if gid.endswith(f":ffff:c000:{0x0200 + last:04x}"))
+
+
+@pytest.fixture
+def net(roce_pair):
+    """Two guests with RoCE instances, whose netdevs have addresses.
+
+    Each knows the other's MAC, so that RDMA is tested and not ARP.
+    """
+    guests = (roce_pair.a, roce_pair.b)
+    for number, guest in enumerate(guests, 1):
+        bring_up(guest, number)
+    for guest, peer, inst in zip(guests, guests[::-1], roce_pair.instances[::-1]):
+        guest.check(f"ip neigh replace {peer.roce_address} dev {netdev(guest)} "
+                    f"lladdr {inst.read('mac')} nud permanent")
+    return roce_pair
+
+
+def test_probe(host, make_guest, record_property):
+    """mlx5_core, mlx5e and mlx5_ib probe in silence; the port has a netdev and is up."""
+    inst = host.instance("roce")
+    guest = make_guest([inst])
+    name = bring_up(guest, 1)
+    record_property("guest_kernel", guest.check("uname -r").strip())
+    record_property("commands_of_probe", inst.counters()["commands"])
+    assert guest.check(f"cat /sys/class/net/{name}/address").strip() == inst.read("mac")
+    info = devinfo(guest)
+    assert info["state"].startswith("PORT_ACTIVE"), info["text"]
+    assert info["link_layer"] == "Ethernet"
+    assert info["node_guid"] == inst.read("node_guid")
+    gids = roce_gids(guest)
+    assert gids and all(kind == "RoCE v2" for _, _, kind in gids), gids
+    assert gid_index(guest) >= 0
+    ethtool = guest.check(f"ethtool {name}; ethtool -i {name}; ethtool -S {name} | head -n 5")
+    assert re.search(r"Speed: 100000Mb/s", ethtool) and "driver: mlx5_core" in ethtool, ethtool
+    guest.check(f"ip link set {name} down && ip link set {name} mtu 9000 && "
+                f"ip link set {name} up && ip link set {name} mtu 1500", 120)
+    guest.check(UNLOAD, 120)
+    assert_clean(inst)
+    guest.check(RELOAD, 120)
+    bring_up(guest, 1)
+    assert not kernel_complaints(guest)
+    assert inst.counters()["commands_refused"] == 0
+
+
+@pytest.mark.parametrize("tool", PINGPONG)
+def test_pingpong(net, tool):
+    """rdma-core's examples over RoCE v2, with the data they receive checked."""
+    index = gid_index(net.a)
+    assert index == gid_index(net.b)
+    exchange(net.b, net.a, f"{PINGPONG[tool]} -d {device(net.b)} -g {index}")
+
+
+def cm_exchange(pair, server, client):
+    """A program over rdma_cm: `server` in b, then `client` in a; (client's, server's output)."""
+    job = pair.b.start_bg(server)
+    wait_until(lambda: "LISTEN" in pair.b.check("rdma resource show cm_id"), 20,
+               f"`{server}` to listen")
+    rc, out = pair.a.run(client, 60)
+    if rc:
+        job.kill()
+    server_rc, server_out = job.wait(30)
+    assert (rc, server_rc) == (0, 0), f"{rc}, {server_rc}\n{out}\n--- server\n{server_out}"
+    return out, server_out
+
+
+CM = {
+    "rping": ("rping -s -a {b} -p {p} -C 20 -S 1000 -V", "rping -c -a {b} -p {p} -C 20 -S 1000 -V"),
+    "ucmatose": ("ucmatose -b {b} -p {p} -C 10 -S 4096 -c 4",
+                 "ucmatose -s {b} -p {p} -C 10 -S 4096 -c 4"),
+    "rdma_server": ("rdma_server -s {b} -p {p}", "rdma_client -s {b} -p {p}"),
+    "rstream": ("rstream -b {b} -p {p} -S 4096 -C 100 -T b",
+                "rstream -s {b} -p {p} -S 4096 -C 100 -T b"),
+}
+
+
+@pytest.mark.parametrize("tool", CM)
+def test_cm(net, tool):
+    """librdmacm's examples: address and route resolution, connect, data, disconnect."""
+    values = {"b": net.b.roce_address, "p": next(_ports)}
+    server, client = (command.format(**values) for command in CM[tool])
+    cm_exchange(net, server, client)
