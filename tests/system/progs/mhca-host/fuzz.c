@@ -7,13 +7,15 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "host.h"
 
 #define RECORDED	64U
 #define LAP		5000U	/* attempts between resets */
 #define QPS		4U
 #define BATCH		16U	/* WQEs between looks at the CQ */
-#define SPIN		200000U	/* looks at a queue entry before it counts as lost */
+#define SPIN		1000U	/* looks at a queue entry before sleeping between them */
+#define TRIES		201000U	/* … and before its command counts as lost: 10 s */
 
 struct recorded {
 	u8 *in;
@@ -137,7 +139,7 @@ static void one_command(struct fuzz *f)
 	u32 inlen = r->inlen, outlen = r->outlen;
 	u32 flips = below(f, 5);
 	struct mlx5_cmd_layout *entry;
-	u32 spin;
+	u32 tries;
 
 	memcpy(in, r->in, inlen + 64);
 	while (flips--) {
@@ -153,11 +155,14 @@ static void one_command(struct fuzz *f)
 		return;
 	client_cmd_ring(c, 1);
 	entry = client_cmd_entry(c, 0);
-	for (spin = 0; spin < SPIN; spin++)
+	for (tries = 0; tries < TRIES; tries++) {
 		if (!(__atomic_load_n(&entry->status_own, __ATOMIC_ACQUIRE) & CMD_OWNER_HW))
 			break;
+		if (tries > SPIN)
+			usleep(50);
+	}
 	f->commands++;
-	if (spin == SPIN)
+	if (tries == TRIES)
 		f->lost++;
 	else if (MLX5_GET(alloc_pd_out, entry->out, status))
 		f->refused++;
@@ -303,6 +308,8 @@ int fuzz_main(int argc, char **argv)
 	while (!ret && f->wqes < wqes)
 		ret = lap(f, argv[3], false, LAP * 4);
 	forget_records(f);
+	if (!ret && f->lost)
+		ret = complain("%llu commands were never answered", (unsigned long long)f->lost);
 	if (!ret)
 		ret = node_open(&f->node, argv[3]);
 	if (!ret) {
