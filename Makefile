@@ -61,10 +61,14 @@ shell:
 lint:
 	$(LAB) lint
 
+# Debian packages below build/deb/.
+deb:
+	python3 packaging/deb.py
+
 clean:
 	$(LAB) clean
 	rm -f *.o *.ko *.mod *.mod.c .*.cmd modules.order Module.symvers
 	find mdev-driver \( -name '*.o' -o -name '.*.cmd' \) -delete
 
 .PHONY: all modules modules_install install test test-full test-debug test-unit fuzz demo bench \
-	bench-native coverage shell lint clean
+	bench-native coverage shell lint deb clean

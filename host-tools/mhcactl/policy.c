@@ -12,7 +12,8 @@
 
 #define DESCRIPTION_MAX	255
 
-enum kind { KIND_MAC, KIND_GUID, KIND_NUMBER, KIND_TEXT, KIND_DOORBELL, KIND_JSON };
+enum kind { KIND_MAC, KIND_GUID, KIND_NUMBER, KIND_TEXT, KIND_DOORBELL, KIND_SWITCH,
+	    KIND_JSON };
 
 /**
  * struct policy - a setting that this tool knows
@@ -41,12 +42,13 @@ static const struct policy policies[] = {
 	{ "weight",        KIND_NUMBER,   1, UINT32_MAX },
 	{ "max_qp",        KIND_NUMBER,   1, UINT32_MAX },
 	{ "max_cq",        KIND_NUMBER,   1, UINT32_MAX },
-	{ "max_srq",       KIND_NUMBER,   0, UINT32_MAX },
+	{ "max_srq",       KIND_NUMBER,   1, UINT32_MAX },
 	{ "max_mkey",      KIND_NUMBER,   1, UINT32_MAX },
 	{ "max_pd",        KIND_NUMBER,   1, UINT32_MAX },
 	{ "max_pinned_mb", KIND_NUMBER,   1, UINT32_MAX },
 	{ "max_mr_mb",     KIND_NUMBER,   1, UINT32_MAX },
 	{ "doorbell",      KIND_DOORBELL, 0, 0 },
+	{ "spoof_check",   KIND_SWITCH,   0, 0 },
 	{ "config",        KIND_JSON,     0, 0 },
 };
 
@@ -163,6 +165,9 @@ const char *policy_check(const char *name, const char *value)
 	case KIND_DOORBELL:
 		return !strcmp(value, "map") || !strcmp(value, "trap") ?
 		       NULL : "must be 'map' or 'trap'";
+	case KIND_SWITCH:
+		return !strcmp(value, "on") || !strcmp(value, "off") ?
+		       NULL : "must be 'on' or 'off'";
 	case KIND_JSON:
 		return check_json(value);
 	}

@@ -251,6 +251,19 @@ enum mhca_syndrome mhca_command_execute(struct mhca_cmd *cmd)
 	return syndrome;
 }
 
+static void mhca_command_stat(const struct mhca_cmd *cmd, bool refused, u64 ns)
+{
+	struct mhca_command_stats *stats;
+
+	if (!cmd->row)
+		return;
+	stats = &cmd->inst->core->stats[cmd->row - mhca_commands];
+	WRITE_ONCE(stats->count, stats->count + 1);
+	WRITE_ONCE(stats->refused, stats->refused + refused);
+	WRITE_ONCE(stats->ns, stats->ns + ns);
+	WRITE_ONCE(stats->max_ns, max(stats->max_ns, ns));
+}
+
 /**
  * mhca_command_account() - count and trace a command, and say why it was refused
  * @cmd: command
@@ -263,6 +276,7 @@ void mhca_command_account(const struct mhca_cmd *cmd, enum mhca_syndrome syndrom
 	const char *name = cmd->row ? cmd->row->name : "command";
 
 	mhca_count(inst, commands);
+	mhca_command_stat(cmd, syndrome, ns);
 	mhca_bucket_take(&inst->core->rate, cmd->row ? cmd->row->cost : MHCA_COST_QUERY);
 	trace_mhca_command(inst->id.name, cmd->opcode, cmd->op_mod,
 			   mhca_syndrome_status(syndrome),

@@ -74,6 +74,22 @@ struct mhca_eq {
 };
 
 /**
+ * struct mhca_command_stats - what became of the commands of one opcode
+ * @count: executed
+ * @refused: of these, answered with an error
+ * @ns: time that they took
+ * @max_ns: of the longest
+ *
+ * Written by the worker alone; read at any time.
+ */
+struct mhca_command_stats {
+	u64 count;
+	u64 refused;
+	u64 ns;
+	u64 max_ns;
+};
+
+/**
  * struct mhca_core - the core's state of an instance
  * @reg_lock: protects the registers below
  * @cmdq_addr: guest-physical address of the command queue
@@ -95,6 +111,7 @@ struct mhca_eq {
  * @eth_mtu: greatest frame the driver set on its Ethernet port, bytes with VLAN tag
  *           and FCS; cmd_lock
  * @admin_down: the driver wants its Ethernet port down; cmd_lock
+ * @stats: by row of the command table
  * @rate: cost units that commands may spend; only the worker and, while it is
  *        stopped, a reset
  */
@@ -118,6 +135,7 @@ struct mhca_core {
 	u32 cap_mask1;
 	u32 eth_mtu;
 	bool admin_down;
+	struct mhca_command_stats *stats;
 	struct mhca_bucket rate;
 };
 

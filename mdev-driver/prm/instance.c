@@ -3,7 +3,7 @@
  * The life of an instance: creation, reset, bus mastering, work, removal.
  */
 #include <mhca/policy.h>
-#include "core.h"
+#include "command.h"
 
 /* Kinds that no attribute limits get what the host allows. */
 static void mhca_instance_default_policy(struct mhca_instance *inst)
@@ -26,8 +26,25 @@ static void mhca_instance_free(struct mhca_instance *inst)
 	mhca_gmem_fini(inst);
 	mutex_destroy(&inst->cmd_lock);
 	kvfree(inst->vport);
+	kvfree(inst->core->stats);
 	kvfree(inst->core);
 	kfree(inst);
+}
+
+/* What is too big for struct mhca_instance. */
+static int mhca_instance_alloc_parts(struct mhca_instance *inst)
+{
+	inst->core = kvzalloc(sizeof(*inst->core), GFP_KERNEL);
+	if (!inst->core)
+		return -ENOMEM;
+	inst->vport = kvzalloc(sizeof(*inst->vport), GFP_KERNEL);
+	inst->core->stats = kvcalloc(mhca_n_commands, sizeof(*inst->core->stats), GFP_KERNEL);
+	if (inst->vport && inst->core->stats)
+		return 0;
+	kvfree(inst->core->stats);
+	kvfree(inst->vport);
+	kvfree(inst->core);
+	return -ENOMEM;
 }
 
 static struct mhca_instance *mhca_instance_alloc(void)
@@ -38,11 +55,7 @@ static struct mhca_instance *mhca_instance_alloc(void)
 	inst = kzalloc(sizeof(*inst), GFP_KERNEL);
 	if (!inst)
 		return NULL;
-	inst->core = kvzalloc(sizeof(*inst->core), GFP_KERNEL);
-	inst->vport = kvzalloc(sizeof(*inst->vport), GFP_KERNEL);
-	if (!inst->core || !inst->vport) {
-		kvfree(inst->vport);
-		kvfree(inst->core);
+	if (mhca_instance_alloc_parts(inst)) {
 		kfree(inst);
 		return NULL;
 	}

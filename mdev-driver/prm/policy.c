@@ -226,8 +226,9 @@ static void mhca_policy_expected(const struct mhca_policy_row *row, char *reason
 			  MHCA_DESCRIPTION_MAX);
 		break;
 	default:
-		scnprintf(reason + at, left, "%s%llu..%llu%s%s", row->zero ? "0 (no bound) or " : "",
-			  row->min, row->max, *row->unit ? " " : "", row->unit);
+		scnprintf(reason + at, left, "%s%llu..%llu%s%s",
+			  row->zero ? "0 (no bound) or " : "", row->min, row->max,
+			  *row->unit ? " " : "", row->unit);
 	}
 }
 

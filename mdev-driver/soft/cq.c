@@ -291,5 +291,6 @@ const struct mhca_object_ops soft_cq_ops = {
 	.create = soft_cq_create,
 	.modify = soft_cq_modify,
 	.query = soft_cq_query,
+	.describe = soft_cq_describe,
 	.destroy = soft_cq_destroy,
 };

@@ -147,5 +147,6 @@ const struct mhca_object_ops soft_mkey_ops = {
 	.size = sizeof(struct soft_mkey),
 	.create = soft_mkey_create,
 	.query = soft_mkey_query,
+	.describe = soft_mkey_describe,
 	.fenced = true,
 };

@@ -318,5 +318,6 @@ const struct mhca_object_ops soft_qp_ops = {
 	.create = soft_qp_create,
 	.modify = soft_qp_modify,
 	.query = soft_qp_query,
+	.describe = soft_qp_describe,
 	.destroy = soft_qp_destroy,
 };

@@ -744,6 +744,12 @@ void soft_lane_fail(struct soft_qp *qp);				/* any lane */
 void soft_lane_forget_qp(struct soft_lane *lane, struct soft_qp *qp);
 void soft_lane_forget_cq(struct soft_lane *lane, struct soft_cq *cq);
 
+/* describe.c: struct mhca_object_ops.describe */
+int soft_qp_describe(const struct mhca_object *obj, char *buf, size_t size);
+int soft_cq_describe(const struct mhca_object *obj, char *buf, size_t size);
+int soft_mkey_describe(const struct mhca_object *obj, char *buf, size_t size);
+int soft_srq_describe(const struct mhca_object *obj, char *buf, size_t size);
+
 /* share.c: weights and rates of instances; all under lane->lock but init and fini. */
 int soft_share_init(struct soft_instance *si);
 void soft_share_fini(struct soft_instance *si);

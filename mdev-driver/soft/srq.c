@@ -434,5 +434,6 @@ const struct mhca_object_ops soft_srq_ops = {
 	.create = soft_srq_create,
 	.modify = soft_srq_modify,
 	.query = soft_srq_query,
+	.describe = soft_srq_describe,
 	.destroy = soft_srq_destroy,
 };

@@ -48,14 +48,46 @@ void mhca_device_reset(struct mhca_vdev *v)
 
 	mhca_work_stop(v);
 	mhca_device_clear(v);
-	mhca_work_start(v);
+	if (!v->revoked)
+		mhca_work_start(v);
 }
 
 static void mhca_device_set_open(struct mhca_vdev *v, bool open)
 {
 	mutex_lock(&v->map_lock);
 	WRITE_ONCE(v->open, open);
+	WRITE_ONCE(v->revoked, false);
 	mutex_unlock(&v->map_lock);
+}
+
+/**
+ * mhca_device_revoke() - take the device away from its user
+ * @v: device
+ *
+ * VFIO cannot take back a file descriptor, so the user keeps a dead device: it holds
+ * no guest memory, executes nothing, and reads as all ones, as a function does that was
+ * pulled out. When he closes it, it is as new.
+ *
+ * Return: false: nobody has it open.
+ */
+bool mhca_device_revoke(struct mhca_vdev *v)
+{
+	bool open;
+
+	mutex_lock(&v->lock);
+	open = v->open;
+	if (open && !v->revoked) {
+		mutex_lock(&v->map_lock);
+		WRITE_ONCE(v->revoked, true);
+		mutex_unlock(&v->map_lock);
+		mhca_work_stop(v);
+		mhca_device_clear(v);
+		dev_notice(v->dev, "revoked: its user has a dead device\n");
+	}
+	mutex_unlock(&v->lock);
+	if (open)
+		mhca_irq_request(v);
+	return open;
 }
 
 static int mhca_device_open(struct vfio_device *vdev)
@@ -231,6 +263,7 @@ static long mhca_ioctl_set_irqs(struct mhca_vdev *v, unsigned long arg)
 static long mhca_device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
 {
 	struct mhca_vdev *v = to_mhca_vdev(vdev);
+	long ret;
 
 	switch (cmd) {
 	case VFIO_DEVICE_GET_INFO:
@@ -245,9 +278,11 @@ static long mhca_device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsign
 		return mhca_ioctl_set_irqs(v, arg);
 	case VFIO_DEVICE_RESET:
 		mutex_lock(&v->lock);
-		mhca_device_reset(v);
+		ret = v->revoked ? -EIO : 0;
+		if (!ret)
+			mhca_device_reset(v);
 		mutex_unlock(&v->lock);
-		return 0;
+		return ret;
 	default:
 		return -ENOTTY;
 	}

@@ -11,6 +11,7 @@
  *   work.c     work queue: commands, tick; identity
  *   policy.c   attributes that an administrator sets
  *   sysfs.c    attributes that say what an instance does
+ *   debugfs.c  objects and commands as text
  *
  * Locks, in order (docs/locking.md):
  *   list of instances -> mhca_vdev.lock -> mhca_instance.cmd_lock -> … -> mhca_vdev.map_lock
@@ -102,6 +103,8 @@ struct mhca_parent;
  * @lock: open, close, reset and writes to @config
  * @open: between open_device and close_device; written under @lock and
  *        @map_lock, read under either or for sysfs
+ * @revoked: dead until it is closed: reads as all ones, nothing runs; written like
+ *           @open
  * @config: PCI configuration space, little endian; written under @lock
  * @master: what mhca_instance_set_master() was told last; @lock
  * @bar: guest-physical address of BAR0, or ~0; written under @lock
@@ -118,6 +121,7 @@ struct mhca_parent;
  * @kicked: somebody wanted @work while it was not @running
  * @opener: process that opened the device: its RLIMIT_MEMLOCK counts
  * @memlock_free: it had CAP_IPC_LOCK
+ * @debugfs: directory for people
  */
 struct mhca_vdev {
 	struct vfio_device vdev;
@@ -128,6 +132,7 @@ struct mhca_vdev {
 	struct mhca_instance *inst;
 	struct mutex lock;
 	bool open;
+	bool revoked;
 	u8 config[MHCA_CONFIG_SIZE];
 	bool master;
 	u64 bar;
@@ -143,6 +148,7 @@ struct mhca_vdev {
 	bool kicked;
 	struct task_struct *opener;
 	bool memlock_free;
+	struct dentry *debugfs;
 };
 
 /**
@@ -184,6 +190,7 @@ int mhca_instance_fits(const struct mhca_vdev *v, const struct mhca_policy *poli
 extern const struct vfio_device_ops mhca_device_ops;
 extern const struct mhca_vmm_ops mhca_frontend_ops;
 void mhca_device_reset(struct mhca_vdev *v);			/* v->lock */
+bool mhca_device_revoke(struct mhca_vdev *v);
 
 /* config.c */
 void mhca_config_reset(struct mhca_vdev *v);			/* v->lock */
@@ -231,6 +238,12 @@ extern const struct attribute_group mhca_policy_group;
 extern const struct attribute_group mhca_clamped_group;
 extern const struct attribute_group mhca_visible_group;
 void mhca_policy_files_init(void);
+
+/* debugfs.c */
+void mhca_debugfs_init(void);
+void mhca_debugfs_exit(void);
+void mhca_debugfs_add(struct mhca_vdev *v);
+void mhca_debugfs_remove(struct mhca_vdev *v);
 
 /* sysfs.c */
 extern const struct attribute_group *mhca_instance_groups[];

@@ -56,9 +56,9 @@ static const u32 mhca_sizes[][MHCA_POLICIES] = {
 
 /* One personality in all sizes. */
 #define MHCA_TYPES(_name, _port, _personality, _class)				\
-	MHCA_TYPE(_name "-small", _port ", small", _port, _personality, _class, MHCA_SMALL), \
-	MHCA_TYPE(_name "-medium", _port ", medium", _port, _personality, _class, MHCA_MEDIUM), \
-	MHCA_TYPE(_name "-large", _port ", large", _port, _personality, _class, MHCA_LARGE)
+	MHCA_TYPE(_name "-small", _port " small", _port, _personality, _class, MHCA_SMALL), \
+	MHCA_TYPE(_name "-medium", _port " medium", _port, _personality, _class, MHCA_MEDIUM), \
+	MHCA_TYPE(_name "-large", _port " large", _port, _personality, _class, MHCA_LARGE)
 #define MHCA_TYPE(_name, _pretty, _port, _personality, _class, _size) {		\
 		.name = _name,							\
 		.pretty = "mHCA " _pretty,					\
@@ -270,6 +270,7 @@ static int mhca_mdev_probe(struct mdev_device *mdev)
 	ret = vfio_register_emulated_iommu_dev(&v->vdev);
 	if (ret)
 		goto err_instance;
+	mhca_debugfs_add(v);
 	return 0;
 
 err_instance:
@@ -287,6 +288,7 @@ static void mhca_mdev_remove(struct mdev_device *mdev)
 	struct mhca_vdev *v = dev_get_drvdata(&mdev->dev);
 
 	vfio_unregister_group_dev(&v->vdev);
+	mhca_debugfs_remove(v);
 	mhca_instance_disclaim(v);
 	mhca_work_fini(v);
 	vfio_put_device(&v->vdev);
@@ -322,7 +324,7 @@ static ssize_t mhca_mdev_description(struct mdev_type *mtype, char *buf)
 {
 	const struct mhca_type_desc *desc = mhca_type_desc(mtype);
 
-	return sysfs_emit(buf, "mlx5 virtual function with a port of %s; %u QPs, %u MiB of registered memory, weight %u\n",
+	return sysfs_emit(buf, "mlx5 virtual function, %s port; %u QPs, %u MiB pinned, weight %u\n",
 			  desc->port, mhca_type_value(desc, MHCA_POLICY_MAX_QP),
 			  mhca_type_value(desc, MHCA_POLICY_MAX_PINNED_MB),
 			  mhca_type_value(desc, MHCA_POLICY_WEIGHT));
@@ -343,6 +345,35 @@ static struct mdev_driver mhca_mdev_driver = {
 };
 
 /* ---- HCAs ------------------------------------------------------------- */
+
+/*
+ * The device of the instance that is named dies. It is an attribute of the HCA: while
+ * the kernel waits for a user to let go of an instance, that one's files are gone.
+ */
+static ssize_t revoke_store(struct device *dev, struct device_attribute *attr,
+			    const char *buf, size_t count)
+{
+	struct mhca_parent *parent = container_of(dev, struct mhca_parent, dev);
+	struct mhca_vdev *v;
+	int ret = -ENOENT;
+
+	mhca_instances_lock();
+	list_for_each_entry(v, &mhca_instances, node) {
+		if (v->parent != parent || !sysfs_streq(buf, v->inst->id.name))
+			continue;
+		ret = mhca_device_revoke(v) ? 0 : -ENODEV;
+		break;
+	}
+	mhca_instances_unlock();
+	return ret ?: count;
+}
+static DEVICE_ATTR_WO(revoke);
+
+static struct attribute *mhca_parent_attrs[] = {
+	&dev_attr_revoke.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(mhca_parent);
 
 static void mhca_parent_release(struct device *dev)
 {
@@ -402,6 +433,7 @@ int mhca_hca_register(struct mhca_hca *hca, struct module *owner)
 	device_initialize(&parent->dev);
 	parent->dev.class = &mhca_class;
 	parent->dev.release = mhca_parent_release;
+	parent->dev.groups = mhca_parent_groups;
 	ret = mhca_parent_fill(parent);
 	if (ret)
 		goto err_put;
@@ -451,15 +483,19 @@ static int __init mhca_init(void)
 	ret = class_register(&mhca_class);
 	if (ret)
 		return ret;
+	mhca_debugfs_init();
 	ret = mdev_register_driver(&mhca_mdev_driver);
-	if (ret)
+	if (ret) {
+		mhca_debugfs_exit();
 		class_unregister(&mhca_class);
+	}
 	return ret;
 }
 
 static void __exit mhca_exit(void)
 {
 	mdev_unregister_driver(&mhca_mdev_driver);
+	mhca_debugfs_exit();
 	class_unregister(&mhca_class);
 	ida_destroy(&mhca_parent_ida);
 	/* Eventfds are put by call_rcu(). */

@@ -138,6 +138,11 @@ static u32 mhca_access_size(u32 offset, size_t left)
 static void mhca_region_access(struct mhca_vdev *v, u32 region, u32 offset, void *buf,
 			       u32 len, bool write)
 {
+	if (unlikely(READ_ONCE(v->revoked))) {
+		if (!write)
+			memset(buf, 0xff, len);
+		return;
+	}
 	if (region == VFIO_PCI_BAR0_REGION_INDEX)
 		mhca_bar_access(v, offset, buf, len, write);
 	else if (write)

@@ -25,6 +25,8 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr, cha
 
 	if (!READ_ONCE(v->open))
 		return sysfs_emit(buf, "closed\n");
+	if (READ_ONCE(v->revoked))
+		return sysfs_emit(buf, "revoked\n");
 	return sysfs_emit(buf, "%s\n", names[READ_ONCE(v->inst->fn)]);
 }
 static DEVICE_ATTR_RO(state);

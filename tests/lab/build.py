@@ -103,6 +103,32 @@ def build_programs(suite, log):
                       f"BIN=/mnt/out/bin CFLAGS={shlex.quote(CFLAGS)}", log)
 
 
+def build_tools(suite):
+    """mhcactl, built by this machine without sanitizers, into out/bin.
+
+    Of its libraries the image lacks one, which goes beside it. Where this machine
+    cannot build it the tests that need it are skipped.
+    """
+    where = suite_dir(suite) / "tools"
+    log = suite_dir(suite) / "build-tools.log"
+    env = dict(os.environ, LC_ALL="C.UTF-8")
+    try:
+        if not (where / "build.ninja").exists():
+            run(["meson", "setup", "-Db_sanitize=none", "-Dbuildtype=release",
+                 "-Dc_link_args=-Wl,-rpath,$ORIGIN/lib", where, TOP], log=log, env=env)
+        run(["meson", "compile", "-C", where, "mhcactl"], log=log, env=env)
+    except (LabError, OSError) as e:
+        step("build", f"{suite}: no mhcactl ({e.__class__.__name__}, log {log})")
+        return
+    tool = where / "host-tools/mhcactl"
+    bindir = suite_dir(suite) / "out/bin"
+    (bindir / "lib").mkdir(parents=True, exist_ok=True)
+    shutil.copy(tool, bindir / "mhcactl")
+    for line in run(["ldd", tool]).splitlines():
+        if line.strip().startswith("libjson-c."):
+            shutil.copy(line.split()[2], bindir / "lib")
+
+
 def ensure(suite, modules=True):
     """Build what changed since the last time."""
     with locked(cache_dir() / f".{suite}.build.lock", f"the {suite} build"):
@@ -123,6 +149,10 @@ def _ensure(suite, modules):
         part for n in names
         if n.startswith(("tests/system/progs/", "guest-provider/", "tests/unit/mlx5-"))
         for part in (n, d / "src" / n)))
+    tool_key = digest(prog_key, *(
+        part for n in names
+        if n.startswith(("host-tools/", "mdev-driver/include/", "meson"))
+        for part in (n, d / "src" / n)))
     if modules and "Kbuild" not in names:
         step("build", f"{suite}: no Kbuild in the tree, so no modules")
         modules = False
@@ -141,6 +171,10 @@ def _ensure(suite, modules):
         step("build", f"{suite}: test programs (log {plog})")
         build_programs(suite, plog)
         (d / "out/.progs").write_text(prog_key)
+    if stamp(d / "out/.tools") != tool_key:
+        step("build", f"{suite}: mhcactl")
+        build_tools(suite)
+        (d / "out/.tools").write_text(tool_key)
 
 
 def build_here(out, log):

@@ -10,7 +10,7 @@
 #include <mhca/kernel.h>
 
 /* Greatest rate: times a second in ns it still fits into 64 bits. */
-#define MHCA_BUCKET_RATE_MAX	(1ULL << 34)
+#define MHCA_BUCKET_RATE_MAX	17179869184ULL
 
 /**
  * struct mhca_bucket - state; all 0: full at the first look

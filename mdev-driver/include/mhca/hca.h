@@ -21,6 +21,7 @@
  * @destroy: no longer findable. Stop every use: when it returns there is no
  *           DMA and no completion for @obj any more, and the core unpins and
  *           frees it. Cannot fail. NULL: nothing to do.
+ * @describe: the object's own state as text, for people; its length. NULL: none
  * @fenced: the engine finds the object by its number for each use, so that
  *          &struct mhca_hca_ops.fence is all it takes to stop them. The core calls
  *          it before @destroy: once for many objects, when many go at once.
@@ -33,6 +34,7 @@ struct mhca_object_ops {
 	enum mhca_syndrome (*modify)(struct mhca_cmd *cmd);
 	enum mhca_syndrome (*query)(struct mhca_cmd *cmd);
 	void (*destroy)(struct mhca_object *obj);
+	int (*describe)(const struct mhca_object *obj, char *buf, size_t size);
 	bool fenced;
 };
 

@@ -64,7 +64,7 @@ struct mhca_object;
 	X(OUTSTANDING_CQES, BAD_SIZE_OUTS_CQES_ERR, "new CQ is smaller than its outstanding CQEs") \
 	X(BACKEND,	  INT_ERR,	   "backend failed")			\
 	X(RATE,		  NO_RES_ERR,	   "control verb rate exceeded")		\
-	X(MR_LIMIT,	  LIM_ERR,	   "instance's limit for a memory region's length reached") \
+	X(MR_LIMIT,	  LIM_ERR,	   "instance's limit for a region's length reached") \
 	X(MTU,		  BAD_PARAM_ERR,   "MTU out of range")			\
 	X(FLOW,		  BAD_PARAM_ERR,   "flow table, group or entry is not supported")
 

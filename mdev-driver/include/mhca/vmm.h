@@ -69,6 +69,14 @@ void mhca_instance_set_master(struct mhca_instance *inst, bool on);
  */
 void mhca_instance_dma_unmap(struct mhca_instance *inst, u64 iova, u64 len);
 
+/*
+ * For people. An object as a line of text (command lock held); its length. A row of the
+ * command table with what became of its commands: empty when there were none, false:
+ * no such row.
+ */
+int mhca_object_describe(const struct mhca_object *obj, char *buf, size_t size);
+bool mhca_command_describe(struct mhca_instance *inst, u32 index, char *buf, size_t size);
+
 /* About once a second, in process context: raises vectors again whose EQ was not read. */
 void mhca_instance_tick(struct mhca_instance *inst);
 
