@@ -33,14 +33,14 @@ enum soft_wq_state {
  * @begun: it was let in, and counted as sent
  * @order: of the port that comes next (soft_forward.at)
  * @at: bytes of the body that this port has
- * @tries: looks in a row at a receiver that could not take a frame
- * @since: ktime_get_ns() of the first of these
+ * @waited: ns that a receiver was waited for that cannot take a frame
+ * @since: ktime_get_ns() of the last look at it, 0: none
  */
 struct soft_progress {
 	bool begun;
 	u32 order;
 	u32 at;
-	u32 tries;
+	u64 waited;
 	u64 since;
 };
 

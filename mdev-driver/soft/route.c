@@ -5,14 +5,18 @@
  *
  * A receiver without buffers is waited for, as pause frames would make the sender of
  * a real network wait: a short time, and once. One that let a sender wait in vain gets
- * no more patience until it takes a frame again, so it slows down nobody.
+ * no more patience until it takes a frame again; and all that others wait for it is
+ * bounded to a part of the time, so a slow or malicious one slows down nobody.
  */
 #include <mhca/kernel.h>
 #include "packet.h"
 
 #define SOFT_WAIT_BUFFER_NS	(2 * 1000 * 1000ULL)
-#define SOFT_WAIT_MEMORY_NS	(20 * 1000 * 1000ULL)
-#define SOFT_WAIT_GROUP_NS	(2 * 1000 * 1000ULL)
+#define SOFT_WAIT_MEMORY_NS	(100 * 1000 * 1000ULL)
+#define SOFT_WAIT_GROUP_NS	(10 * 1000 * 1000ULL)
+/* ns that senders may wait for a port, by second and at once */
+#define SOFT_PATIENCE_RATE	(50 * 1000 * 1000ULL)
+#define SOFT_PATIENCE_BURST	(200 * 1000 * 1000ULL)
 
 static void soft_count_sent(const struct soft_packet *packet)
 {
@@ -107,6 +111,19 @@ static bool soft_route_begin(struct soft_hca *hca, const struct soft_packet *pac
 	return true;
 }
 
+/* @ns more were waited for a port: may it go on? */
+static bool soft_port_patience(struct soft_port *port, u64 now, u64 ns)
+{
+	bool more;
+
+	spin_lock(&port->flood_lock);
+	mhca_bucket_fill(&port->patience, SOFT_PATIENCE_RATE, SOFT_PATIENCE_BURST, now);
+	mhca_bucket_take(&port->patience, ns);
+	more = port->patience.level > 0;
+	spin_unlock(&port->flood_lock);
+	return more;
+}
+
 /*
  * A receiver could not take a frame. true: look again later; false: the frame is lost
  * to it.
@@ -116,18 +133,20 @@ static bool soft_route_wait(struct soft_port *port, struct soft_progress *progre
 {
 	u64 bound = result == SOFT_AGAIN ? SOFT_WAIT_MEMORY_NS : SOFT_WAIT_BUFFER_NS;
 	u64 now = ktime_get_ns();
+	u64 last = progress->since ? now - progress->since : 0;
 
 	if (group)
 		bound = result == SOFT_AGAIN ? SOFT_WAIT_GROUP_NS : 0;
-	if (!progress->tries++)
-		progress->since = now;
-	if (READ_ONCE(port->stalled) || now - progress->since >= bound) {
-		if (!group)
-			WRITE_ONCE(port->stalled, true);
-		progress->tries = 0;
-		return false;
-	}
-	return true;
+	progress->since = now;
+	progress->waited += last;
+	if (!READ_ONCE(port->stalled) && progress->waited < bound &&
+	    soft_port_patience(port, now, last))
+		return true;
+	if (progress->waited)
+		WRITE_ONCE(port->stalled, true);
+	progress->since = 0;
+	progress->waited = 0;
+	return false;
 }
 
 /* To one instance. SOFT_OK: it has all that it will get. */
@@ -143,7 +162,8 @@ static enum soft_result soft_route_instance(struct soft_port *port,
 		before = progress->at;
 		result = soft_eth_receive(port->owner, packet, &progress->at, frames);
 		if (result == SOFT_OK || progress->at != before) {
-			progress->tries = 0;
+			progress->since = 0;
+			progress->waited = 0;
 			if (unlikely(READ_ONCE(port->stalled)))
 				WRITE_ONCE(port->stalled, false);
 		}
@@ -193,7 +213,8 @@ enum soft_result soft_route_packet(struct soft_hca *hca, const struct soft_packe
 		}
 		progress->order = forward.at;
 		progress->at = 0;
-		progress->tries = 0;
+		progress->since = 0;
+		progress->waited = 0;
 		if (!*frames && !forward.to)
 			return SOFT_MORE;
 	}

@@ -107,8 +107,9 @@ struct soft_gids {
  * @gids: source GIDs, or NULL: none; replaced as a whole
  * @vlans: VLAN ids that it may send and gets; bit 0: frames without a tag
  * @stalled: a sender waited for its buffers in vain (route.c); WRITE_ONCE
- * @flood_lock: spinlock for @flood, a leaf
+ * @flood_lock: spinlock for @flood and @patience, a leaf
  * @flood: group frames it may still send
+ * @patience: ns that senders may still wait for it (route.c)
  * @drops: frames that it sent, or that were for it, and that went nowhere
  */
 struct soft_port {
@@ -126,6 +127,7 @@ struct soft_port {
 	DECLARE_BITMAP(vlans, SOFT_VLANS);
 	spinlock_t flood_lock;
 	struct mhca_bucket flood;
+	struct mhca_bucket patience;
 	atomic64_t drops[SOFT_DROP_CAUSES];
 };
 
