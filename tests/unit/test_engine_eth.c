@@ -1121,6 +1121,48 @@ static void test_large_group(void **state)
 	assert_int_equal(sent(&node[0], 0), 0);
 }
 
+/* As a netdev has it: a PA key, WQEs of one entry, pages that are not pinned yet. */
+static void test_pa_key(void **state)
+{
+	struct client_mkey_attr attr = { .pa = true, .length64 = true, .qpn = CLIENT_ANY_QP,
+					 .access = CLIENT_LOCAL_WRITE };
+	struct eth_node *to = &node[1];
+	struct client_sge entry;
+	struct client_wq rq;
+	u32 key, i, tir;
+	u8 mac[6];
+
+	(void)state;
+	mac_of(to, mac);
+	attr.pd = to->pd;
+	assert_int_equal(client_create_mkey(&to->c, &attr, &key), 0);
+	assert_int_equal(client_destroy_flow(&to->flow), 0);
+	assert_int_equal(client_create_rq(&to->c, to->pd, &to->rcq, 10, 4, true, &rq), 0);
+	assert_int_equal(client_modify_rq(&rq, WQ_RST, WQ_RDY), 0);
+	assert_int_equal(client_create_tir(&to->c, to->td, rq.number, NULL, &tir), 0);
+	assert_int_equal(client_create_flow(&to->c, &tir, 1, TAG, &to->flow), 0);
+	for (i = 0; i < 40; i++) {
+		entry.addr = client_iova(&to->c, buffer(to, i * 2)) + 64;
+		entry.len = 1536;
+		entry.lkey = key;
+		client_post_rq(&rq, &entry, 1);
+	}
+	for (i = 0; i < 40; i++) {
+		udp_frame(&node[0], mac, 98 + i, 0);
+		send_frame(&node[0], 98 + i, 0, 0);
+		settle();
+		assert_non_null(cqe_next(&to->rcq));
+		assert_memory_equal(buffer(to, i * 2) + 64, node[0].mem.va, 98 + i);
+		assert_int_equal(sent(&node[0], i), 0);
+	}
+	assert_int_equal(COUNT(to, drop_rx_buffer), 0);
+	assert_int_equal(client_destroy_flow(&to->flow), 0);
+	assert_int_equal(client_destroy_by_number(&to->c, MLX5_CMD_OP_DESTROY_TIR, tir), 0);
+	assert_int_equal(client_destroy_wq(&rq, MLX5_CMD_OP_DESTROY_RQ), 0);
+	assert_int_equal(client_destroy_mkey(&to->c, key), 0);
+	assert_int_equal(client_create_flow(&to->c, &to->tir, 1, TAG, &to->flow), 0);
+}
+
 /* Two queues ring the same register: the later store hides the earlier one. */
 static void test_hidden_doorbell(void **state)
 {
@@ -1223,7 +1265,7 @@ int main(void)
 		TEST(isolation), TEST(no_buffer), TEST(small_buffer), TEST(bad_buffer),
 		TEST(broken_wqes), TEST(broken_frames), TEST(record), TEST(wrap), TEST(nop),
 		TEST(idle), TEST(rss), TEST(not_ready), TEST(moves),
-		TEST(large_group), TEST(hidden_doorbell), TEST(to_uplink), TEST(from_uplink), TEST(carrier),
+		TEST(large_group), TEST(hidden_doorbell), TEST(pa_key), TEST(to_uplink), TEST(from_uplink), TEST(carrier),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
