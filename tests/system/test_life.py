@@ -118,6 +118,7 @@ def test_revoke(alone):
 
 
 # The guest's driver complains about its dead device, as it should.
+@pytest.mark.full       # on a busy emulated host the guest takes minutes to find out
 @pytest.mark.kmsg_ok("mlx5_core|infiniband|pcieport")
 def test_force_under_a_guest(tool, alone, make_guest):
     """The guest sees a device that is gone, lets go, and lives on."""
