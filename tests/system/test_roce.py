@@ -54,23 +54,16 @@ def gid_index(guest):
 
 @pytest.fixture
 def net(roce_pair):
-    """Two guests with RoCE instances, whose netdevs have addresses.
-
-    Each knows the other's MAC, so that RDMA is tested and not ARP.
-    """
-    guests = (roce_pair.a, roce_pair.b)
-    for number, guest in enumerate(guests, 1):
+    """Two guests with RoCE instances, whose netdevs have addresses."""
+    for number, guest in enumerate((roce_pair.a, roce_pair.b), 1):
         bring_up(guest, number)
-    for guest, peer, inst in zip(guests, guests[::-1], roce_pair.instances[::-1]):
-        guest.check(f"ip neigh replace {peer.roce_address} dev {netdev(guest)} "
-                    f"lladdr {inst.read('mac')} nud permanent")
     return roce_pair
 
 
-def test_probe(host, make_guest, record_property):
+def test_probe(host, make_guest, guest_suite, record_property):
     """mlx5_core, mlx5e and mlx5_ib probe in silence; the port has a netdev and is up."""
     inst = host.instance("roce")
-    guest = make_guest([inst])
+    guest = make_guest([inst], suite=guest_suite)
     name = bring_up(guest, 1)
     record_property("guest_kernel", guest.check("uname -r").strip())
     record_property("commands_of_probe", inst.counters()["commands"])
@@ -92,6 +85,23 @@ def test_probe(host, make_guest, record_property):
     bring_up(guest, 1)
     assert not kernel_complaints(guest)
     assert inst.counters()["commands_refused"] == 0
+
+
+def counted(pair):
+    """What the instances of a pair count that is not 0, as text for a failure."""
+    return "\n".join(str({k: v for k, v in inst.counters().items()
+                          if v and k.startswith(("eth_", "drop_", "wqes", "messages", "cqes"))})
+                     for inst in pair.instances)
+
+
+def test_ping(net):
+    """IPv4 and IPv6 between the netdevs of two guests."""
+    rc, out = net.a.run(f"busybox ping -c 3 -W 5 {net.b.roce_address}")
+    assert rc == 0, f"{out}\n{counted(net)}"
+    name = netdev(net.b)
+    text = net.b.check(f"ip -6 addr show dev {name} scope link")
+    address = re.search(r"inet6 (fe80[0-9a-f:]+)", text)[1]
+    net.a.check(f"busybox ping -6 -c 3 -W 5 {address}%{netdev(net.a)}")
 
 
 @pytest.mark.parametrize("tool", PINGPONG)
@@ -119,6 +129,7 @@ CM = {
     "rping": ("rping -s -a {b} -p {p} -C 20 -S 1000 -V", "rping -c -a {b} -p {p} -C 20 -S 1000 -V"),
     "ucmatose": ("ucmatose -b {b} -p {p} -C 10 -S 4096 -c 4",
                  "ucmatose -s {b} -p {p} -C 10 -S 4096 -c 4"),
+    "udaddy": ("udaddy -b {b} -C 10 -S 512 -c 4", "udaddy -s {b} -C 10 -S 512 -c 4"),
     "rdma_server": ("rdma_server -s {b} -p {p}", "rdma_client -s {b} -p {p}"),
     "rstream": ("rstream -b {b} -p {p} -S 4096 -C 100 -T b",
                 "rstream -s {b} -p {p} -S 4096 -C 100 -T b"),
