@@ -168,7 +168,8 @@ def library_depends(root, work):
         return ""
     (work / "debian").mkdir(exist_ok=True)
     (work / "debian/control").write_text("Source: mhca\n\nPackage: mhca\nArchitecture: any\n")
-    text = run("dpkg-shlibdeps", "-O", "--ignore-missing-info", *elf, cwd=work)
+    ours = [f"-l{p}" for p in work.glob("libmhca1/usr/lib/*") if p.is_dir()]
+    text = run("dpkg-shlibdeps", "-O", "--ignore-missing-info", *ours, *elf, cwd=work)
     return text.strip().removeprefix("shlibs:Depends=")
 
 
