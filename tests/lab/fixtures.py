@@ -238,6 +238,7 @@ class Pair:
     def __init__(self, kind="ib"):
         self.kind = kind
         self.factory = self.a = self.b = self.host = self.net = None
+        self.instances = []
 
     def get(self, lab, host):
         """The pair, freshly started when the last test left it broken."""
@@ -246,7 +247,8 @@ class Pair:
         for pair in PAIRS:
             pair.clear()
         self.host, self.factory = host, Factory(lab)
-        self.instances = [host.instance(self.kind), host.instance(self.kind)]
+        for _ in "ab":
+            self.instances.append(host.instance(self.kind))
         self.net = Bridge()
         self.a, self.b = (
             self.factory([inst], suite=suites()[0], name=name, start=False,
@@ -260,16 +262,18 @@ class Pair:
         return self
 
     def clear(self):
-        """End both guests and remove their instances."""
+        """End both guests and remove their instances, also of half a pair."""
         if self.factory:
             self.factory.end_all()
-            for inst in self.instances:
-                if inst.exists():
-                    inst.remove()
-                if inst in self.host.instances:
-                    self.host.instances.remove(inst)
+        for inst in self.instances:
+            if inst.exists():
+                inst.remove()
+            if inst in self.host.instances:
+                self.host.instances.remove(inst)
+        if self.net:
             self.net.remove()
         self.factory = self.a = self.b = self.net = None
+        self.instances = []
 
 
 PAIR = Pair()
