@@ -55,7 +55,7 @@ int soft_hca_init(struct soft_hca *hca, u32 lanes, const struct soft_lane_params
 	for (i = 0; i < lanes; i++)
 		soft_lane_init(&hca->lanes[i], hca, i, params);
 	hca->hca.ops = &soft_hca_ops;
-	hca->hca.personalities = BIT(MHCA_IB);
+	hca->hca.personalities = BIT(MHCA_IB) | BIT(MHCA_ROCE);
 	hca->hca.backend = hca;
 	return 0;
 }

@@ -60,10 +60,6 @@ static uint max_instances = 64;
 module_param(max_instances, uint, 0444);
 MODULE_PARM_DESC(max_instances, "mediated instances at once (64)");
 
-static bool roce;
-module_param(roce, bool, 0444);
-MODULE_PARM_DESC(roce, "offer the roce type, an Ethernet port with RoCE (0)");
-
 static struct soft_hca soft_hca;
 
 /**
@@ -173,8 +169,6 @@ static int __init soft_module_init(void)
 	if (err)
 		return err;
 	soft_hca.hca.max_instances = max_instances;
-	if (roce)
-		soft_hca.hca.personalities |= BIT(MHCA_ROCE);
 	err = soft_uplink_init(&soft_hca);
 	if (err)
 		goto err_hca;

@@ -134,7 +134,7 @@ def lab():
 def host(lab):
     """The host with our modules loaded; unloaded at the end."""
     h = Host(lab)
-    h.load("roce=1")
+    h.load()
     yield h
     for pair in PAIRS:
         pair.clear()

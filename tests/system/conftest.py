@@ -4,6 +4,35 @@
 import pathlib
 import sys
 
+import pytest
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 
 from fixtures import *      # noqa: E402,F401,F403
+from fixtures import PAIRS  # noqa: E402
+from lib_client import Client  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def instances_of_the_test(request):
+    """Removes the instances that the test made: the host has room for few large ones.
+
+    What fixtures of wider scope made before and the pairs of guests stay. make_guest
+    is torn down first, so no guest uses them any more; clients that a failing test
+    left behind are ended, for a removal waits for them.
+    """
+    if "host" not in request.fixturenames:
+        yield
+        return
+    host = request.getfixturevalue("host")
+    kept, clients = list(host.instances), list(Client.all)
+    yield
+    for client in Client.all[len(clients):]:
+        if client.proc.poll() is None:
+            client.kill()
+    for inst in list(host.instances):
+        if inst in kept or any(inst in pair.instances for pair in PAIRS):
+            continue
+        host.instances.remove(inst)
+        if inst.exists():
+            inst.remove()
