@@ -18,10 +18,12 @@ UUID = "6d480000-0000-4000-8000-00000000d0c5"
 
 
 def paragraphs():
-    """The paragraphs of the section's first shell block, without QEMU's."""
+    """The paragraphs of the section's shell blocks, without QEMU's."""
     text = (TOP / "README.md").read_text(encoding="utf-8")
-    block = re.search(r"```sh\n(.*?)```", text[text.index(SECTION):], re.S)[1]
-    return [p for p in block.strip().split("\n\n") if "qemu-system" not in p]
+    section = re.search(rf"^{SECTION}$(.*?)^## ", text, re.M | re.S)[1]
+    blocks = re.findall(r"```sh\n(.*?)```", section, re.S)
+    return [p for block in blocks for p in block.strip().split("\n\n")
+            if "qemu-system" not in p]
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def shell(own_host, tmp_path):                  # noqa: F811
 @pytest.mark.limit(600)
 def test_quick_start(shell):
     """Build, install, load; an instance through sysfs, then through mdevctl."""
-    build, sysfs, mdevctl = paragraphs()
+    build, sysfs, mdevctl, uplink = paragraphs()
     assert "make install" in build and "create" in sysfs and "mdevctl" in mdevctl
     shell(build)
     assert pathlib.Path("/sys/class/mdev_bus/mhca0").exists()
@@ -61,3 +63,7 @@ def test_quick_start(shell):
     assert UUID in shell("mdevctl list --defined")
     shell("mdevctl stop --uuid $uuid")
     assert not (MDEV / UUID).exists()
+
+    shell(uplink)
+    assert "type mhca" in uplink and "UP" in shell("ip -d link show mhca5")
+    shell("ip link del mhca5")
