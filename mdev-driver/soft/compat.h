@@ -5,21 +5,17 @@
 
 #include <net/rtnetlink.h>
 
-/* An rtnl_link_ops.newlink called @name that calls @fn(dev, data, extack). */
+/* Parameters of an rtnl_link_ops.newlink, and its IFLA_INFO_DATA among them. */
 #ifdef MHCA_HAVE_NEWLINK_PARAMS
-#define SOFT_NEWLINK(name, fn)							\
-static int name(struct net_device *dev, struct rtnl_newlink_params *params,	\
-		struct netlink_ext_ack *extack)					\
-{										\
-	return fn(dev, params->data, extack);					\
-}
+#define SOFT_NEWLINK_PARAMS							\
+	struct net_device *dev, struct rtnl_newlink_params *params,		\
+	struct netlink_ext_ack *extack
+#define SOFT_NEWLINK_DATA	(params->data)
 #else
-#define SOFT_NEWLINK(name, fn)							\
-static int name(struct net *net, struct net_device *dev, struct nlattr *tb[],	\
-		struct nlattr *data[], struct netlink_ext_ack *extack)		\
-{										\
-	return fn(dev, data, extack);						\
-}
+#define SOFT_NEWLINK_PARAMS							\
+	struct net *net, struct net_device *dev, struct nlattr *tb[],		\
+	struct nlattr *data[], struct netlink_ext_ack *extack
+#define SOFT_NEWLINK_DATA	data
 #endif
 
 #endif /* SOFT_COMPAT_H */

@@ -15,10 +15,10 @@
 #define SOFT_TCP_MIN		20U
 #define SOFT_UDP_BYTES		8U
 /* rss_hash_type of a CQE: what was hashed (older headers have no names for it) */
-#define SOFT_RSS_IPV4		(1 << 2)
-#define SOFT_RSS_IPV6		(2 << 2)
-#define SOFT_RSS_TCP		(1 << 6)
-#define SOFT_RSS_UDP		(2 << 6)
+#define SOFT_RSS_IPV4		BIT(2)
+#define SOFT_RSS_IPV6		BIT(3)
+#define SOFT_RSS_TCP		BIT(6)
+#define SOFT_RSS_UDP		BIT(7)
 
 enum {
 	SOFT_IPV6_HOP = 0,

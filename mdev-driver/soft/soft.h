@@ -492,7 +492,7 @@ enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **pt
 void soft_cursor_advance(struct soft_cursor *cursor, u32 len);
 /* Is all of @len bytes from here on present? As soft_cursor_run(); moves @cursor. */
 enum soft_result soft_cursor_probe(struct soft_cursor *cursor, u64 len);
-/* Copy @len bytes; *done says how far it came. The result names the failing end in *failed (cursor). */
+/* Copy @len bytes; *done says how far it came, *failed which end the result is about. */
 enum soft_result soft_copy(struct soft_cursor *to, struct soft_cursor *from, u64 len,
 			   u64 *done, struct soft_cursor **failed);
 /* Check a whole range once, before the first byte moves: key, PD, access, bounds. */

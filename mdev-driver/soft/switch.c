@@ -13,13 +13,15 @@
 #include "switch.h"
 
 static const char *const soft_drop_names[] = {
-#define SOFT_DROP_NAME(name, label, text) [SOFT_DROP_##name] = label,
+#define SOFT_DROP_NAME(name, label, text)					\
+	[SOFT_DROP_##name] = label,
 	SOFT_DROPS(SOFT_DROP_NAME)
 #undef SOFT_DROP_NAME
 };
 
 static const char *const soft_drop_texts[] = {
-#define SOFT_DROP_TEXT(name, label, text) [SOFT_DROP_##name] = text,
+#define SOFT_DROP_TEXT(name, label, text)					\
+	[SOFT_DROP_##name] = text,
 	SOFT_DROPS(SOFT_DROP_TEXT)
 #undef SOFT_DROP_TEXT
 };

@@ -592,13 +592,12 @@ static int soft_uplink_segment(const struct net_device *dev, struct nlattr *data
 	return kstrtou32(dev->name + 4, 10, segment);
 }
 
-static int soft_uplink_new(struct net_device *dev, struct nlattr *data[],
-			   struct netlink_ext_ack *extack)
+static int soft_uplink_newlink(SOFT_NEWLINK_PARAMS)
 {
 	struct soft_uplink *uplink = netdev_priv(dev);
 	int err;
 
-	err = soft_uplink_segment(dev, data, &uplink->segment);
+	err = soft_uplink_segment(dev, SOFT_NEWLINK_DATA, &uplink->segment);
 	if (err) {
 		NL_SET_ERR_MSG(extack, "an uplink is called mhcaN, N being its segment");
 		return err;
@@ -608,8 +607,6 @@ static int soft_uplink_new(struct net_device *dev, struct nlattr *data[],
 		NL_SET_ERR_MSG(extack, "the segment has an uplink already");
 	return err;
 }
-
-SOFT_NEWLINK(soft_uplink_newlink, soft_uplink_new)
 
 static size_t soft_uplink_info_size(const struct net_device *dev)
 {

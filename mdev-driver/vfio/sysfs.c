@@ -107,6 +107,7 @@ static struct mhca_counter_attr mhca_attr_##_name = {					\
 	.attr = __ATTR(_name, 0444, _show, NULL),					\
 	.offset = offsetof(struct mhca_instance, _field),				\
 };
+
 #define MHCA_COUNTER_ATTR(_name)							\
 	MHCA_NUMBER_ATTR(_name, mhca_counter_show, counters._name)
 #define MHCA_NUMBER_ENTRY(_name, _show, _field)	&mhca_attr_##_name.attr.attr,

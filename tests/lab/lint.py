@@ -16,7 +16,11 @@ CHECKPATCH = ["--no-tree", "--strict", "--quiet", "--terse", "--show-types",
               # written as X macros are no expressions.
               "--ignore", "FILE_PATH_CHANGES,SPDX_LICENSE_TAG,"
               "UNCOMMENTED_DEFINITION,COMPLEX_MACRO,MACRO_ARG_REUSE,"
-              "MACRO_ARG_UNUSED"]
+              "MACRO_ARG_UNUSED,MACRO_ARG_PRECEDENCE,TRAILING_SEMICOLON,"
+              # Taken in by a pointer to an array, `const u8 (*gid)[16]`.
+              "FUNCTION_ARGUMENTS"]
+# Written as the kernel writes tracepoints, which checkpatch does not know.
+NOT_CHECKPATCH = ("mdev-driver/include/mhca/trace.h",)
 
 
 def lint(suite):
@@ -34,7 +38,7 @@ def checkpatch(suite, names):
     """Kernel style of the driver; the script comes with Debian's source."""
     script = debugkernel.ensure(suite).tree / "scripts/checkpatch.pl"
     code = [n for n in names if n.startswith("mdev-driver/")
-            and n.endswith((".c", ".h"))]
+            and n.endswith((".c", ".h")) and n not in NOT_CHECKPATCH]
     p = subprocess.run(["perl", script, *CHECKPATCH, *code], cwd=TOP, text=True,
                        capture_output=True, check=False)
     return "\n".join(ln for ln in p.stdout.splitlines()
