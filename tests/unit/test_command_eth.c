@@ -219,6 +219,47 @@ static void vport_context(void **state)
 	g->vmm = NULL;
 }
 
+/* Each of the three lists is taken, kept apart from the others and given back. */
+static void vport_lists(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct mhca_vport *vport = g->vmm->inst->vport;
+	u8 *given = in + MLX5_ST_SZ_BYTES(modify_nic_vport_context_in);
+	u8 *got = out + MLX5_ST_SZ_BYTES(query_nic_vport_context_out);
+	void *ctx = MLX5_ADDR_OF(query_nic_vport_context_out, out, nic_vport_context);
+	u8 entries[3][24] = { };
+	u32 type, i;
+
+	for (type = 0; type < 3; type++) {
+		for (i = 0; i <= type; i++)
+			if (type < 2)
+				memset(&entries[type][i * 8 + 2], 0x20 + 0x10 * type + 2 * i, 6);
+			else
+				MLX5_SET(vlan_layout, &entries[type][i * 8], vlan, 100 + i);
+		memcpy(given, entries[type], sizeof(entries[type]));
+		MLX5_SET(modify_nic_vport_context_in, in, field_select.addresses_list, 1);
+		MLX5_SET(modify_nic_vport_context_in, in, nic_vport_context.allowed_list_type, type);
+		MLX5_SET(modify_nic_vport_context_in, in, nic_vport_context.allowed_list_size,
+			 type + 1);
+		assert_ok(exec(g, MLX5_CMD_OP_MODIFY_NIC_VPORT_CONTEXT, 24));
+	}
+	assert_int_equal(vport->n_uc, 1);
+	assert_int_equal(vport->n_mc, 2);
+	assert_int_equal(vport->n_vlan, 3);
+	assert_int_equal(vport->vlan[2], 102);
+	for (type = 0; type < 3; type++) {
+		MLX5_SET(query_nic_vport_context_in, in, opcode,
+			 MLX5_CMD_OP_QUERY_NIC_VPORT_CONTEXT);
+		MLX5_SET(query_nic_vport_context_in, in, allowed_list_type, type);
+		assert_ok(client_exec(&g->c, in, MLX5_ST_SZ_BYTES(query_nic_vport_context_in), out,
+				      MLX5_ST_SZ_BYTES(query_nic_vport_context_out) + 24));
+		assert_int_equal(MLX5_GET(nic_vport_context, ctx, allowed_list_type), type);
+		assert_int_equal(MLX5_GET(nic_vport_context, ctx, allowed_list_size), type + 1);
+		assert_memory_equal(got, entries[type], (type + 1) * 8);
+	}
+}
+
 static int reg(struct guest *g, u16 id, bool write)
 {
 	MLX5_SET(access_register_in, in, register_id, id);
@@ -265,9 +306,68 @@ static void registers(void **state)
 				  a_octets_received_ok_low), 128);
 	MLX5_SET(ppcnt_reg, REG_IN, grp, 0x20);
 	assert_int_equal(reg(g, 0x5008, false), -EINVAL);
+	assert_ok(reg(g, 0x5007, false));
+	assert_int_equal(MLX5_GET(pfcc_reg, REG_OUT, local_port), 1);
 	/* Virtual lanes are InfiniBand's, modules are nobody's. */
 	assert_int_equal(reg(g, 0x500f, false), -EINVAL);
 	assert_int_equal(reg(g, 0x9014, false), -EINVAL);
+}
+
+static void *port_counters(struct guest *g, u8 group)
+{
+	MLX5_SET(ppcnt_reg, REG_IN, grp, group);
+	MLX5_SET(ppcnt_reg, REG_IN, prio_tc, 3);
+	assert_ok(reg(g, 0x5008, false));
+	assert_int_equal(MLX5_GET(ppcnt_reg, REG_OUT, grp), group);
+	assert_int_equal(MLX5_GET(ppcnt_reg, REG_OUT, prio_tc), 3);
+	return MLX5_ADDR_OF(ppcnt_reg, REG_OUT, counter_set);
+}
+
+#define RFC2863(name)	MLX5_GET64(eth_2863_cntrs_grp_data_layout, set, name##_high)
+#define RFC2819(name)	MLX5_GET64(eth_2819_cntrs_grp_data_layout, set, name##_high)
+
+/* ethtool's groups of counters, from the same counters of the instance. */
+static void port_counter_groups(void **state)
+{
+	static const u8 empty[] = { 0x03, 0x05, 0x06, 0x10, 0x12 };
+	static const u8 zero[MLX5_ST_SZ_BYTES(eth_2863_cntrs_grp_data_layout)];
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct mhca_instance *inst = g->vmm->inst;
+	void *set;
+	u32 i;
+
+	mhca_count_add(inst, eth_rx_ucast, 5);
+	mhca_count_add(inst, eth_rx_ucast_bytes, 5ULL << 32);
+	mhca_count_add(inst, eth_rx_mcast, 3);
+	mhca_count_add(inst, eth_rx_bcast, 2);
+	mhca_count_add(inst, eth_tx_ucast, 11);
+	mhca_count_add(inst, eth_tx_mcast, 7);
+	mhca_count_add(inst, eth_tx_bcast, 13);
+	mhca_count_add(inst, eth_tx_bcast_bytes, 900);
+	mhca_count_add(inst, drop_frame, 1);
+	mhca_count_add(inst, drop_spoof, 20);
+	mhca_count_add(inst, drop_flood, 300);
+
+	set = port_counters(g, 0x01);
+	assert_int_equal(RFC2863(if_in_octets), 5ULL << 32);
+	assert_int_equal(RFC2863(if_out_octets), 900);
+	assert_int_equal(RFC2863(if_in_ucast_pkts), 5);
+	assert_int_equal(RFC2863(if_in_multicast_pkts), 3);
+	assert_int_equal(RFC2863(if_in_broadcast_pkts), 2);
+	assert_int_equal(RFC2863(if_out_ucast_pkts), 11);
+	assert_int_equal(RFC2863(if_out_multicast_pkts), 7);
+	assert_int_equal(RFC2863(if_out_broadcast_pkts), 13);
+	assert_int_equal(RFC2863(if_out_discards), 321);
+
+	set = port_counters(g, 0x02);
+	assert_int_equal(RFC2819(ether_stats_octets), 5ULL << 32);
+	assert_int_equal(RFC2819(ether_stats_pkts), 10);
+	assert_int_equal(RFC2819(ether_stats_broadcast_pkts), 2);
+	assert_int_equal(RFC2819(ether_stats_multicast_pkts), 3);
+
+	for (i = 0; i < ARRAY_SIZE(empty); i++)
+		assert_memory_equal(port_counters(g, empty[i]), zero, sizeof(zero));
 }
 
 static void capabilities(void **state)
@@ -296,7 +396,9 @@ int main(void)
 		world_test(every_row_is_checked),
 		world_test(other_ports_commands),
 		world_test(vport_context),
+		world_test(vport_lists),
 		world_test(registers),
+		world_test(port_counter_groups),
 		world_test(capabilities),
 	};
 
