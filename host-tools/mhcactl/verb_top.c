@@ -215,7 +215,7 @@ static void draw_titles(const struct view *view, int line, int uuid_width)
 {
 	move(line, 0);
 	attron(A_REVERSE);
-	printw("%-*s %-8s %-11s", uuid_width, "UUID", "TYPE", "STATE");
+	printw("%-*s %-11s %-11s", uuid_width, "UUID", "TYPE", "STATE");
 	for (int c = 0; c < N_COLUMNS; c++) {
 		if (c == view->sort)
 			attron(A_BOLD);
@@ -232,7 +232,7 @@ static void draw_row(const struct row *row, int line, int uuid_width)
 	const struct instance *instance = row->instance;
 	char text[FORMAT_MAX];
 
-	mvprintw(line, 0, "%-*.*s %-8.8s %-11.11s", uuid_width, uuid_width, instance->uuid,
+	mvprintw(line, 0, "%-*.*s %-11.11s %-11.11s", uuid_width, uuid_width, instance->uuid,
 		 instance->type + strlen(TYPE_PREFIX), instance->state);
 	for (int c = 0; c < N_COLUMNS; c++) {
 		if (columns[c].source == SOURCE_RATE && !row->value[c])
@@ -246,7 +246,7 @@ static void draw_row(const struct row *row, int line, int uuid_width)
 
 static void draw(struct view *view)
 {
-	int fixed = 1 + 8 + 1 + 11;
+	int fixed = 1 + 11 + 1 + 11;
 	int line, uuid_width, room;
 
 	for (int c = 0; c < N_COLUMNS; c++)

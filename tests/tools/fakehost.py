@@ -20,6 +20,11 @@ UUIDS = [
 
 KINDS = ("qp", "srq", "mkey", "cq", "eq", "qcounter", "xrcd", "td", "pd", "uar")
 
+# As in mdev-driver/vfio/main.c: QPs, MiB, weight.
+SIZES = {"small": (256, 1024, 100), "medium": (4096, 8192, 200), "large": (65536, 65536, 400)}
+PORTS = {"ib": "InfiniBand", "roce": "RoCE"}
+TYPES = tuple(f"mhca-{port}-{size}" for port in PORTS for size in SIZES)
+
 POLICY = {
     "rate_mbps": "0", "burst_kb": "256", "cmd_rate": "0", "weight": "100",
     "max_qp": "65536", "max_mkey": "1048576", "max_pinned_mb": "65536",
@@ -108,17 +113,18 @@ class FakeHost:
         (self.root / "sys/bus/mdev/devices").mkdir(parents=True)
         (self.root / "sys/class/mdev_bus").mkdir(parents=True)
 
-    def add_parent(self, name="mhca0", types=("mhca-ib",), available=63):
+    def add_parent(self, name="mhca0", types=("mhca-ib-small",), available=63):
         base = f"sys/devices/virtual/mhca/{name}"
         self.link(f"sys/class/mdev_bus/{name}", f"../../devices/virtual/mhca/{name}")
         for type_ in types:
-            personality = type_.removeprefix("mhca-")
-            word = {"ib": "InfiniBand", "roce": "RoCE"}.get(personality, personality)
+            _, port, size = type_.split("-")
+            qps, mib, weight = SIZES[size]
             where = f"{base}/mdev_supported_types/{type_}"
             self.write(f"{where}/create", "", 0o200)
-            self.write(f"{where}/name", f"mHCA {word}")
+            self.write(f"{where}/name", f"mHCA {PORTS[port]} {size}")
             self.write(f"{where}/description",
-                       f"mlx5 virtual function with a port of {word}")
+                       f"mlx5 virtual function, {PORTS[port]} port; {qps} QPs, "
+                       f"{mib} MiB pinned, weight {weight}")
             self.write(f"{where}/device_api", "vfio-pci")
             self.write(f"{where}/available_instances", available)
             (self.root / where / "devices").mkdir()
@@ -145,7 +151,7 @@ class FakeHost:
             self.write(f"{where}/{name}", value)
         (self.root / where / "power").mkdir(exist_ok=True)
 
-    def add_instance(self, uuid, parent="mhca0", type_="mhca-ib", group=None, **files):
+    def add_instance(self, uuid, parent="mhca0", type_="mhca-ib-small", group=None, **files):
         where = f"sys/devices/virtual/mhca/{parent}/{uuid}"
         self.instance_files(where, **files)
         self.link(f"{where}/mdev_type", f"../mdev_supported_types/{type_}")
@@ -176,8 +182,9 @@ class FakeHost:
 def three_instances(host, policy=None):
     """The host that most tests look at."""
     host.load()
-    host.add_parent("mhca0", ("mhca-ib", "mhca-roce"), available=61)
-    host.add_instance(UUIDS[0], group=12, state="initialised", lid=1, guid=1, policy=policy,
+    host.add_parent("mhca0", TYPES, available=61)
+    host.add_instance(UUIDS[0], type_="mhca-ib-medium", group=12, state="initialised",
+                      lid=1, guid=1, policy=policy,
                       counters={"commands": 4711, "commands_refused": 3, "messages": 1234567,
                                 "bytes": 98765432109, "cqes": 1300000, "traps": 5100,
                                 "doorbell_faults": 42, "lane_wakes": 40, "error_cqes": 2},

@@ -4,6 +4,7 @@
 import pytest
 
 from conftest import golden
+from fakehost import TYPES
 
 CONFIG = """CONFIG_MODULES=y
 CONFIG_EVENTFD=y
@@ -74,7 +75,7 @@ def test_no_backend(ready, tool):
 
 
 def test_full(ready, tool):
-    for type_ in ("mhca-ib", "mhca-roce"):
+    for type_ in TYPES:
         ready.write("sys/class/mdev_bus/mhca0/mdev_supported_types/" + type_ +
                     "/available_instances", 0)
     found = answer(tool, "hca")

@@ -5,7 +5,7 @@ import pytest
 
 from fakehost import POLICY, UUIDS, three_instances
 
-CREATE = "sys/class/mdev_bus/mhca0/mdev_supported_types/mhca-ib/create"
+CREATE = "sys/class/mdev_bus/mhca0/mdev_supported_types/mhca-ib-small/create"
 NEW = "77777777-1c3a-4d5f-8e9b-112233445599"
 
 
@@ -19,7 +19,7 @@ def host(bare):
 
 def test_random_uuid(host, tool):
     first = tool("create").strip()
-    second = tool("create", "--type=ib", "-p", "mhca0").strip()
+    second = tool("create", "--type=ib-small", "-p", "mhca0").strip()
     assert first != second
     assert first[14] == "4" and first[19] in "89ab"
     assert tool("list", "-q").split() == sorted([first, second])
@@ -27,12 +27,12 @@ def test_random_uuid(host, tool):
 
 def test_given_uuid(host, tool):
     assert tool("create", "-u", NEW.upper()).strip() == NEW
-    assert tool.json("show", NEW)["instances"][0]["type"] == "mhca-ib"
+    assert tool.json("show", NEW)["instances"][0]["type"] == "mhca-ib-small"
 
 
 def test_json(host, tool):
     created = tool.json("create", "--uuid", NEW)["created"]
-    assert created == {"uuid": NEW, "parent": "mhca0", "type": "mhca-ib"}
+    assert created == {"uuid": NEW, "parent": "mhca0", "type": "mhca-ib-small"}
 
 
 def test_attributes(host, tool):
@@ -104,7 +104,7 @@ def test_choice(bare, tool):
     bare.template()
     assert "choose one with --type" in tool.fails(3, "create")
     assert "no type 'gpu'" in tool.fails(3, "create", "-t", "gpu")
-    assert "no type 'ib' on mhca5" in tool.fails(3, "create", "-t", "ib", "-p", "mhca5")
+    assert "no type 'ib-small' on mhca5" in tool.fails(3, "create", "-t", "ib-small", "-p", "mhca5")
 
 
 def test_parent_with_most_room(bare, tool):
@@ -123,4 +123,4 @@ def test_usage(host, tool):
 
 
 def test_no_driver(bare, tool):
-    assert "modprobe" in tool.fails(4, "create", "-t", "ib")
+    assert "modprobe" in tool.fails(4, "create", "-t", "ib-small")

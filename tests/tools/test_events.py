@@ -62,7 +62,7 @@ def test_json(host, tool):
         validate(event)
     assert [e["event"]["action"] for e in events] == ["change", "add", "bind", "remove"]
     assert events[0]["event"]["mdev_state"] == "registered"
-    assert events[1]["event"]["type"] == "mhca-ib"
+    assert events[1]["event"]["type"] == "mhca-ib-medium"
     assert events[3]["event"]["uuid"] == UUIDS[2]
 
 

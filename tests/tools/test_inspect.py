@@ -2,7 +2,7 @@
 """list, show, types."""
 
 from conftest import golden
-from fakehost import POLICY, UUIDS
+from fakehost import POLICY, TYPES, UUIDS
 
 
 def test_list(host, tool):
@@ -20,9 +20,9 @@ def test_list_json(host, tool):
 
 def test_list_filters(host, tool):
     assert tool("list", "-q", "--state=closed").split() == [UUIDS[2]]
-    assert tool("list", "-q", "--type=ib").split() == UUIDS
-    assert tool("list", "-q", "--type", "mhca-ib", "-s", "initialised").split() == UUIDS[:2]
-    assert tool("list", "-q", "-t", "roce") == ""
+    assert tool("list", "-q", "--type=ib-small").split() == UUIDS[1:]
+    assert tool("list", "-q", "--type", "mhca-ib-small", "-s", "initialised").split() == UUIDS[1:2]
+    assert tool("list", "-q", "-t", "roce-small") == ""
     assert tool("list", "-q", "-p", "mhca7") == ""
     assert tool("list", "-p", "mhca7").startswith("UUID")
 
@@ -106,9 +106,10 @@ def test_types(host, tool):
     golden("types.txt", tool("types"))
     golden("types.json", tool("types", "--json"))
     types = tool.json("types")["types"]
-    assert [t["parent"] for t in types] == ["mhca0", "mhca0", "mhca2", "mhca10"]
-    assert types[0]["instances"] == UUIDS
-    assert tool("types", "-q").split()[:2] == ["mhca-ib", "mhca-roce"]
+    assert [t["parent"] for t in types] == ["mhca0"] * len(TYPES) + ["mhca2", "mhca10"]
+    assert {t["type"]: t["instances"] for t in types[:len(TYPES)]} == {
+        **dict.fromkeys(TYPES, []), "mhca-ib-medium": UUIDS[:1], "mhca-ib-small": UUIDS[1:]}
+    assert tool("types", "-q").split()[:len(TYPES)] == sorted(TYPES)
 
 
 def test_broken_attributes(host, tool):

@@ -19,7 +19,7 @@ def host(bare):
 
 @pytest.fixture
 def callout(bare):
-    def call(event, action, attrs=None, type_="mhca-ib", uuid=UUIDS[0], stdin=None):
+    def call(event, action, attrs=None, type_="mhca-ib-small", uuid=UUIDS[0], stdin=None):
         definition = {"mdev_type": type_, "start": "auto", "attrs": attrs or []}
         env = environment(bare.root)
         env["MHCACTL"] = MHCACTL
@@ -109,5 +109,5 @@ def test_everything_else_is_fine(host, callout, event, action):
 def test_wrong_calls(host, tool, callout):
     """Never 2: that would say "not our type"."""
     assert callout("pre", "define", uuid="../../x").returncode == 1
-    assert "are needed" in tool.fails(1, "mdevctl", "-t", "mhca-ib")
+    assert "are needed" in tool.fails(1, "mdevctl", "-t", "mhca-ib-small")
     assert tool.run("mdevctl", "--nonsense").returncode == 1

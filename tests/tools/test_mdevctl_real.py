@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from conftest import MHCACTL, REPO, environment
-from fakehost import POLICY, UUIDS, three_instances
+from fakehost import POLICY, TYPES, UUIDS, three_instances
 
 NEW = "77777777-1c3a-4d5f-8e9b-112233445599"
 
@@ -51,7 +51,7 @@ def mdevctl(bare, tmp_path):
 
 def define(mdevctl, tmp_path, attrs):
     file = tmp_path / "definition.json"
-    file.write_text(json.dumps({"mdev_type": "mhca-ib", "start": "auto", "attrs": attrs}))
+    file.write_text(json.dumps({"mdev_type": "mhca-ib-small", "start": "auto", "attrs": attrs}))
     return mdevctl("define", "--uuid", NEW, "--parent", "mhca0", "--jsonfile", str(file))
 
 
@@ -59,7 +59,7 @@ def test_types(mdevctl):
     """mdevctl reads the driver's type directories."""
     done = mdevctl("types", "--dumpjson")
     types = json.loads(done.stdout)[0]["mhca0"]
-    assert {name for entry in types for name in entry} == {"mhca-ib", "mhca-roce"}
+    assert {name for entry in types for name in entry} == set(TYPES)
 
 
 def test_define(mdevctl, bare, tmp_path):
@@ -67,7 +67,7 @@ def test_define(mdevctl, bare, tmp_path):
     done = define(mdevctl, tmp_path, attrs)
     assert done.returncode == 0, done.stderr
     stored = json.loads((bare.root / "etc/mhca0" / NEW).read_text())
-    assert stored["mdev_type"] == "mhca-ib" and stored["attrs"] == attrs
+    assert stored["mdev_type"] == "mhca-ib-small" and stored["attrs"] == attrs
 
 
 def test_wrong_definition_is_not_stored(mdevctl, bare, tmp_path):
@@ -81,7 +81,7 @@ def test_attributes_of_a_running_instance(mdevctl):
     done = mdevctl("list", "--uuid", UUIDS[0], "--dumpjson")
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
-    assert shown["mdev_type"] == "mhca-ib"
+    assert shown["mdev_type"] == "mhca-ib-medium"
     assert {"rate_mbps": "0"} in shown["attrs"]
 
 

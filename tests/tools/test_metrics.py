@@ -52,7 +52,7 @@ def test_values(host, tool):
     assert value(text, "mhca_pinned_bytes", uuid=UUIDS[0]) == 1 << 30
     assert value(text, "mhca_objects", uuid=UUIDS[0], kind="qp") == 12
     assert value(text, "mhca_instance_open", uuid=UUIDS[2]) == 0
-    assert value(text, "mhca_available_instances", type="mhca-ib") == 61
+    assert value(text, "mhca_available_instances", type="mhca-ib-small") == 61
     assert value(text, "mhca_lane_cpu_seconds_total", lane="0") == \
         12345 / os.sysconf("SC_CLK_TCK")
 

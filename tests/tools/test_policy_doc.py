@@ -3,6 +3,7 @@
 
 import re
 
+import fakehost
 from conftest import REPO
 
 DRIVER = (REPO / "mdev-driver/prm/policy.c").read_text()
@@ -50,3 +51,18 @@ def test_tool():
         if bounds:
             low, high = rows[name]
             assert int(low) <= bounds[0] and (high == "UINT32_MAX" or int(high) >= bounds[1])
+
+
+def test_made_up_types():
+    """The types of the made-up hosts are the driver's."""
+    text = (REPO / "mdev-driver/vfio/main.c").read_text()
+    sizes = {}
+    for name in fakehost.SIZES:
+        row = text.split(f"[MHCA_{name.upper()}] = {{")[1].split("},")[0]
+        found = dict(re.findall(r"MHCA_POLICY_(\w+)\] = (\d+)", row))
+        # What a size leaves out is the host's limit.
+        sizes[name] = tuple(int(found.get(key, 65536))
+                            for key in ("MAX_QP", "MAX_PINNED_MB", "WEIGHT"))
+    assert sizes == fakehost.SIZES
+    assert dict(re.findall(r'^\tMHCA_TYPES\("(\w+)", "(\w+)"', text, re.M)) == fakehost.PORTS
+    assert re.findall(r'MHCA_TYPE\(_name "-(\w+)"', text) == list(fakehost.SIZES)
