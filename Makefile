@@ -49,6 +49,13 @@ bench-native: $(UNIT)
 	$(UNIT)/tests/bench/bench-native | tee build/bench/native.log
 	grep '^{' build/bench/native.log > build/bench/native.jsonl
 
+# Noisy neighbours on one lane, in the lane's own CPU time (docs/isolation.md).
+bench-isolation: $(UNIT)
+	ninja -C $(UNIT) tests/bench/bench-isolation
+	mkdir -p build/bench
+	$(UNIT)/tests/bench/bench-isolation | tee build/bench/isolation.log
+	grep '^{' build/bench/isolation.log > build/bench/isolation-native.jsonl
+
 $(UNIT):
 	meson setup $@
 
@@ -71,4 +78,4 @@ clean:
 	find mdev-driver \( -name '*.o' -o -name '.*.cmd' \) -delete
 
 .PHONY: all modules modules_install install test test-full test-debug test-unit fuzz demo bench \
-	bench-native coverage shell lint deb clean
+	bench-native bench-isolation coverage shell lint deb clean

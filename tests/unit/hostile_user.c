@@ -6,6 +6,7 @@
  *
  *   test-hostile 'wqe_*' …
  *   test-hostile fuzz
+ *   test-hostile storm NAME	(until the end of standard input)
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include "../system/progs/mhca-host/host.h"
 #include "vmm_user.h"
 
-#define MAX_ALLOCS	256
+#define MAX_ALLOCS	1024
 
 /**
  * struct client_vfio - one instance
@@ -194,6 +195,10 @@ int main(int argc, char **argv)
 		char *fuzz[] = { (char *)"1", (char *)"20000", (char *)"20000", args[0] };
 
 		failed = fuzz_main(4, fuzz);
+	} else if (argc > 2 && !strcmp(argv[1], "storm")) {
+		char *storm[] = { argv[2], args[0], args[1] };
+
+		failed = storm_main(strcmp(argv[2], "fair") ? 2 : 3, storm);
 	} else {
 		failed = hostile_main(n, args);
 	}

@@ -9,6 +9,8 @@
  *   busy.c      one busy QP among many
  *   limits.c    how many objects and how much memory an instance allows
  *   flow.c      how much each of several instances moves
+ *   load.c      an honest tenant, measured (load.h)
+ *   storm.c     neighbours that are no honest tenants
  *   idle.c      open instances that do nothing
  *   fuzz.c      spoiled commands and WQEs by the million
  *   hostile.c   walk through the hostile cases; h_*.c: the cases
@@ -73,6 +75,8 @@ int busy_main(int argc, char **argv);
 int limits_main(int argc, char **argv);
 int flow_main(int argc, char **argv);
 int idle_main(int argc, char **argv);
+int steady_main(int argc, char **argv);
+int storm_main(int argc, char **argv);
 int fuzz_main(int argc, char **argv);
 int hostile_main(int argc, char **argv);
 

@@ -14,6 +14,8 @@ static const struct {
 	{ "idle", idle_main, 1, "UUID…" },
 	{ "limits", limits_main, 1, "UUID [MIB]" },
 	{ "flow", flow_main, 3, "SIZE SECONDS UUID…" },
+	{ "steady", steady_main, 2, "UUID UUID" },
+	{ "storm", storm_main, 1, "-L | NAME UUID [UUID]" },
 	{ "fuzz", fuzz_main, 4, "SEED COMMANDS WQES UUID" },
 	{ "hostile", hostile_main, 1, "-L | UUID UUID CASE…" },
 };

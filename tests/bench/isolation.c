@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Noisy neighbours without a VM: one thread posts for a victim and for its neighbour,
+ * runs the lane and polls. The clock is the CPU time of lane turns, so that a busy
+ * machine spoils little, and the neighbour posts before every turn: what is measured is
+ * the lane's sharing and nothing else. Ratios are against a fair neighbour, one with
+ * the victim's own load, in the same round (docs/isolation.md).
+ *
+ *   bench-isolation [MS]
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "../system/progs/mhca-host/load.h"
+#include "vmm_user.h"
+
+#define ROUNDS		5
+#define KINDS_MAX	32
+#define INSTANCES	4
+
+/**
+ * struct client_vfio - what mhca-host's nodes open
+ * @vmm: front end
+ */
+struct client_vfio {
+	struct vmm_user *vmm;
+};
+
+/**
+ * struct outcome - of one neighbour, by round
+ * @rate: MB/s of the victim
+ * @p50: us of its small WRITEs
+ * @p99: the same
+ * @turn: us of the longest turn
+ */
+struct outcome {
+	double rate[ROUNDS];
+	double p50[ROUNDS];
+	double p99[ROUNDS];
+	double turn[ROUNDS];
+};
+
+static struct soft_hca hca;
+static struct client_vfio instances[INSTANCES];
+static struct outcome outcomes[KINDS_MAX];
+static u64 lane_ns, longest_ns;
+static struct load *victim;	/* while it is measured */
+
+/* ---- Clock and instances ------------------------------------------------ */
+
+u64 __wrap_now_ns(void);
+
+/* What load.c and storm.c measure with. */
+u64 __wrap_now_ns(void)
+{
+	return lane_ns;
+}
+
+static void must(int failed, const char *what)
+{
+	if (!failed)
+		return;
+	fprintf(stderr, "%s failed\n", what);
+	exit(1);
+}
+
+static u64 cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (u64)t.tv_sec * NSEC_PER_SEC + (u64)t.tv_nsec;
+}
+
+static bool counted_turn(struct soft_hca *h)
+{
+	u64 start = cpu_ns(), ns;
+	bool did = soft_lane_turn(&h->lanes[0]);
+
+	ns = cpu_ns() - start;
+	lane_ns += ns;
+	longest_ns = max(longest_ns, ns);
+	/* It has a CPU of its own, also while its neighbour waits for a command. */
+	if (victim)
+		must(load_step(victim) < 0, "victim");
+	return did;
+}
+
+static struct vmm_user *vmm(void *backend)
+{
+	return ((struct client_vfio *)backend)->vmm;
+}
+
+#define FORWARD(_type, _name, _params, ...)					\
+	static _type user_##_name _params					\
+	{									\
+		return vmm_user_client_ops._name(vmm(b), ##__VA_ARGS__);	\
+	}
+
+FORWARD(void *, alloc, (void *b, size_t len), len)
+FORWARD(void, free, (void *b, void *va, size_t len), va, len)
+FORWARD(u64, iova, (void *b, const void *va), va)
+FORWARD(u32, iseg_read, (void *b, u32 offset), offset)
+FORWARD(void, iseg_write, (void *b, u32 offset, u32 value), offset, value)
+FORWARD(void, uar_write32, (void *b, u32 index, u32 offset, __be32 value), index, offset, value)
+FORWARD(void, uar_write64, (void *b, u32 index, u32 offset, __be64 value), index, offset, value)
+FORWARD(int, irq_wait, (void *b, u32 vector, int ms), vector, ms)
+FORWARD(u32, irq_count, (void *b))
+FORWARD(void, progress, (void *b))
+FORWARD(int, reset, (void *b))
+
+static void user_close(void *b)
+{
+	vmm_user_destroy(vmm(b));
+	((struct client_vfio *)b)->vmm = NULL;
+}
+
+const struct client_ops client_vfio_ops = {
+	.name = "user", .alloc = user_alloc, .free = user_free, .iova = user_iova,
+	.iseg_read = user_iseg_read, .iseg_write = user_iseg_write,
+	.uar_write32 = user_uar_write32, .uar_write64 = user_uar_write64,
+	.irq_wait = user_irq_wait, .irq_count = user_irq_count, .progress = user_progress,
+	.reset = user_reset, .close = user_close,
+};
+
+struct client_vfio *client_vfio_open(const char *uuid)
+{
+	const struct vmm_user_params params = { .memory = 256UL << 20 };
+	u32 i = (u32)(uuid[0] - '0');
+
+	instances[i].vmm = vmm_user_create(&hca, &params, 0x100 + i);
+	if (!instances[i].vmm)
+		return NULL;
+	instances[i].vmm->idle = counted_turn;
+	return &instances[i];
+}
+
+/* ---- Measuring ---------------------------------------------------------- */
+
+static void measure(struct load *l, const char *name, u64 ms, u32 round, struct outcome *o)
+{
+	struct storm *s = NULL;
+	struct load_result r;
+	struct node n[2];
+
+	if (name) {
+		must(node_open(&n[0], "2") || node_open(&n[1], "3"), "neighbour");
+		s = storm_start(name, &n[0], strcmp(name, "fair") ? &n[0] : &n[1]);
+		must(!s, name);
+	}
+	longest_ns = 0;
+	victim = l;
+	must(load_measure(l, ms, s, &r), name ?: "alone");
+	victim = NULL;
+	o->rate[round] = (double)r.bytes * 1e3 / (double)r.ns;
+	o->p50[round] = (double)r.p50 / 1e3;
+	o->p99[round] = (double)r.p99 / 1e3;
+	o->turn[round] = (double)longest_ns / 1e3;
+	if (!name)
+		return;
+	node_close(&n[0]);
+	node_close(&n[1]);
+	storm_free(s);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Median of @value, or of its ratios to @of; with @range least and greatest too. */
+static double median(const double *value, const double *of, double *range)
+{
+	double v[ROUNDS];
+	u32 i;
+
+	for (i = 0; i < ROUNDS; i++)
+		v[i] = of ? value[i] / of[i] : value[i];
+	qsort(v, ROUNDS, sizeof(v[0]), by_value);
+	if (range) {
+		range[0] = v[0];
+		range[1] = v[ROUNDS - 1];
+	}
+	return v[ROUNDS / 2];
+}
+
+static void print(const char *name, const struct outcome *o, const struct outcome *fair)
+{
+	double share[2], p99[2];
+	double share_median = median(o->rate, fair->rate, share);
+	double p99_median = median(o->p99, fair->p99, p99);
+
+	printf("%-16s %7.0f MB/s  p50 %8.1f  p99 %8.1f us  turn %7.1f us   share %5.2f (%.2f ... %.2f)  p99 %5.2f (%.2f ... %.2f)\n",
+	       name, median(o->rate, NULL, NULL), median(o->p50, NULL, NULL),
+	       median(o->p99, NULL, NULL), median(o->turn, NULL, NULL), share_median, share[0],
+	       share[1], p99_median, p99[0], p99[1]);
+	printf("{\"bench\":\"isolation\",\"neighbour\":\"%s\",\"mbps\":%.1f,\"p50_us\":%.2f,"
+	       "\"p99_us\":%.2f,\"share\":[%.3f,%.3f,%.3f],\"p99\":[%.3f,%.3f,%.3f]}\n", name,
+	       median(o->rate, NULL, NULL), median(o->p50, NULL, NULL),
+	       median(o->p99, NULL, NULL), share_median, share[0], share[1], p99_median, p99[0],
+	       p99[1]);
+}
+
+int main(int argc, char **argv)
+{
+	/* The module's defaults. */
+	static const struct soft_lane_params params = {
+		.idle_us = 10000, .idle_polls = 1000, .wqe_budget = 64, .byte_budget = 1 << 20,
+		.qp_polls = 64, .sweep = 32, .error_poll_ms = 2,
+	};
+	u64 ms = argc > 1 ? (u64)atoi(argv[1]) : 200;
+	struct node n[2];
+	struct load l;
+	u32 round, i;
+
+	must(soft_hca_init(&hca, 1, &params), "HCA");
+	must(node_open(&n[0], "0") || node_open(&n[1], "1") || load_open(&l, &n[0], &n[1]),
+	     "victim");
+	for (round = 0; round < ROUNDS; round++) {
+		measure(&l, NULL, ms, round, &outcomes[KINDS_MAX - 1]);
+		for (i = 0; storm_name(i); i++)
+			measure(&l, storm_name(i), ms, round, &outcomes[i]);
+	}
+	print("alone", &outcomes[KINDS_MAX - 1], &outcomes[0]);
+	for (i = 0; storm_name(i); i++)
+		print(storm_name(i), &outcomes[i], &outcomes[0]);
+	node_close(&n[0]);
+	node_close(&n[1]);
+	soft_hca_fini(&hca);
+	return 0;
+}

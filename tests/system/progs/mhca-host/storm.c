@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * storm NAME UUID [UUID]: a neighbour that takes what it can get, until standard input
+ * ends. All of it is allowed, which is the point: the lane and the command path have to
+ * give others their share all the same. "fair" is an honest neighbour, for comparison.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "load.h"
+
+#define QPS		8U	/* of a flood */
+#define MANY_QPS	64U
+#define PAGES		64U	/* doorbell pages */
+#define RING		128U	/* WQEs that node_connect()'s rings hold */
+#define HUGE_LEN	(32UL << 20)
+#define LOOK_NS		20000000ULL	/* between looks at standard input */
+
+/**
+ * struct storm - a neighbour and its state
+ * @kind: what it does
+ * @n: instance that does it
+ * @peer: instance at the other end, as a rule the same
+ * @qp: its QPs
+ * @to: their other ends
+ * @mem: memory for big messages
+ * @key: its key
+ * @page: doorbell pages
+ * @load: of the fair one
+ * @rounds: calls of &struct storm_kind.step
+ * @done: completions without error
+ * @errors: completions with error, events of broken CQs
+ */
+struct storm {
+	const struct storm_kind *kind;
+	struct node *n;
+	struct node *peer;
+	struct client_qp qp[MANY_QPS];
+	struct client_qp to[MANY_QPS];
+	struct client_mem mem;
+	u32 key;
+	u32 page[PAGES];
+	struct load load;
+	u64 rounds;
+	u64 done;
+	u64 errors;
+};
+
+/**
+ * struct storm_kind - a way to be a nuisance
+ * @name: name
+ * @start: prepare
+ * @step: some of it, at most some milliseconds; 0: it has to wait for others, or -1
+ * @qps: QPs that connect_all() makes
+ * @opcode: flood() posts this
+ * @len: bytes of each message; 0: what @mem has
+ * @every: one in so many is signaled
+ * @bad_key: with a remote key that does not exist
+ */
+struct storm_kind {
+	const char *name;
+	int (*start)(struct storm *s);
+	int (*step)(struct storm *s);
+	u32 qps;
+	u8 opcode;
+	u32 len;
+	u32 every;
+	bool bad_key;
+};
+
+/* ---- Floods ------------------------------------------------------------ */
+
+static int connect_all(struct storm *s)
+{
+	for (u32 i = 0; i < s->kind->qps; i++)
+		if (node_connect(s->n, &s->qp[i], s->peer, &s->to[i]))
+			return -1;
+	return 0;
+}
+
+static int connect_big(struct storm *s)
+{
+	if (client_mem_alloc(&s->n->c, HUGE_LEN, &s->mem) ||
+	    client_reg_mr(&s->n->c, s->n->pd, s->mem.va, HUGE_LEN, CLIENT_ALL_ACCESS, &s->key))
+		return complain("no memory");
+	return connect_all(s);
+}
+
+static void take_completions(struct storm *s)
+{
+	struct client_wc wc[64];
+	int n;
+
+	do {
+		n = client_poll_cq(&s->n->cq, 64, wc);
+		for (int i = 0; i < n; i++)
+			if (wc[i].status)
+				s->errors++;
+			else
+				s->done++;
+	} while (n == 64);
+}
+
+/* Fill every ring, take what came. */
+static int flood(struct storm *s)
+{
+	const struct storm_kind *kind = s->kind;
+	u8 *base = kind->len ? s->n->mem.va : s->mem.va;
+	u32 len = kind->len ?: HUGE_LEN / 2, key = kind->len ? s->n->key : s->key;
+	struct client_sge sge = { .addr = (uintptr_t)base, .len = len, .lkey = key };
+	struct client_send wr = { .opcode = kind->opcode, .sge = &sge, .n_sge = 1,
+				  .rkey = kind->bad_key ? 0xdead00 : key, .swap_add = 1,
+				  .remote_addr = (uintptr_t)base + (kind->len ? NODE_MEM : HUGE_LEN) / 2 };
+
+	for (u32 i = 0; i < kind->qps; i++) {
+		do {
+			wr.flags = (s->qp[i].sq.head + 1) % kind->every ? 0 : CLIENT_SIGNALED;
+		} while (!client_post_send(&s->qp[i], &wr));
+	}
+	take_completions(s);
+	return 1;
+}
+
+/* ---- Commands ---------------------------------------------------------- */
+
+static int step_register(struct storm *s)
+{
+	u32 key;
+
+	if (client_reg_mr(&s->n->c, s->n->pd, s->n->mem.va, NODE_MEM, CLIENT_ALL_ACCESS, &key) ||
+	    client_destroy_mkey(&s->n->c, key))
+		return complain("register: status %x", s->n->c.status);
+	s->done++;
+	return 1;
+}
+
+static int step_qp(struct storm *s)
+{
+	if (node_connect(s->n, &s->qp[0], s->peer, &s->to[0]) || client_destroy_qp(&s->qp[0]) ||
+	    client_destroy_qp(&s->to[0]))
+		return complain("qp: status %x", s->n->c.status);
+	s->done++;
+	return 1;
+}
+
+/* ---- Doorbells --------------------------------------------------------- */
+
+static int start_doorbell(struct storm *s)
+{
+	for (u32 i = 0; i < PAGES; i++)
+		if (client_alloc_uar(&s->n->c, &s->page[i]))
+			return complain("doorbell pages: status %x", s->n->c.status);
+	return connect_all(s);
+}
+
+/* Every register that there is says that there is work, and there is none. */
+static int step_doorbell(struct storm *s)
+{
+	const struct client_ops *ops = s->n->c.ops;
+
+	for (u32 i = 0; i < PAGES; i++) {
+		struct client_qp *qp = &s->qp[(s->rounds + i) % s->kind->qps];
+		__be64 send = cpu_to_be64((u64)qp->qpn << 8);
+		__be64 arm = cpu_to_be64((u64)s->n->cq.cqn);
+
+		ops->uar_write64(s->n->c.backend, s->page[i], MLX5_BF_OFFSET, send);
+		ops->uar_write64(s->n->c.backend, s->page[i], MLX5_BF_OFFSET + 0x100, send);
+		ops->uar_write64(s->n->c.backend, s->page[i], MLX5_CQ_DOORBELL, arm);
+		ops->uar_write64(s->n->c.backend, s->n->c.uar, MLX5_BF_OFFSET + (i & 1) * 0x100,
+				 send);
+	}
+	s->done++;
+	return 1;
+}
+
+/* ---- CQs that are too small -------------------------------------------- */
+
+static int overrun(struct storm *s, struct client_cq *cq)
+{
+	struct client_sge sge = { .addr = (uintptr_t)s->n->mem.va, .len = 8, .lkey = s->n->key };
+	struct client_send wr = { .opcode = MLX5_OPCODE_RDMA_WRITE, .flags = CLIENT_SIGNALED,
+				  .sge = &sge, .n_sge = 1, .rkey = s->peer->key,
+				  .remote_addr = (uintptr_t)s->peer->mem.va + NODE_MEM / 2 };
+	struct mlx5_eqe eqe;
+
+	while (!client_post_send(&s->qp[0], &wr))
+		;
+	do {
+		if (client_wait_eq(&s->n->c.async_eq, &eqe, 10000))
+			return complain("cq_overrun: no event");
+	} while (eqe.type != MLX5_EVENT_TYPE_CQ_ERROR ||
+		 (be32_to_cpu(eqe.data.cq_err.cqn) & 0xffffff) != cq->cqn);
+	s->errors++;
+	return 0;
+}
+
+static int step_cq_overrun(struct storm *s)
+{
+	struct client_cq_attr attr;
+	struct client_cq whole = s->n->cq;
+	struct client_cq small;
+	int ret;
+
+	client_cq_attr_init(&attr, 1);
+	if (client_create_cq(&s->n->c, &attr, &small))
+		return complain("cq_overrun: status %x", s->n->c.status);
+	s->n->cq = small;
+	ret = node_connect(s->n, &s->qp[0], s->peer, &s->to[0]) || overrun(s, &small);
+	ret = ret || client_destroy_qp(&s->qp[0]) || client_destroy_qp(&s->to[0]);
+	s->n->cq = whole;
+	return ret || client_destroy_cq(&small) ? complain("cq_overrun: status %x",
+							  s->n->c.status) : 1;
+}
+
+/* ---- The honest one ---------------------------------------------------- */
+
+static int start_fair(struct storm *s)
+{
+	return load_open(&s->load, s->n, s->peer);
+}
+
+static int step_fair(struct storm *s)
+{
+	int ret = load_step(&s->load);
+
+	s->done = s->load.pings;
+	s->load.n = 0;
+	return ret;
+}
+
+static const struct storm_kind kinds[] = {
+	{ "fair", start_fair, step_fair },
+	{ "register", NULL, step_register },
+	{ "qp", NULL, step_qp },
+	{ "write_2_bytes", connect_all, flood, QPS, MLX5_OPCODE_RDMA_WRITE, 2, 8 },
+	{ "atomic_one_word", connect_all, flood, QPS, MLX5_OPCODE_ATOMIC_FA, 8, 8 },
+	{ "read_huge", connect_big, flood, QPS, MLX5_OPCODE_RDMA_READ, 0, 1 },
+	{ "error_cqe", connect_all, flood, QPS, MLX5_OPCODE_RDMA_WRITE, 8, 1, .bad_key = true },
+	{ "doorbell", start_doorbell, step_doorbell, MANY_QPS },
+	{ "cq_overrun", NULL, step_cq_overrun },
+	{ "rnr", connect_all, flood, MANY_QPS, MLX5_OPCODE_SEND, 8, 8 },
+};
+
+/* ---- Command line ------------------------------------------------------ */
+
+const char *storm_name(u32 i)
+{
+	return i < sizeof(kinds) / sizeof(*kinds) ? kinds[i].name : NULL;
+}
+
+static const struct storm_kind *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strcmp(kinds[i].name, name))
+			return &kinds[i];
+	return NULL;
+}
+
+struct storm *storm_start(const char *name, struct node *n, struct node *peer)
+{
+	const struct storm_kind *kind = find(name);
+	struct storm *s = calloc(1, sizeof(*s));
+
+	if (!s || !kind) {
+		free(s);
+		complain("%s: no such storm; -L lists all", name);
+		return NULL;
+	}
+	s->kind = kind;
+	s->n = n;
+	s->peer = peer;
+	if (kind->start && kind->start(s)) {
+		storm_free(s);
+		complain("%s: set-up failed", name);
+		return NULL;
+	}
+	return s;
+}
+
+int storm_step(struct storm *s)
+{
+	s->rounds++;
+	return s->kind->step(s);
+}
+
+void storm_free(struct storm *s)
+{
+	free(s->load.ns);
+	free(s);
+}
+
+static bool input_ended(void)
+{
+	struct pollfd in = { .fd = 0, .events = POLLIN };
+	char byte;
+
+	return poll(&in, 1, 0) > 0 && read(0, &byte, 1) <= 0;
+}
+
+static int rage(struct storm *s)
+{
+	u64 look = now_ns() + LOOK_NS;
+	int ret;
+
+	for (;;) {
+		ret = storm_step(s);
+		if (ret < 0)
+			return -1;
+		if (!ret)
+			s->n->c.ops->progress(s->n->c.backend);
+		if (now_ns() < look)
+			continue;
+		if (input_ended())
+			return 0;
+		look = now_ns() + LOOK_NS;
+	}
+}
+
+static int list(void)
+{
+	for (u32 i = 0; storm_name(i); i++)
+		puts(storm_name(i));
+	return 0;
+}
+
+int storm_main(int argc, char **argv)
+{
+	struct node n[2];
+	struct storm *s;
+	int i;
+
+	if (!strcmp(argv[0], "-L"))
+		return list();
+	if (argc < 2 || argc > 3)
+		return complain("storm: NAME UUID [UUID]; -L lists names");
+	for (i = 0; i < argc - 1; i++)
+		if (node_open(&n[i], argv[i + 1]))
+			return -1;
+	s = storm_start(argv[0], &n[0], &n[argc - 2]);
+	if (!s)
+		return -1;
+	puts("running");
+	fflush(stdout);
+	if (rage(s))
+		return -1;
+	for (i = 0; i < argc - 1; i++)
+		node_close(&n[i]);
+	printf("{\"storm\": \"%s\", \"rounds\": %llu, \"done\": %llu, \"errors\": %llu}\n",
+	       s->kind->name, (unsigned long long)s->rounds, (unsigned long long)s->done,
+	       (unsigned long long)s->errors);
+	storm_free(s);
+	return 0;
+}
