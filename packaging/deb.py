@@ -51,10 +51,8 @@ if [ "$1" = configure ]; then
 fi
 """
 
-LDCONFIG = """#!/bin/sh
-set -e
-ldconfig
-"""
+# Who links with the library needs its package.
+SHLIBS = "libmhca 1 libmhca1 (>= {version})\n"
 
 # What of the installed tree goes where; the first pattern that fits counts.
 FILES = [
@@ -86,11 +84,13 @@ PACKAGES = {
         "arch": "any", "section": "libs",
         "text": "verbs on an mHCA instance without a kernel driver: library\n"
                 "Drives an instance over VFIO, or a guest's function, from user space.",
-        "scripts": {"postinst": LDCONFIG, "postrm": LDCONFIG},
+        "scripts": {},
+        # What other packages depend on, and the cache of the loader.
+        "files": {"shlibs": SHLIBS, "triggers": "activate-noawait ldconfig\n"},
     },
     "libmhca-dev": {
         "arch": "any", "section": "libdevel",
-        "depends": "libmhca1 (= {version})",
+        "depends": "libmhca1 (= {version}), libibverbs-dev",
         "text": "verbs on an mHCA instance without a kernel driver: development\n"
                 "Header, pkg-config file and manual pages of libmhca.",
         "scripts": {},
@@ -168,6 +168,7 @@ def library_depends(root, work):
         return ""
     (work / "debian").mkdir(exist_ok=True)
     (work / "debian/control").write_text("Source: mhca\n\nPackage: mhca\nArchitecture: any\n")
+    (work / "debian/shlibs.local").write_text(SHLIBS.replace("{version}", version()))
     ours = [f"-l{p}" for p in work.glob("libmhca1/usr/lib/*") if p.is_dir()]
     text = run("dpkg-shlibdeps", "-O", "--ignore-missing-info", *ours, *elf, cwd=work)
     return text.strip().removeprefix("shlibs:Depends=")
@@ -190,8 +191,8 @@ def documents(root, package, stamp):
     doc.mkdir(parents=True, exist_ok=True)
     (doc / "copyright").write_text(
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n"
-        "Files: *\nCopyright: mHCA developers\nLicense: GPL-2.0-only\n\n"
-        "Files: guest-provider/*\nCopyright: mHCA developers\n"
+        "Files: *\nCopyright: 2026 mHCA developers\nLicense: GPL-2.0-only\n\n"
+        "Files: guest-provider/*\nCopyright: 2026 mHCA developers\n"
         "License: GPL-2.0-only OR BSD-2-Clause\n")
     date = run("date", "-u", "-R", "-d", f"@{stamp}").strip()
     log = f"mhca ({version()}) unstable; urgency=medium\n\n  * See the project's history.\n\n" \
@@ -225,6 +226,8 @@ def control(package, root, work):
     folder = root / "DEBIAN"
     folder.mkdir()
     (folder / "control").write_text("\n".join(lines) + "\n")
+    for name, text in about.get("files", {}).items():
+        (folder / name).write_text(text.replace("{version}", version()))
     for name, text in about["scripts"].items():
         script = folder / name
         script.write_text(text.replace("{version}", version()))
@@ -239,7 +242,7 @@ def make(package, out, work, stamp):
     for path in [root, *root.rglob("*")]:
         if path.is_symlink():
             continue
-        executable = path.is_dir() or path.stat().st_mode & 0o100
+        executable = path.is_dir() or path.stat().st_mode & 0o100 and ".so" not in path.name
         path.chmod(0o755 if executable else 0o644)
     control(package, root, work)
     arch = "all" if PACKAGES[package]["arch"] == "all" else architecture()

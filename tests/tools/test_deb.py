@@ -89,7 +89,7 @@ def test_dependencies(debs):
     for library in ("libc6", "libjson-c5", "libudev1", "libncursesw6"):
         assert library in depends
     assert "dkms" in field(debs["mhca-dkms"], "Depends")
-    assert field(debs["libmhca-dev"], "Depends") == "libmhca1 (= 0.1.0)"
+    assert field(debs["libmhca-dev"], "Depends") == "libmhca1 (= 0.1.0), libibverbs-dev"
 
 
 def test_dkms_sources(debs, tmp_path):
