@@ -68,6 +68,8 @@
 #define REGISTER_MAX	(MLX5_BYTE_OFF(access_register_in, register_data) + 0x400)
 /* Drivers differ in how much of INIT_HCA they know. */
 #define INIT_HCA_MAX	0x40
+/* Up to the page list, before which newer headers have an extended context. */
+#define QUERY_QP_OUT	(MLX5_BYTE_OFF(query_qp_out, qpc) + MLX5_ST_SZ_BYTES(qpc))
 
 /* ---- Objects that objects use -------------------------------------------------- */
 
@@ -315,7 +317,7 @@ const struct mhca_command mhca_commands[] = {
 	ROW(2RST_QP, mhca_check_nothing, mhca_cmd_modify, OBJECT, RUNNING,
 	    IN(qp_2rst_in), HEADER_OUT, MODIFIES(MHCA_QP, qp_2rst_in, qpn)),
 	ROW(QUERY_QP, mhca_check_nothing, mhca_cmd_query, QUERY, RUNNING,
-	    IN(query_qp_in), OUT(query_qp_out), QUERIES(MHCA_QP, query_qp_in, qpn)),
+	    IN(query_qp_in), .out_min = QUERY_QP_OUT, QUERIES(MHCA_QP, query_qp_in, qpn)),
 	ROW(DESTROY_QP, mhca_check_nothing, mhca_cmd_destroy, OBJECT, RUNNING,
 	    IN(destroy_qp_in), HEADER_OUT, DESTROYS(MHCA_QP, destroy_qp_in, qpn)),
 

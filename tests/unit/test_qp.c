@@ -270,6 +270,22 @@ static void referenced_objects_stay(void **state)
 	pair_close(&p);
 }
 
+/* Drivers of Linux 6.1 know of no extended context behind the QP's. */
+static void query_of_an_older_driver(void **state)
+{
+	struct world *w = *state;
+	u32 in[MLX5_ST_SZ_DW(query_qp_in)] = { 0 };
+	u32 out[272 / 4];
+	struct pair p;
+
+	pair_open(&p, MLX5_QP_ST_RC, &w->g[0], &w->g[1]);
+	MLX5_SET(query_qp_in, in, opcode, MLX5_CMD_OP_QUERY_QP);
+	MLX5_SET(query_qp_in, in, qpn, p.qp[0].qpn);
+	assert_ok(client_exec(&w->g[0].c, in, sizeof(in), out, sizeof(out)));
+	assert_int_equal(MLX5_GET(query_qp_out, out, qpc.state), MLX5_QP_STATE_RTS);
+	pair_close(&p);
+}
+
 #define world_test(fn) cmocka_unit_test_setup_teardown(fn, world_setup, world_teardown)
 
 int main(void)
@@ -281,6 +297,7 @@ int main(void)
 		world_test(bad_attributes_change_nothing),
 		world_test(early_posts_wait),
 		world_test(referenced_objects_stay),
+		world_test(query_of_an_older_driver),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
