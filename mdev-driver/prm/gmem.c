@@ -12,8 +12,6 @@
 
 /* Pages pinned or unpinned without looking at what others want. */
 #define MHCA_PIN_BATCH		512
-/* mkc.log_page_size has 5 bits in the oldest headers. */
-#define MHCA_PAGE_SHIFT_MAX	31
 /* How long dma_unmap waits for a batch, ms. */
 #define MHCA_UNMAP_WAIT_MS	200
 

@@ -7,6 +7,9 @@
  * The engine looks up without sleeping and leaves a request behind; the worker
  * pins. An entry of the cache is the page's host address, or a value: the address
  * is no guest memory, or the page is about to be unpinned.
+ *
+ * Keys that UMR fills name pages in the same way. All that they name may be more than the
+ * instance can pin: then other pages of the cache have to go.
  */
 #include "core.h"
 
@@ -17,6 +20,8 @@
 #define MHCA_PA_BITS		52
 /* Entries looked at when room is needed. */
 #define MHCA_PA_EVICT		(MHCA_PA_CACHE_PAGES / 8)
+/* Evictions for one page: the first may find the hand at the cache's end. */
+#define MHCA_PA_TRIES		2
 /* Rounds of requests served before others get their turn. */
 #define MHCA_PA_ROUNDS		16
 
@@ -140,6 +145,12 @@ static void mhca_pa_release(struct mhca_instance *inst, unsigned long first,
 	mutex_unlock(&gmem->lock);
 }
 
+/* Entries that the cache may have. */
+static u32 mhca_pa_room(const struct mhca_instance *inst)
+{
+	return inst->personality == MHCA_ROCE ? MHCA_PA_CACHE_UMR : MHCA_PA_CACHE_PAGES;
+}
+
 /* Make room: a clock hand walks over the cache. */
 static void mhca_pa_evict(struct mhca_instance *inst)
 {
@@ -186,8 +197,23 @@ static bool mhca_pa_remember(struct mhca_gmem *gmem, u64 page, void *entry)
 	return true;
 }
 
-/* Pin one page that the engine asked for. */
-static void mhca_pa_fill(struct mhca_instance *inst, u64 page)
+static int mhca_pa_pin(struct mhca_instance *inst, u64 page, void **kva)
+{
+	int err;
+
+	if (!mhca_gmem_charge(inst, 1))
+		return -EDQUOT;
+	err = inst->vmm_ops->pin(inst->vmm, page << MHCA_PAGE_SHIFT, 1, true, kva);
+	if (err)
+		mhca_gmem_uncharge(inst, 1);
+	return err;
+}
+
+/*
+ * Try to pin one page that the engine asked for. Return: -EDQUOT: a limit stands against
+ * it, which is the answer to the engine only when this was the @last try.
+ */
+static int mhca_pa_try(struct mhca_instance *inst, u64 page, bool last)
 {
 	struct mhca_gmem *gmem = &inst->gmem;
 	u64 generation;
@@ -200,28 +226,35 @@ static void mhca_pa_fill(struct mhca_instance *inst, u64 page)
 	kept = xa_load(&gmem->pa, page);
 	mutex_unlock(&gmem->lock);
 	if (kept)
-		return;
-
-	if (!mhca_gmem_charge(inst, 1)) {
-		mutex_lock(&gmem->lock);
-		mhca_pa_remember(gmem, page, MHCA_PA_FAILED);
-		mutex_unlock(&gmem->lock);
-		return;
-	}
+		return 0;
 
 	atomic_inc(&gmem->unpinning);
-	err = inst->vmm_ops->pin(inst->vmm, page << MHCA_PAGE_SHIFT, 1, true, &kva);
+	err = mhca_pa_pin(inst, page, &kva);
 	mutex_lock(&gmem->lock);
-	if (err)
-		mhca_pa_remember(gmem, page, MHCA_PA_FAILED);
-	else
+	if (!err)
 		kept = generation == gmem->generation && mhca_pa_remember(gmem, page, kva);
+	else if (last || err != -EDQUOT)
+		mhca_pa_remember(gmem, page, MHCA_PA_FAILED);
 	mutex_unlock(&gmem->lock);
-	if (!kept)
+	if (!err && !kept) {
 		mhca_gmem_uncharge(inst, 1);
-	if (!kept && !err)
 		inst->vmm_ops->unpin(inst->vmm, page << MHCA_PAGE_SHIFT, 1);
+	}
 	atomic_dec(&gmem->unpinning);
+	return err;
+}
+
+/* Pin it: beyond a limit in exchange for other pages of the cache, if there are any. */
+static void mhca_pa_fill(struct mhca_instance *inst, u64 page)
+{
+	u32 i;
+
+	for (i = 0; i < MHCA_PA_TRIES; i++) {
+		if (mhca_pa_try(inst, page, false) != -EDQUOT)
+			return;
+		mhca_pa_evict(inst);
+	}
+	mhca_pa_try(inst, page, true);
 }
 
 /* Take the requests; returns how many. */
@@ -236,30 +269,6 @@ static u32 mhca_pa_take(struct mhca_gmem *gmem, u64 *requests)
 	gmem->pa_n = 0;
 	spin_unlock_irqrestore(&gmem->pa_lock, flags);
 	return n;
-}
-
-/**
- * mhca_pa_work() - pin what the engine asked for
- * @inst: instance; in its worker
- */
-void mhca_pa_work(struct mhca_instance *inst)
-{
-	u64 requests[ARRAY_SIZE(((struct mhca_gmem *)0)->pa_requests)];
-	struct mhca_gmem *gmem = &inst->gmem;
-	u32 i, n, round;
-
-	for (round = 0; round < MHCA_PA_ROUNDS; round++) {
-		n = mhca_pa_take(gmem, requests);
-		if (!n)
-			return;
-		if (gmem->pa_count + n > MHCA_PA_CACHE_PAGES)
-			mhca_pa_evict(inst);
-		for (i = 0; i < n; i++)
-			mhca_pa_fill(inst, requests[i]);
-		inst->hca->ops->memory_ready(inst);
-		cond_resched();
-	}
-	inst->vmm_ops->kick(inst->vmm);
 }
 
 /**
@@ -282,6 +291,33 @@ void mhca_pa_forget_failures(struct mhca_instance *inst)
 		}
 	gmem->pa_failures = 0;
 	mutex_unlock(&gmem->lock);
+}
+
+/**
+ * mhca_pa_work() - pin what the engine asked for
+ * @inst: instance; in its worker
+ */
+void mhca_pa_work(struct mhca_instance *inst)
+{
+	u64 requests[ARRAY_SIZE(((struct mhca_gmem *)0)->pa_requests)];
+	struct mhca_gmem *gmem = &inst->gmem;
+	u32 i, n, round;
+
+	for (round = 0; round < MHCA_PA_ROUNDS; round++) {
+		n = mhca_pa_take(gmem, requests);
+		if (!n)
+			return;
+		/* These need no memory of the guest's, so they are counted by themselves. */
+		if (gmem->pa_failures + n > MHCA_PA_CACHE_PAGES)
+			mhca_pa_forget_failures(inst);
+		if (gmem->pa_count + n > mhca_pa_room(inst))
+			mhca_pa_evict(inst);
+		for (i = 0; i < n; i++)
+			mhca_pa_fill(inst, requests[i]);
+		inst->hca->ops->memory_ready(inst);
+		cond_resched();
+	}
+	inst->vmm_ops->kick(inst->vmm);
 }
 
 /**

@@ -9,6 +9,8 @@
 /* Memory: the PRM's and our host's smallest page. UAR pages have this size. */
 #define MHCA_PAGE_SHIFT			12
 #define MHCA_PAGE_SIZE			(1UL << MHCA_PAGE_SHIFT)
+/* mkc.log_page_size has 5 bits in the oldest headers. */
+#define MHCA_PAGE_SHIFT_MAX		31
 
 /*
  * BAR0: page 0-2 initialization segment, page 3 MSI-X, UAR pages from 64 KiB.
@@ -103,6 +105,15 @@
 #define MHCA_MAX_PINNED_MB		65536U
 #define MHCA_MAX_PINNED_PAGES		((u64)MHCA_MAX_PINNED_MB << (20 - MHCA_PAGE_SHIFT))
 #define MHCA_PA_CACHE_PAGES		16384	/* pages pinned for PA keys */
+#define MHCA_PA_CACHE_UMR		262144	/* … and for keys that UMR fills */
+
+/*
+ * UMR: a translation is a page. The greatest table is what a driver's cache of keys may
+ * ask for; one registration through it has at most 64 Ki pages.
+ */
+#define MHCA_LOG_MAX_KEY_XLT		18	/* translations of one key */
+#define MHCA_MAX_XLT			(1U << 24)	/* of all keys of an instance */
+#define MHCA_LOG_MAX_FAST_REG		16	/* pages of one fast registration */
 
 /* InfiniBand addresses that the host hands out. */
 #define MHCA_LID_FIRST			1
