@@ -492,6 +492,7 @@ struct client_qp_attr {
 	u32 uar;		/* ~0: the client's */
 	u32 deth_sqpn;
 	bool kernel_style;
+	bool fast_reg;		/* may post UMR WQEs, as a kernel's QPs may */
 };
 
 #define CLIENT_NO_QUEUE		0xff

@@ -80,6 +80,7 @@ static void fill_qpc(const struct client_qp *qp, const struct client_qp_attr *at
 	MLX5_SET(qpc, qpc, cqn_rcv, attr->recv_cq ? attr->recv_cq->cqn : 0);
 	MLX5_SET(qpc, qpc, xrcd, attr->xrcd);
 	MLX5_SET(qpc, qpc, deth_sqpn, attr->deth_sqpn);
+	MLX5_SET(qpc, qpc, fre, attr->fast_reg);
 	MLX5_SET(qpc, qpc, log_page_size, 0);
 	MLX5_SET64(qpc, qpc, dbr_addr, client_iova(qp->c, qp->record.word));
 	if (qp->sq.wr_id)

@@ -97,9 +97,7 @@ static const struct mhca_cap mhca_general_caps[] = {
 	/* The internal timer and CQE timestamps count nanoseconds. */
 	{ GENERAL(device_frequency_mhz), 1000 },
 	{ GENERAL(device_frequency_khz), 1000000 },
-	/* Memory keys: no UMR */
-	{ GENERAL(umr_modify_entity_size_disabled), 1 },
-	{ GENERAL(umr_modify_atomic_disabled), 1 },
+	/* Memory keys: none that name other keys */
 	{ GENERAL(umr_indirect_mkey_disabled), 1 },
 	/*
 	 * Headers before 6.6 do not name this bit (Kbuild asks them). Without it the
@@ -113,6 +111,9 @@ static const struct mhca_cap mhca_general_caps[] = {
 static const struct mhca_cap mhca_ib_caps[] = {
 	{ GENERAL(port_type), MLX5_CAP_PORT_TYPE_IB },
 	{ GENERAL(ib_virt), 1 },
+	/* No UMR */
+	{ GENERAL(umr_modify_entity_size_disabled), 1 },
+	{ GENERAL(umr_modify_atomic_disabled), 1 },
 };
 
 static const struct mhca_cap mhca_roce_general_caps[] = {
@@ -127,6 +128,8 @@ static const struct mhca_cap mhca_roce_general_caps[] = {
 	{ GENERAL(log_max_current_uc_list), MHCA_LOG_MAX_UC },
 	{ GENERAL(log_max_current_mc_list), MHCA_LOG_MAX_MC },
 	{ GENERAL(log_max_vlan_list), MHCA_LOG_MAX_VLAN },
+	/* UMR: the bits that would disable it are 0 */
+	{ GENERAL(log_max_klm_list_size), MHCA_LOG_MAX_FAST_REG },
 };
 
 static const struct mhca_cap mhca_roce_caps[] = {

@@ -163,9 +163,15 @@ static u8 mhca_mkey_mode(const struct mhca_cmd *cmd)
 	       MLX5_GET(mkc, mhca_mkc(cmd), access_mode_1_0);
 }
 
+static bool mhca_mkey_is_free(const struct mhca_cmd *cmd)
+{
+	return MLX5_GET(mkc, mhca_mkc(cmd), free);
+}
+
+/* Its pages come with the command. */
 static bool mhca_mkey_is_mtt(const struct mhca_cmd *cmd)
 {
-	return mhca_mkey_mode(cmd) == MLX5_MKC_ACCESS_MODE_MTT;
+	return mhca_mkey_mode(cmd) == MLX5_MKC_ACCESS_MODE_MTT && !mhca_mkey_is_free(cmd);
 }
 
 static u64 mhca_mkey_offset(const struct mhca_cmd *cmd, u8 shift)
@@ -201,6 +207,27 @@ static enum mhca_syndrome mhca_check_mkey_mtt(const struct mhca_cmd *cmd)
 	return MHCA_SYN_NONE;
 }
 
+/*
+ * A key that UMR WQEs fill: the command gives it nothing but a size, and sometimes the
+ * length that it will have.
+ */
+static enum mhca_syndrome mhca_check_mkey_free(const struct mhca_cmd *cmd)
+{
+	const void *mkc = mhca_mkc(cmd);
+	u64 entries = 2ULL * MLX5_GET(mkc, mkc, translations_octword_size);
+
+	if (cmd->inst->personality != MHCA_ROCE || !MLX5_GET(mkc, mkc, umr_en) ||
+	    mhca_mkey_mode(cmd) != MLX5_MKC_ACCESS_MODE_MTT)
+		return MHCA_SYN_ACCESS_MODE;
+	if (cmd->inlen != MLX5_BYTE_OFF(create_mkey_in, klm_pas_mtt) || !entries ||
+	    MLX5_GET(create_mkey_in, cmd->in, translations_octword_actual_size))
+		return MHCA_SYN_PAGE_LIST;
+	if (entries > 1U << MHCA_LOG_MAX_KEY_XLT ||
+	    mhca_mkey_bytes(cmd) > cmd->inst->quota.max_mr)
+		return MHCA_SYN_MR_LIMIT;
+	return MHCA_SYN_NONE;
+}
+
 static enum mhca_syndrome mhca_check_mkey_pa(const struct mhca_cmd *cmd)
 {
 	if (cmd->inlen != MLX5_BYTE_OFF(create_mkey_in, klm_pas_mtt))
@@ -214,13 +241,14 @@ enum mhca_syndrome mhca_check_mkey(const struct mhca_cmd *cmd)
 	u64 start = MLX5_GET64(mkc, mkc, start_addr);
 	u64 len = MLX5_GET64(mkc, mkc, len);
 
-	/* A free key is filled by UMR, which is no capability. */
-	if (MLX5_GET(mkc, mkc, free) || MLX5_GET(mkc, mkc, bsf_en) ||
+	if (MLX5_GET(mkc, mkc, bsf_en) ||
 	    MLX5_GET(create_mkey_in, cmd->in, pg_access) ||
 	    MLX5_GET(create_mkey_in, cmd->in, mkey_umem_valid))
 		return MHCA_SYN_ACCESS_MODE;
 	if (!MLX5_GET(mkc, mkc, length64) && len && start > U64_MAX - (len - 1))
 		return MHCA_SYN_KEY_RANGE;
+	if (mhca_mkey_is_free(cmd))
+		return mhca_check_mkey_free(cmd);
 	switch (mhca_mkey_mode(cmd)) {
 	case MLX5_MKC_ACCESS_MODE_PA:
 		return mhca_check_mkey_pa(cmd);

@@ -102,12 +102,15 @@ int soft_mkey_describe(const struct mhca_object *obj, char *buf, size_t size)
 {
 	const struct soft_mkey *key = container_of(obj, struct soft_mkey, obj);
 
-	return scnprintf(buf, size, " key=0x%08x pd=%u %s start=0x%llx len=0x%llx access=%s%s%s%s",
-			 key->key, key->pd, key->pa ? "PA" : "MTT", key->start, key->len,
+	return scnprintf(buf, size,
+			 " key=0x%08x pd=%u %s start=0x%llx len=0x%llx access=%s%s%s%s%s",
+			 key->key, key->pd, key->pa ? "PA" : key->xlt ? "UMR" : "MTT",
+			 key->start, key->len,
 			 key->access & SOFT_LOCAL_WRITE ? "w" : "-",
 			 key->access & SOFT_REMOTE_READ ? "R" : "-",
 			 key->access & SOFT_REMOTE_WRITE ? "W" : "-",
-			 key->access & SOFT_REMOTE_ATOMIC ? "A" : "-");
+			 key->access & SOFT_REMOTE_ATOMIC ? "A" : "-",
+			 key->free ? " free" : "");
 }
 
 /**

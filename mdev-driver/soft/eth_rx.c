@@ -11,7 +11,6 @@
 
 #define SOFT_RECV_AHEAD		16U	/* WQEs whose pages are asked for together */
 #define SOFT_COPY_FRAMES	64U	/* of a large send, for each of several receivers */
-#define SOFT_ANY_QP		0xffffffU
 #define SOFT_CQE_VLAN		BIT(0)
 #define SOFT_CQE_L3_SHIFT	2
 #define SOFT_CQE_L3_IPV6	1

@@ -1,14 +1,102 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory keys: MTT keys over pinned pages and PA keys over all of the guest's
- * memory. Everything is decided at creation; a key never changes.
+ * Memory keys: MTT keys over pinned pages and PA keys over all of the guest's memory,
+ * and, on a port that has UMR, MTT keys with a table that UMR WQEs fill (umr.c).
+ *
+ * What UMR can change is looked at by who holds the key, on any lane, and changed by
+ * who has claimed it. Nobody waits for either in place: a claim that finds the key held,
+ * and a hold that finds it claimed, come again in a later turn. A claim that failed keeps
+ * new holders away for a while, so that it succeeds when those that are there are done:
+ * a hold lasts as long as a chunk of a message takes to be copied.
  */
 #include <mhca/kernel.h>
 #include "soft.h"
 
-#define SOFT_MKC_ANY_QP		0xffffffU
+#define SOFT_WANTED_NS		(500 * 1000U)
+#define SOFT_XLT_ALIGN		4U	/* octwords of a table come in fours */
+#define SOFT_OCTWORD_ENTRIES	2U
 
-static u8 soft_mkey_access(const void *mkc)
+/* ---- Holding and claiming -------------------------------------------------- */
+
+/**
+ * soft_mkey_hold() - begin to look at a key, or to move bytes through it
+ * @mkey: key; inside srcu
+ *
+ * Return: false: it is being changed, come again.
+ */
+bool soft_mkey_hold(struct soft_mkey *mkey)
+{
+	u64 wanted;
+	int holds;
+
+	if (likely(!mkey->umr))
+		return true;
+	wanted = READ_ONCE(mkey->wanted);
+	if (unlikely(wanted && ktime_get_ns() < wanted))
+		return false;
+	holds = atomic_read(&mkey->holds);
+	do {
+		if (unlikely(holds < 0))
+			return false;
+	} while (!atomic_try_cmpxchg(&mkey->holds, &holds, holds + 1));
+	return true;
+}
+
+/**
+ * soft_mkey_hold_more() - hold a key once more
+ * @mkey: key that is held already
+ */
+void soft_mkey_hold_more(struct soft_mkey *mkey)
+{
+	if (mkey->umr)
+		atomic_inc(&mkey->holds);
+}
+
+/**
+ * soft_mkey_release() - end of a hold
+ * @mkey: key
+ */
+void soft_mkey_release(struct soft_mkey *mkey)
+{
+	/* A full barrier: whoever claims it sees all bytes moved. */
+	if (mkey->umr)
+		atomic_dec_return(&mkey->holds);
+}
+
+/**
+ * soft_mkey_claim() - begin to change a key
+ * @mkey: key with UMR; inside srcu
+ *
+ * Return: false: somebody holds it, come again.
+ */
+bool soft_mkey_claim(struct soft_mkey *mkey)
+{
+	if (atomic_cmpxchg(&mkey->holds, 0, SOFT_MKEY_CLAIMED)) {
+		WRITE_ONCE(mkey->wanted, ktime_get_ns() + SOFT_WANTED_NS);
+		return false;
+	}
+	WRITE_ONCE(mkey->wanted, 0);
+	return true;
+}
+
+/**
+ * soft_mkey_yield() - end of a claim
+ * @mkey: key
+ */
+void soft_mkey_yield(struct soft_mkey *mkey)
+{
+	atomic_set_release(&mkey->holds, 0);
+}
+
+/* ---- Creation --------------------------------------------------------------- */
+
+/**
+ * soft_mkey_access() - what a key context grants
+ * @mkc: key context
+ *
+ * Return: enum soft_access bits.
+ */
+u8 soft_mkey_access(const void *mkc)
 {
 	u8 access = 0;
 
@@ -45,7 +133,7 @@ static enum mhca_syndrome soft_mkey_check_mtt(const struct soft_mkey *mkey)
 	offset = mkey->start & ((1ULL << mkey->shift) - 1);
 	if (offset > pages->bytes || mkey->len > pages->bytes - offset)
 		return MHCA_SYN_KEY_RANGE;
-	if ((mkey->access & ~(SOFT_LOCAL_READ | SOFT_REMOTE_READ)) && !pages->writable)
+	if ((mkey->access & SOFT_WRITES) && !pages->writable)
 		return MHCA_SYN_ACCESS_MODE;
 	return MHCA_SYN_NONE;
 }
@@ -57,6 +145,72 @@ static enum mhca_syndrome soft_mkey_check_pa(const struct soft_mkey *mkey)
 	return MHCA_SYN_NONE;
 }
 
+/**
+ * soft_mkey_fits() - may a key with a table cover this range?
+ * @mkey: key, claimed
+ * @start: first address
+ * @len: bytes
+ * @shift: log2 of the page size
+ */
+bool soft_mkey_fits(const struct soft_mkey *mkey, u64 start, u64 len, u8 shift)
+{
+	u64 bytes, offset;
+
+	if (shift < MHCA_PAGE_SHIFT || shift > MHCA_PAGE_SHIFT_MAX)
+		return false;
+	if (!len)
+		return true;
+	if (len - 1 > U64_MAX - start || len > READ_ONCE(mkey->obj.inst->quota.max_mr))
+		return false;
+	bytes = (u64)mkey->n_xlt << shift;
+	offset = start & ((1ULL << shift) - 1);
+	return offset <= bytes && len <= bytes - offset;
+}
+
+/* A free key with an empty table. The command's checks have bounded its size. */
+static enum mhca_syndrome soft_mkey_create_table(struct soft_mkey *mkey, const void *mkc)
+{
+	struct soft_instance *si = soft_instance(mkey->obj.inst);
+	u32 octwords = MLX5_GET(mkc, mkc, translations_octword_size);
+
+	if (!mkey->umr)
+		return MHCA_SYN_ACCESS_MODE;
+	mkey->n_xlt = round_up(octwords, SOFT_XLT_ALIGN) * SOFT_OCTWORD_ENTRIES;
+	if (mkey->n_xlt > MHCA_MAX_XLT - si->xlt)
+		return MHCA_SYN_MR_LIMIT;
+	mkey->xlt = kvcalloc(mkey->n_xlt, sizeof(*mkey->xlt), GFP_KERNEL | __GFP_NOWARN);
+	if (!mkey->xlt)
+		return MHCA_SYN_NO_MEMORY;
+	si->xlt += mkey->n_xlt;
+	return MHCA_SYN_NONE;
+}
+
+static void soft_mkey_destroy(struct mhca_object *obj)
+{
+	struct soft_mkey *mkey = (struct soft_mkey *)obj;
+
+	if (!mkey->xlt)
+		return;
+	soft_instance(obj->inst)->xlt -= mkey->n_xlt;
+	kvfree(mkey->xlt);
+}
+
+static enum mhca_syndrome soft_mkey_create_mode(struct soft_mkey *mkey, const void *mkc)
+{
+	switch (MLX5_GET(mkc, mkc, access_mode_1_0)) {
+	case MLX5_MKC_ACCESS_MODE_PA:
+		mkey->pa = true;
+		mkey->shift = MHCA_PAGE_SHIFT;
+		mkey->umr = false;
+		return mkey->free ? MHCA_SYN_ACCESS_MODE : soft_mkey_check_pa(mkey);
+	case MLX5_MKC_ACCESS_MODE_MTT:
+		mkey->shift = MLX5_GET(mkc, mkc, log_page_size);
+		return mkey->free ? soft_mkey_create_table(mkey, mkc) : soft_mkey_check_mtt(mkey);
+	default:
+		return MHCA_SYN_ACCESS_MODE;
+	}
+}
+
 static enum mhca_syndrome soft_mkey_create(struct mhca_cmd *cmd)
 {
 	const void *mkc = MLX5_ADDR_OF(create_mkey_in, cmd->in, memory_key_mkey_entry);
@@ -65,37 +219,28 @@ static enum mhca_syndrome soft_mkey_create(struct mhca_cmd *cmd)
 
 	if (!cmd->ref[0])
 		return MHCA_SYN_NO_OBJECT;
-	/* Without UMR nothing could ever fill a free key or invalidate one. */
-	if (MLX5_GET(mkc, mkc, free) || MLX5_GET(mkc, mkc, bsf_en) ||
-	    MLX5_GET(mkc, mkc, en_rinval) || MLX5_GET(mkc, mkc, access_mode_4_2))
+	if (MLX5_GET(mkc, mkc, bsf_en) || MLX5_GET(mkc, mkc, access_mode_4_2))
 		return MHCA_SYN_ACCESS_MODE;
 
+	mkey->umr = cmd->inst->personality == MHCA_ROCE && MLX5_GET(mkc, mkc, umr_en);
 	mkey->pd = cmd->ref[0]->num;
 	mkey->qpn = MLX5_GET(mkc, mkc, qpn);
 	mkey->access = soft_mkey_access(mkc);
 	mkey->length64 = MLX5_GET(mkc, mkc, length64);
+	mkey->free = MLX5_GET(mkc, mkc, free);
+	mkey->en_rinval = MLX5_GET(mkc, mkc, en_rinval);
 	mkey->start = MLX5_GET64(mkc, mkc, start_addr);
 	mkey->len = MLX5_GET64(mkc, mkc, len);
-
-	switch (MLX5_GET(mkc, mkc, access_mode_1_0)) {
-	case MLX5_MKC_ACCESS_MODE_PA:
-		mkey->pa = true;
-		mkey->shift = MHCA_PAGE_SHIFT;
-		syndrome = soft_mkey_check_pa(mkey);
-		break;
-	case MLX5_MKC_ACCESS_MODE_MTT:
-		mkey->shift = MLX5_GET(mkc, mkc, log_page_size);
-		syndrome = soft_mkey_check_mtt(mkey);
-		break;
-	default:
+	syndrome = soft_mkey_create_mode(mkey, mkc);
+	/* Only UMR makes a key valid again that was invalidated. */
+	if (!syndrome && mkey->en_rinval && !mkey->umr)
 		syndrome = MHCA_SYN_ACCESS_MODE;
+	if (!syndrome)
+		syndrome = mhca_object_number(&mkey->obj, MHCA_MKEY_FIRST, MHCA_NUMBER_MAX);
+	if (syndrome) {
+		soft_mkey_destroy(&mkey->obj);
+		return syndrome;
 	}
-	if (syndrome)
-		return syndrome;
-
-	syndrome = mhca_object_number(&mkey->obj, MHCA_MKEY_FIRST, MHCA_NUMBER_MAX);
-	if (syndrome)
-		return syndrome;
 	mkey->key = mkey->obj.num << 8 | MLX5_GET(mkc, mkc, mkey_7_0);
 	return MHCA_SYN_NONE;
 }
@@ -104,8 +249,12 @@ static enum mhca_syndrome soft_mkey_query(struct mhca_cmd *cmd)
 {
 	const struct soft_mkey *mkey = (struct soft_mkey *)cmd->obj;
 	void *mkc = MLX5_ADDR_OF(query_mkey_out, cmd->out, memory_key_mkey_entry);
-	u32 octwords = mkey->obj.buffer ? DIV_ROUND_UP(mkey->obj.buffer->entries, 2) : 0;
+	u32 entries = mkey->xlt ? mkey->n_xlt : mkey->obj.buffer ? mkey->obj.buffer->entries : 0;
 
+	/* What a UMR WQE is changing at this moment may be a little old or new. */
+	MLX5_SET(mkc, mkc, free, mkey->free);
+	MLX5_SET(mkc, mkc, umr_en, mkey->umr);
+	MLX5_SET(mkc, mkc, en_rinval, mkey->en_rinval);
 	MLX5_SET(mkc, mkc, access_mode_1_0,
 		 mkey->pa ? MLX5_MKC_ACCESS_MODE_PA : MLX5_MKC_ACCESS_MODE_MTT);
 	MLX5_SET(mkc, mkc, lr, !!(mkey->access & SOFT_LOCAL_READ));
@@ -119,24 +268,61 @@ static enum mhca_syndrome soft_mkey_query(struct mhca_cmd *cmd)
 	MLX5_SET(mkc, mkc, pd, mkey->pd);
 	MLX5_SET64(mkc, mkc, start_addr, mkey->start);
 	MLX5_SET64(mkc, mkc, len, mkey->len);
-	MLX5_SET(mkc, mkc, translations_octword_size, octwords);
+	MLX5_SET(mkc, mkc, translations_octword_size,
+		 DIV_ROUND_UP(entries, SOFT_OCTWORD_ENTRIES));
 	MLX5_SET(mkc, mkc, log_page_size, mkey->pa ? 0 : mkey->shift);
 	return MHCA_SYN_NONE;
 }
 
+/* ---- Use -------------------------------------------------------------------- */
+
 /**
- * soft_mkey_find() - the key with exactly these 32 bits
+ * soft_mkey_at() - the key of an index
  * @inst: whose key
- * @key: index << 8 | variant
+ * @key: index << 8 | variant; the variant is not looked at
  *
  * Inside srcu. Return: the key, or NULL.
  */
-struct soft_mkey *soft_mkey_find(struct mhca_instance *inst, u32 key)
+struct soft_mkey *soft_mkey_at(struct mhca_instance *inst, u32 key)
 {
-	struct soft_mkey *mkey;
+	return (struct soft_mkey *)mhca_object_find(inst, MHCA_MKEY, key >> 8);
+}
 
-	mkey = (struct soft_mkey *)mhca_object_find(inst, MHCA_MKEY, key >> 8);
-	return mkey && mkey->key == key ? mkey : NULL;
+static bool soft_mkey_may_invalidate(const struct soft_mkey *mkey, u32 key, u32 pd, u32 qpn)
+{
+	return mkey->key == key && !mkey->free && mkey->en_rinval && mkey->pd == pd &&
+	       (mkey->qpn == SOFT_ANY_QP || mkey->qpn == qpn);
+}
+
+/**
+ * soft_mkey_invalidate() - a peer's SEND with invalidate
+ * @inst: whose key
+ * @key: all 32 bits
+ * @pd: PD number of the QP that received it
+ * @qpn: that QP
+ * @really: do it; false: only say whether it would be allowed
+ *
+ * Inside srcu. Return: SOFT_OK: nobody uses the key any more (or could); SOFT_AGAIN;
+ * SOFT_REMOTE_ACCESS.
+ */
+enum soft_result soft_mkey_invalidate(struct mhca_instance *inst, u32 key, u32 pd, u32 qpn,
+				      bool really)
+{
+	struct soft_mkey *mkey = soft_mkey_at(inst, key);
+	bool allowed;
+
+	if (!mkey || !mkey->umr)
+		return SOFT_REMOTE_ACCESS;
+	if (!(really ? soft_mkey_claim(mkey) : soft_mkey_hold(mkey)))
+		return SOFT_AGAIN;
+	allowed = soft_mkey_may_invalidate(mkey, key, pd, qpn);
+	if (really) {
+		mkey->free |= allowed;
+		soft_mkey_yield(mkey);
+	} else {
+		soft_mkey_release(mkey);
+	}
+	return allowed ? SOFT_OK : SOFT_REMOTE_ACCESS;
 }
 
 /*
@@ -148,5 +334,6 @@ const struct mhca_object_ops soft_mkey_ops = {
 	.create = soft_mkey_create,
 	.query = soft_mkey_query,
 	.describe = soft_mkey_describe,
+	.destroy = soft_mkey_destroy,
 	.fenced = true,
 };

@@ -7,7 +7,6 @@
 #include <mhca/kernel.h>
 #include "packet.h"
 
-#define SOFT_ANY_QP		0xffffffU
 #define SOFT_TCP_CHECK		16	/* offsets in the headers */
 #define SOFT_TCP_FLAGS		13
 #define SOFT_TCP_SEQ		4
@@ -72,7 +71,7 @@ void soft_packet_cursor(const struct soft_packet *packet, u32 at, struct soft_cu
  */
 enum soft_result soft_packet_read(const struct soft_packet *packet, u32 at, void *to, u32 len)
 {
-	enum soft_result result;
+	enum soft_result result = SOFT_OK;
 	struct soft_cursor cursor;
 	void *ptr;
 	u32 n;
@@ -81,13 +80,14 @@ enum soft_result soft_packet_read(const struct soft_packet *packet, u32 at, void
 	while (len) {
 		result = soft_cursor_run(&cursor, len, &ptr, &n);
 		if (result != SOFT_OK)
-			return result;
+			break;
 		memcpy(to, ptr, n);
 		soft_cursor_advance(&cursor, n);
 		to += n;
 		len -= n;
 	}
-	return SOFT_OK;
+	soft_cursor_release(&cursor);
+	return result;
 }
 
 /**
@@ -189,7 +189,7 @@ static u16 soft_fold(__wsum sum)
 static enum soft_result soft_body_sum(const struct soft_packet *packet, u32 at, u32 len,
 				      __wsum *sum)
 {
-	enum soft_result result;
+	enum soft_result result = SOFT_OK;
 	struct soft_cursor cursor;
 	u32 n, done = 0;
 	void *ptr;
@@ -199,12 +199,13 @@ static enum soft_result soft_body_sum(const struct soft_packet *packet, u32 at, 
 	while (done < len) {
 		result = soft_cursor_run(&cursor, len - done, &ptr, &n);
 		if (result != SOFT_OK)
-			return result;
+			break;
 		*sum = csum_block_add(*sum, csum_partial(ptr, n, 0), done);
 		soft_cursor_advance(&cursor, n);
 		done += n;
 	}
-	return SOFT_OK;
+	soft_cursor_release(&cursor);
+	return result;
 }
 
 /* Bytes of the IP packet as its header says, at most those that are there. */

@@ -126,7 +126,8 @@ static enum mhca_syndrome soft_qp_parse(struct soft_qp *qp, struct mhca_cmd *cmd
 	if (soft_qp_unsupported(qpc))
 		return MHCA_SYN_QP_ATTR;
 	qp->type = type;
-	/* The driver gives its UMR QP no PD; without UMR it touches no memory. */
+	qp->fast_reg = cmd->inst->personality == MHCA_ROCE && MLX5_GET(qpc, qpc, fre);
+	/* The driver gives its UMR QP a PD by the first transition. */
 	if (!cmd->ref[0] && type != MLX5_QP_ST_REG_UMR)
 		return MHCA_SYN_NO_OBJECT;
 	if (type == MLX5_QP_ST_XRC && !cmd->ref[5])

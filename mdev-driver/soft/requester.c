@@ -32,6 +32,7 @@ static const u8 soft_syndromes[] = {
 	[SOFT_REMOTE_ACCESS]	= MLX5_CQE_SYNDROME_REMOTE_ACCESS_ERR,
 	[SOFT_REMOTE_OP]	= MLX5_CQE_SYNDROME_REMOTE_OP_ERR,
 	[SOFT_MEMORY_LOST]	= MLX5_CQE_SYNDROME_LOCAL_PROT_ERR,
+	[SOFT_MW_BIND]		= MLX5_CQE_SYNDROME_MW_BIND_ERR,
 };
 
 static bool soft_is_datagram(const struct soft_qp *qp)
@@ -88,7 +89,7 @@ static void soft_req_complete(struct soft_qp *qp)
 		cqe.opcode = MLX5_CQE_REQ;
 		cqe.wqe_opcode = wqe->opcode;
 		cqe.counter = wqe->index;
-		cqe.bytes = wqe->sgl.len;
+		cqe.bytes = wqe->opcode == MLX5_OPCODE_UMR ? 0 : wqe->sgl.len;
 		soft_complete(qp->send_cq, qp, &cqe);
 	}
 	mhca_count(qp->obj.inst, wqes);
@@ -188,6 +189,9 @@ static enum soft_result soft_req_check(struct soft_qp *qp, const struct soft_wqe
 	bool in = wqe->opcode == MLX5_OPCODE_RDMA_READ || soft_is_atomic(wqe);
 	u32 i;
 
+	/* umr.c looks at its WQEs itself. */
+	if (wqe->opcode == MLX5_OPCODE_UMR)
+		return SOFT_OK;
 	if (wqe->sgl.len > soft_max_message(qp))
 		return SOFT_LOCAL_LENGTH;
 	if (soft_is_atomic(wqe) && wqe->sgl.len != sizeof(u64))
@@ -207,7 +211,7 @@ static u32 soft_req_packets(const struct soft_qp *qp, const struct soft_wqe *wqe
 	return DIV_ROUND_UP((u32)wqe->sgl.len, max(qp->mtu, SOFT_MTU_MIN));
 }
 
-/* Begin the WQE at the consumer. false: the QP is in error now. */
+/* Begin the WQE at the consumer. false: the QP is in error now, or waits. */
 static bool soft_req_begin(struct soft_qp *qp, u32 posted)
 {
 	struct soft_wqe *wqe = &qp->req.wqe;
@@ -220,6 +224,10 @@ static bool soft_req_begin(struct soft_qp *qp, u32 posted)
 		return false;
 	}
 	result = soft_req_check(qp, wqe);
+	if (unlikely(result == SOFT_AGAIN)) {
+		soft_req_wait_memory(qp);
+		return false;
+	}
 	if (unlikely(result != SOFT_OK)) {
 		soft_req_error(qp, soft_syndromes[result]);
 		return false;
@@ -239,6 +247,10 @@ static enum soft_result soft_req_execute(struct soft_qp *qp, u64 *budget)
 	if (wqe->opcode == MLX5_OPCODE_NOP) {
 		qp->req.packets = 0;
 		return SOFT_OK;
+	}
+	if (wqe->opcode == MLX5_OPCODE_UMR) {
+		qp->req.packets = 0;
+		return soft_umr_execute(qp, wqe, &qp->req.done, budget);
 	}
 	if (soft_is_datagram(qp)) {
 		*budget -= min_t(u64, *budget, wqe->sgl.len);

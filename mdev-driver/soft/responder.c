@@ -300,16 +300,33 @@ static enum soft_result soft_resp_hold(struct soft_message *msg, struct soft_qp 
 	}
 }
 
+/* The key that a SEND invalidates: @really do it, or see whether it may be done. */
+static enum soft_result soft_resp_invalidate(struct soft_message *msg, struct soft_qp *peer,
+					     bool really)
+{
+	enum soft_result result = SOFT_REMOTE_ACCESS;
+	u32 pd;
+
+	if (soft_resp_pd(msg, peer, &pd))
+		result = soft_mkey_invalidate(peer->obj.inst, be32_to_cpu(msg->wqe->imm), pd,
+					      peer->obj.num, really);
+	if (result == SOFT_REMOTE_ACCESS)
+		return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_MW_BIND_ERR, result);
+	return result;
+}
+
 /* A SEND's own conditions on the receive WQE held. */
 static enum soft_result soft_resp_check_recv(struct soft_message *msg, struct soft_qp *peer)
 {
 	const struct soft_recv *recv = &peer->rsp.recv;
 	u64 len = msg->wqe->sgl.len;
+	enum soft_result result;
 
-	/* No key of ours can be invalidated remotely: that takes en_rinval. */
-	if (msg->wqe->opcode == MLX5_OPCODE_SEND_INVAL)
-		return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_MW_BIND_ERR,
-					  SOFT_REMOTE_ACCESS);
+	if (msg->wqe->opcode == MLX5_OPCODE_SEND_INVAL) {
+		result = soft_resp_invalidate(msg, peer, false);
+		if (result != SOFT_OK)
+			return result;
+	}
 	if (len > recv->sgl.len) {
 		if (soft_resp_is_reliable(peer))
 			return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_LOCAL_LENGTH_ERR,
@@ -317,17 +334,19 @@ static enum soft_result soft_resp_check_recv(struct soft_message *msg, struct so
 		mhca_count(peer->obj.inst, drop_length);
 		return SOFT_REMOTE_INVALID;
 	}
-	if (soft_sgl_check(peer->obj.inst, &recv->sgl, len, soft_recv_pd(peer, recv),
-			   peer->obj.num, SOFT_LOCAL_WRITE) != SOFT_OK)
+	result = soft_sgl_check(peer->obj.inst, &recv->sgl, len, soft_recv_pd(peer, recv),
+				peer->obj.num, SOFT_LOCAL_WRITE);
+	if (result == SOFT_LOCAL_PROT)
 		return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR,
 					  SOFT_REMOTE_OP);
-	return SOFT_OK;
+	return result;
 }
 
 static enum soft_result soft_resp_check_remote(const struct soft_message *msg,
 					       struct soft_qp *peer, u8 access)
 {
 	const struct soft_wqe *wqe = msg->wqe;
+	enum soft_result result = SOFT_OK;
 	u32 pd;
 
 	/* The operation is not enabled: an invalid request (IBTA 9.7.4.1.2). */
@@ -338,11 +357,10 @@ static enum soft_result soft_resp_check_remote(const struct soft_message *msg,
 	if (!soft_resp_pd(msg, peer, &pd))
 		return soft_resp_nak(peer, SOFT_REMOTE_INVALID);
 	/* Without a payload the key is not looked at. */
-	if (wqe->sgl.len &&
-	    soft_key_check(peer->obj.inst, wqe->rkey, pd, peer->obj.num,
-			   wqe->remote_addr, wqe->sgl.len, access, true) != SOFT_OK)
-		return soft_resp_nak(peer, SOFT_REMOTE_ACCESS);
-	return SOFT_OK;
+	if (wqe->sgl.len)
+		result = soft_key_check(peer->obj.inst, wqe->rkey, pd, peer->obj.num,
+					wqe->remote_addr, wqe->sgl.len, access, true);
+	return result == SOFT_REMOTE_ACCESS ? soft_resp_nak(peer, result) : result;
 }
 
 /* Everything that can refuse a message, before its first byte moves. */
@@ -469,32 +487,62 @@ static u64 soft_resp_operate(const struct soft_wqe *wqe, u64 *word)
 	return atomic64_fetch_add(wqe->swap_add, (atomic64_t *)word);
 }
 
+/**
+ * struct soft_piece_of_word - where bytes of an atomic's result go
+ * @ptr: host address
+ * @len: bytes
+ * @mkey: key that they lie under, held
+ */
+struct soft_piece_of_word {
+	void *ptr;
+	u32 len;
+	struct soft_mkey *mkey;
+};
+
+/* Find the places of all bytes of the result; @n: how many have a key held. */
+static enum soft_result soft_resp_atomic_result(struct soft_cursor *local,
+						struct soft_piece_of_word *to, u32 *n)
+{
+	enum soft_result result = SOFT_OK;
+	u32 got = 0;
+
+	while (got < sizeof(u64) && result == SOFT_OK) {
+		result = soft_cursor_run(local, sizeof(u64) - got, &to[*n].ptr, &to[*n].len);
+		if (result != SOFT_OK)
+			break;
+		to[*n].mkey = local->mkey;
+		soft_mkey_hold_more(local->mkey);
+		soft_cursor_advance(local, to[*n].len);
+		got += to[*n].len;
+		++*n;
+	}
+	soft_cursor_release(local);
+	return result;
+}
+
 /*
  * Operands and memory are in host order (atomic_req_8B_endianness_mode 1), and so is
  * the result. Its place is known before the operation: there is no second try.
  */
 static enum soft_result soft_resp_atomic(struct soft_message *msg, struct soft_qp *peer)
 {
+	struct soft_piece_of_word to[sizeof(u64)];
 	struct soft_cursor local, remote;
-	struct soft_seg one;
-	struct { void *ptr; u32 len; } to[sizeof(u64)];
 	enum soft_result result;
 	u32 i, n = 0, got = 0;
+	struct soft_seg one;
 	void *word;
 	u64 old;
 
 	soft_resp_ends(msg, peer, SOFT_REMOTE_ATOMIC, &local, &remote, &one);
-	while (got < sizeof(old)) {
-		result = soft_cursor_run(&local, sizeof(old) - got, &to[n].ptr, &to[n].len);
-		if (result != SOFT_OK)
-			return result;
-		soft_cursor_advance(&local, to[n].len);
-		got += to[n++].len;
-	}
-	result = soft_cursor_run(&remote, sizeof(old), &word, &got);
+	result = soft_resp_atomic_result(&local, to, &n);
 	if (result != SOFT_OK)
-		return soft_resp_copy_error(peer, result, false);
-
+		goto release;
+	result = soft_cursor_run(&remote, sizeof(old), &word, &got);
+	if (result != SOFT_OK) {
+		result = soft_resp_copy_error(peer, result, false);
+		goto release;
+	}
 	old = soft_resp_operate(msg->wqe, word);
 	mhca_guest_dirty(peer->obj.inst, word, sizeof(old));
 	for (i = 0, got = 0; i < n; got += to[i++].len)
@@ -503,7 +551,11 @@ static enum soft_result soft_resp_atomic(struct soft_message *msg, struct soft_q
 	mhca_count_add(msg->qp->obj.inst, bytes, sizeof(old));
 	mhca_count_add(msg->qp->obj.inst, rx_bytes, sizeof(old));
 	mhca_count_add(peer->obj.inst, tx_bytes, sizeof(old));
-	return SOFT_OK;
+release:
+	soft_cursor_release(&remote);
+	while (n)
+		soft_mkey_release(to[--n].mkey);
+	return result;
 }
 
 /* ---- The message --------------------------------------------------------- */
@@ -551,6 +603,9 @@ static enum soft_result soft_resp_execute(struct soft_message *msg, struct soft_
 		result = soft_resp_atomic(msg, peer);
 	else
 		result = soft_resp_move(msg, peer, action->access);
+	/* All is delivered; from the completion on the key is of no use to anybody. */
+	if (result == SOFT_OK && msg->wqe->opcode == MLX5_OPCODE_SEND_INVAL)
+		result = soft_resp_invalidate(msg, peer, true);
 	if (result == SOFT_OK)
 		soft_resp_complete(msg, peer, action);
 	return result;

@@ -7,7 +7,12 @@
 #include <mhca/kernel.h>
 #include "soft.h"
 
-#define SOFT_ANY_QP	0xffffffU
+/* What is asked for at once when a copy meets pages that are not there. */
+#define SOFT_ASK_BYTES	(32 * MHCA_PAGE_SIZE)
+
+/* Access bits of a translation. */
+#define SOFT_XLT_READ	BIT(0)
+#define SOFT_XLT_WRITE	BIT(1)
 
 /* Does @mkey cover [@addr, @addr + @len)? Subtraction form: nothing can wrap. */
 static bool soft_mkey_covers(const struct soft_mkey *mkey, u64 addr, u64 len)
@@ -18,28 +23,49 @@ static bool soft_mkey_covers(const struct soft_mkey *mkey, u64 addr, u64 len)
 	       addr - mkey->start <= mkey->len - len;
 }
 
-/* The key if it grants @access to that PD and QP, or NULL. Inside srcu. */
-static const struct soft_mkey *soft_mkey_grant(struct mhca_instance *inst, u32 key, u32 pd,
-					       u32 qpn, u8 access)
+/*
+ * The key, held, if it grants @access to that PD and QP. Inside srcu. SOFT_OK,
+ * SOFT_AGAIN: it is being changed, or SOFT_LOCAL_PROT.
+ */
+static enum soft_result soft_mkey_grant(struct mhca_instance *inst, u32 key, u32 pd, u32 qpn,
+					u8 access, struct soft_mkey **held)
 {
-	const struct soft_mkey *mkey = soft_mkey_find(inst, key);
+	struct soft_mkey *mkey = soft_mkey_at(inst, key);
 
-	if (unlikely(!mkey || mkey->pd != pd || (mkey->access & access) != access))
-		return NULL;
-	if (unlikely(mkey->qpn != SOFT_ANY_QP && mkey->qpn != qpn))
-		return NULL;
-	return mkey;
+	if (unlikely(!mkey))
+		return SOFT_LOCAL_PROT;
+	if (unlikely(!soft_mkey_hold(mkey)))
+		return SOFT_AGAIN;
+	if (unlikely(mkey->key != key || mkey->free || mkey->pd != pd ||
+		     (mkey->access & access) != access ||
+		     (mkey->qpn != SOFT_ANY_QP && mkey->qpn != qpn))) {
+		soft_mkey_release(mkey);
+		return SOFT_LOCAL_PROT;
+	}
+	*held = mkey;
+	return SOFT_OK;
 }
 
-static bool soft_mkey_allows(struct mhca_instance *inst, u32 key, u32 pd, u32 qpn,
-			     u64 addr, u64 len, u8 access)
+/* Is there something that bytes can be moved to and from? */
+static bool soft_mkey_is_live(const struct soft_mkey *mkey)
 {
-	const struct soft_mkey *mkey = soft_mkey_grant(inst, key, pd, qpn, access);
-
-	if (unlikely(!mkey || !soft_mkey_covers(mkey, addr, len)))
-		return false;
-	return mkey->pa || !len ||
+	return mkey->pa || mkey->xlt ||
 	       (mkey->obj.buffer && !READ_ONCE(mkey->obj.buffer->dead));
+}
+
+static enum soft_result soft_mkey_allows(struct mhca_instance *inst, u32 key, u32 pd, u32 qpn,
+					 u64 addr, u64 len, u8 access)
+{
+	struct soft_mkey *mkey;
+	enum soft_result result;
+
+	result = soft_mkey_grant(inst, key, pd, qpn, access, &mkey);
+	if (unlikely(result != SOFT_OK))
+		return result;
+	if (unlikely(!soft_mkey_covers(mkey, addr, len) || (len && !soft_mkey_is_live(mkey))))
+		result = SOFT_LOCAL_PROT;
+	soft_mkey_release(mkey);
+	return result;
 }
 
 static enum soft_result soft_key_error(bool remote)
@@ -58,14 +84,14 @@ static enum soft_result soft_key_error(bool remote)
  * @access: enum soft_access bits it must grant
  * @remote: it is an rkey of a message
  *
- * Inside srcu. Return: SOFT_OK, SOFT_REMOTE_ACCESS or SOFT_LOCAL_PROT.
+ * Inside srcu. Return: SOFT_OK, SOFT_AGAIN, SOFT_REMOTE_ACCESS or SOFT_LOCAL_PROT.
  */
 enum soft_result soft_key_check(struct mhca_instance *inst, u32 key, u32 pd, u32 qpn,
 				u64 addr, u64 len, u8 access, bool remote)
 {
-	if (likely(soft_mkey_allows(inst, key, pd, qpn, addr, len, access)))
-		return SOFT_OK;
-	return soft_key_error(remote);
+	enum soft_result result = soft_mkey_allows(inst, key, pd, qpn, addr, len, access);
+
+	return result == SOFT_LOCAL_PROT ? soft_key_error(remote) : result;
 }
 
 /**
@@ -77,20 +103,23 @@ enum soft_result soft_key_check(struct mhca_instance *inst, u32 key, u32 pd, u32
  * @qpn: on whose behalf
  * @access: enum soft_access bits
  *
- * Return: SOFT_OK or SOFT_LOCAL_PROT.
+ * Return: SOFT_OK, SOFT_AGAIN or SOFT_LOCAL_PROT.
  */
 enum soft_result soft_sgl_check(struct mhca_instance *inst, const struct soft_sgl *sgl,
 				u64 len, u32 pd, u32 qpn, u8 access)
 {
+	enum soft_result result;
 	u32 i;
 
 	for (i = 0; i < sgl->n && len; i++) {
 		const struct soft_seg *seg = &sgl->seg[i];
 		u32 use = min_t(u64, len, seg->len);
 
-		if (!seg->inline_data &&
-		    !soft_mkey_allows(inst, seg->lkey, pd, qpn, seg->addr, use, access))
-			return SOFT_LOCAL_PROT;
+		if (!seg->inline_data) {
+			result = soft_mkey_allows(inst, seg->lkey, pd, qpn, seg->addr, use, access);
+			if (result != SOFT_OK)
+				return result;
+		}
 		len -= use;
 	}
 	return len ? SOFT_LOCAL_PROT : SOFT_OK;
@@ -115,6 +144,17 @@ void soft_cursor_seek(struct soft_cursor *cursor, u64 at)
 }
 
 /**
+ * soft_cursor_release() - end of the use of what soft_cursor_run() gave
+ * @cursor: cursor; it may be run again, which looks its key up anew
+ */
+void soft_cursor_release(struct soft_cursor *cursor)
+{
+	if (cursor->mkey)
+		soft_mkey_release(cursor->mkey);
+	cursor->mkey = NULL;
+}
+
+/**
  * soft_cursor_advance() - move on inside the current segment, or to the next one
  * @cursor: cursor
  * @len: bytes, at most what soft_cursor_run() said
@@ -125,7 +165,7 @@ void soft_cursor_advance(struct soft_cursor *cursor, u32 len)
 	if (cursor->offset == cursor->segs[cursor->seg].len) {
 		cursor->seg++;
 		cursor->offset = 0;
-		cursor->mkey = NULL;
+		soft_cursor_release(cursor);
 	}
 }
 
@@ -168,15 +208,32 @@ static enum soft_result soft_run_pa(struct mhca_instance *inst, u64 addr, u32 wa
 	return SOFT_OK;
 }
 
+/* Bytes at @addr of a key with a table: the two low bits of an entry are its access. */
+static enum soft_result soft_run_xlt(const struct soft_mkey *mkey, u64 addr, u32 want,
+				     bool writes, void **ptr, u32 *len)
+{
+	u64 mask = (1ULL << mkey->shift) - 1;
+	/* soft_mkey_covers() has seen that addr >= start */
+	u64 index = (addr - (mkey->start & ~mask)) >> mkey->shift;
+	u64 entry;
+
+	if (unlikely(index >= mkey->n_xlt))
+		return SOFT_LOCAL_PROT;
+	entry = be64_to_cpu(mkey->xlt[index]);
+	if (unlikely(!(entry & (writes ? SOFT_XLT_WRITE : SOFT_XLT_READ))))
+		return SOFT_LOCAL_PROT;
+	return soft_run_pa(mkey->obj.inst, (entry & ~mask) | (addr & mask), want, ptr, len);
+}
+
 /**
  * soft_cursor_run() - what lies at a cursor
- * @cursor: cursor; it does not move, but remembers its key
+ * @cursor: cursor; it does not move, but holds its key until soft_cursor_release()
  * @want: bytes wanted, > 0
  * @ptr: out: host address
  * @len: out: bytes there, 1 … @want
  *
- * Return: SOFT_OK; SOFT_AGAIN: a page of @len bytes is being pinned; SOFT_LOCAL_PROT or
- * SOFT_REMOTE_ACCESS: nothing there that may be used, or the end.
+ * Return: SOFT_OK; SOFT_AGAIN: a page of @len bytes is being pinned, or the key of those
+ * bytes changed; SOFT_LOCAL_PROT or SOFT_REMOTE_ACCESS: nothing there that may be used, or the end.
  */
 enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **ptr, u32 *len)
 {
@@ -188,22 +245,25 @@ enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **pt
 		return soft_key_error(cursor->remote);
 	seg = &cursor->segs[cursor->seg];
 	want = min(want, seg->len - cursor->offset);
+	*len = want;
 	if (seg->inline_data) {
 		*ptr = (void *)(seg->inline_data + cursor->offset);
-		*len = want;
 		return SOFT_OK;
 	}
 	if (!cursor->mkey) {
-		cursor->mkey = soft_mkey_grant(cursor->inst, seg->lkey, cursor->pd,
-					       cursor->qpn, cursor->access);
-		if (unlikely(!cursor->mkey))
-			return soft_key_error(cursor->remote);
+		result = soft_mkey_grant(cursor->inst, seg->lkey, cursor->pd, cursor->qpn,
+					 cursor->access, &cursor->mkey);
+		if (unlikely(result != SOFT_OK))
+			return result == SOFT_AGAIN ? result : soft_key_error(cursor->remote);
 	}
 	addr = seg->addr + cursor->offset;
 	if (unlikely(!soft_mkey_covers(cursor->mkey, addr, want)))
 		return soft_key_error(cursor->remote);
 	if (cursor->mkey->pa)
 		result = soft_run_pa(cursor->inst, addr, want, ptr, len);
+	else if (cursor->mkey->xlt)
+		result = soft_run_xlt(cursor->mkey, addr, want, cursor->access & SOFT_WRITES,
+				      ptr, len);
 	else
 		result = soft_run_mtt(cursor->mkey, addr, want, ptr, len);
 	if (unlikely(result == SOFT_LOCAL_PROT))
@@ -221,7 +281,7 @@ enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **pt
  */
 enum soft_result soft_cursor_probe(struct soft_cursor *cursor, u64 len)
 {
-	enum soft_result result, all = SOFT_OK;
+	enum soft_result result = SOFT_OK, all = SOFT_OK;
 	void *ptr;
 	u32 n;
 
@@ -231,11 +291,25 @@ enum soft_result soft_cursor_probe(struct soft_cursor *cursor, u64 len)
 		if (result == SOFT_AGAIN)
 			all = SOFT_AGAIN;
 		else if (result != SOFT_OK)
-			return result;
+			break;
+		result = SOFT_OK;
 		soft_cursor_advance(cursor, n);
 		len -= n;
 	}
-	return all;
+	soft_cursor_release(cursor);
+	return result == SOFT_OK ? all : result;
+}
+
+/**
+ * soft_cursor_ask() - ask for the pages that follow: one wait is enough for all of them
+ * @at: cursor, released
+ * @len: bytes
+ */
+void soft_cursor_ask(const struct soft_cursor *at, u64 len)
+{
+	struct soft_cursor ahead = *at;
+
+	soft_cursor_probe(&ahead, min_t(u64, len, SOFT_ASK_BYTES));
 }
 
 /**
@@ -246,13 +320,13 @@ enum soft_result soft_cursor_probe(struct soft_cursor *cursor, u64 len)
  * @done: out: how many were copied
  * @failed: out: the end that a result other than SOFT_OK is about
  *
- * Both cursors advance by what was copied. Inside srcu. Return: as
+ * Both cursors advance by what was copied, and are released. Inside srcu. Return: as
  * soft_cursor_run().
  */
 enum soft_result soft_copy(struct soft_cursor *to, struct soft_cursor *from, u64 len,
 			   u64 *done, struct soft_cursor **failed)
 {
-	enum soft_result result;
+	enum soft_result result = SOFT_OK;
 	void *src, *dst;
 	u32 n;
 
@@ -262,16 +336,23 @@ enum soft_result soft_copy(struct soft_cursor *to, struct soft_cursor *from, u64
 		*failed = from;
 		result = soft_cursor_run(from, n, &src, &n);
 		if (unlikely(result != SOFT_OK))
-			return result;
+			break;
 		*failed = to;
 		result = soft_cursor_run(to, n, &dst, &n);
 		if (unlikely(result != SOFT_OK))
-			return result;
+			break;
 		mhca_guest_write(to->inst, dst, src, n);
 		soft_cursor_advance(from, n);
 		soft_cursor_advance(to, n);
 		*done += n;
 	}
-	*failed = NULL;
-	return SOFT_OK;
+	if (likely(result == SOFT_OK))
+		*failed = NULL;
+	soft_cursor_release(from);
+	soft_cursor_release(to);
+	if (unlikely(result == SOFT_AGAIN)) {
+		soft_cursor_ask(from, len - *done);
+		soft_cursor_ask(to, len - *done);
+	}
+	return result;
 }

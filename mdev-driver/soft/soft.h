@@ -5,7 +5,7 @@
  *   main.c (module), lane_thread.c (kthreads)          the impure part
  *   hca.c  uar.c  mkey.c  cq.c  srq.c  qp.c  qp_modify.c  mcast.c   objects: commands
  *   lane.c  share.c  timer.c                           scheduling: what to do next
- *   wqe.c  sgl.c                                       WQEs to segments, copying
+ *   wqe.c  sgl.c  umr.c                                WQEs to segments, copying, keys
  *   requester.c  responder.c  datagram.c  complete.c   transport
  *   flush.c                                            QPs in error
  *
@@ -85,6 +85,7 @@ void soft_timers_free(struct soft_timers *timers);
  * @active_node: on lane->active while @active has entries, lane->lock
  * @active_sqs: its Ethernet SQs that may have work (soft_sq.active_node), lane->lock
  * @busy: they had work in the last turn, lane->lock
+ * @xlt: entries of the translation tables of its keys, command lock
  * @roce: its guest has RoCE on
  * @gid_table: which of the tables in @gid is in use (roce.c)
  * @gid: RoCE address table, twice
@@ -109,6 +110,7 @@ struct soft_instance {
 	struct list_head active_node;
 	struct list_head active_sqs;
 	bool busy;
+	u64 xlt;
 	bool roce;
 	u8 gid_table;
 	struct mhca_roce_address gid[2][MHCA_ROCE_ADDRESSES];
@@ -187,31 +189,52 @@ enum soft_access {
 	SOFT_REMOTE_ATOMIC	= 1 << 4,
 };
 
+#define SOFT_WRITES	(SOFT_LOCAL_WRITE | SOFT_REMOTE_WRITE | SOFT_REMOTE_ATOMIC)
+#define SOFT_ANY_QP	0xffffffU	/* soft_mkey.qpn */
+
 /**
- * struct soft_mkey - a memory key; immutable after creation, but @obj.buffer dies
- *                    when the VMM unmaps it
+ * struct soft_mkey - a memory key; @obj.buffer dies when the VMM unmaps it
+ * @umr: UMR WQEs may change it. Then what stands below @wanted may be looked at by
+ *       who holds the key only, and changed by who has claimed it. Other keys never
+ *       change.
+ * @holds: who looks at it or moves bytes through it, SOFT_MKEY_CLAIMED: claimed
+ * @wanted: ktime_get_ns() until which nobody new may hold it: a claim failed
  * @key: all 32 bits: index << 8 | variant
  * @pd: PD number
  * @qpn: QP it is bound to, 0xffffff: any
  * @access: enum soft_access bits
  * @pa: addresses are guest-physical (PA mode), no page list
  * @length64: no bounds
+ * @free: grants nothing
+ * @en_rinval: a peer's SEND with invalidate may free it
  * @start: first address
  * @len: bytes
  * @shift: log2 of the MTT's page size
+ * @xlt: translations that UMR WQEs fill: guest-physical pages, whose host addresses
+ *       are looked up at each use; NULL: @obj.buffer, or none
+ * @n_xlt: entries of @xlt
  */
 struct soft_mkey {
 	struct mhca_object obj;
+	bool umr;
+	atomic_t holds;
+	u64 wanted;
 	u32 key;
 	u32 pd;
 	u32 qpn;
 	u8 access;
 	bool pa;
 	bool length64;
+	bool free;
+	bool en_rinval;
 	u64 start;
 	u64 len;
 	u8 shift;
+	__be64 *xlt;
+	u32 n_xlt;
 };
+
+#define SOFT_MKEY_CLAIMED	INT_MIN
 
 /**
  * struct soft_ring - a queue in guest memory
@@ -362,6 +385,22 @@ struct soft_sgl {
 };
 
 /**
+ * struct soft_umr - what a UMR WQE does to a key
+ * @flags: MLX5_UMR_*
+ * @mask: MLX5_MKEY_MASK_*: which fields of @mkc the key gets
+ * @mkc: key context inside the WQE snapshot
+ * @offset: where in the key's table the translations go, bytes
+ * @bytes: of translations; they lie in soft_wqe.sgl
+ */
+struct soft_umr {
+	u8 flags;
+	u64 mask;
+	const void *mkc;
+	u64 offset;
+	u32 bytes;
+};
+
+/**
  * struct soft_wqe - a send WQE: copied out of the ring once, then parsed
  * @raw: the snapshot, @blocks * 64 bytes
  * @index: 16-bit counter of its first basic block
@@ -371,7 +410,7 @@ struct soft_sgl {
  * @fence: fm_ce_se[7:5]
  * @signalled: CQE wanted (or set by the QP)
  * @solicited: solicited event
- * @imm: immediate as in the WQE (network order), or rkey to invalidate
+ * @imm: immediate as in the WQE (network order), rkey to invalidate, or key of a UMR
  * @remote_addr: READ, WRITE, atomics
  * @rkey: their key
  * @swap_add: atomics, host order
@@ -380,6 +419,7 @@ struct soft_sgl {
  * @qkey: UD: Q_Key of the AV
  * @dqpn: UD: destination QPN
  * @av: UD: address
+ * @umr: UMR: what to do
  * @sgl: local memory
  */
 struct soft_wqe {
@@ -400,6 +440,7 @@ struct soft_wqe {
 	u32 qkey;
 	u32 dqpn;
 	struct soft_av av;
+	struct soft_umr umr;
 	struct soft_sgl sgl;
 };
 
@@ -430,7 +471,8 @@ u32 soft_wqe_peek(struct soft_qp *qp, u32 posted, u8 *opcode);
  * enum soft_result - how a step of the engine ended
  * @SOFT_OK: done
  * @SOFT_MORE: budget used up, go on in the next turn
- * @SOFT_AGAIN: guest memory not there yet (PA pin under way): again soon
+ * @SOFT_AGAIN: guest memory not there yet (PA pin under way), or its key is being
+ *              changed: again soon
  * @SOFT_RNR: responder has no receive WQE
  * @SOFT_NO_PEER: nobody answers: as if the packets were lost
  * @SOFT_LOCAL_LENGTH: … and below: errors, by the CQE syndrome they end in
@@ -448,12 +490,14 @@ enum soft_result {
 	SOFT_REMOTE_ACCESS,
 	SOFT_REMOTE_OP,
 	SOFT_MEMORY_LOST,	/* a queue's own memory is unmapped */
+	SOFT_MW_BIND,		/* a key that may not be changed like this */
 };
 
 /*
  * A view of memory: one end of a copy. Either inline/host bytes or guest bytes
  * under keys. A cursor lives inside one srcu section; a message that goes on in a
  * later turn looks its keys up again, so a key that dies in mid-message stops it.
+ * From soft_cursor_run() on it holds the key: who runs one releases it.
  */
 /**
  * struct soft_cursor - position in one end of a copy
@@ -466,7 +510,7 @@ enum soft_result {
  * @n_segs: how many
  * @seg: current segment
  * @offset: bytes consumed of it
- * @mkey: key of the current segment once it was found, NULL before
+ * @mkey: key of the current segment once it was found: held; NULL before
  */
 struct soft_cursor {
 	struct mhca_instance *inst;
@@ -478,7 +522,7 @@ struct soft_cursor {
 	u32 n_segs;
 	u32 seg;
 	u32 offset;
-	const struct soft_mkey *mkey;
+	struct soft_mkey *mkey;
 };
 
 /* Put @cursor at byte @at of its segments. */
@@ -490,8 +534,12 @@ void soft_cursor_seek(struct soft_cursor *cursor, u64 at);
 enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **ptr, u32 *len);
 /* Move past @len bytes of the current run. */
 void soft_cursor_advance(struct soft_cursor *cursor, u32 len);
+/* What soft_cursor_run() gave is not used any more. */
+void soft_cursor_release(struct soft_cursor *cursor);
 /* Is all of @len bytes from here on present? As soft_cursor_run(); moves @cursor. */
 enum soft_result soft_cursor_probe(struct soft_cursor *cursor, u64 len);
+/* Ask for missing pages from here on, a bounded number of them. */
+void soft_cursor_ask(const struct soft_cursor *at, u64 len);
 /* Copy @len bytes; *done says how far it came, *failed which end the result is about. */
 enum soft_result soft_copy(struct soft_cursor *to, struct soft_cursor *from, u64 len,
 			   u64 *done, struct soft_cursor **failed);
@@ -509,6 +557,7 @@ enum soft_result soft_sgl_check(struct mhca_instance *inst, const struct soft_sg
  * @obj: record = {receive counter, send counter}
  * @si: its instance
  * @type: MLX5_QP_ST_*
+ * @fast_reg: its owner is trusted with translations: UMR WQEs are allowed (qpc.fre)
  * @state: enum mlx5_qp_state. Written under both lane->lock and rsp.lock; may
  *         be read under either.
  * @attr: attributes in QUERY_QP's layout: the qpc as the guest last set it, field
@@ -546,6 +595,7 @@ struct soft_qp {
 	struct mhca_object obj;
 	struct soft_instance *si;
 	u8 type;
+	bool fast_reg;
 	u8 state;
 	u8 attr[MLX5_ST_SZ_BYTES(qpc)] __aligned(8);
 	u32 pd;
@@ -837,7 +887,21 @@ static inline void soft_leave(const struct mhca_instance *inst, int idx)
 /* Inside srcu: NULL when there is none. */
 struct soft_instance *soft_instance_by_lid(struct soft_hca *hca, u16 lid);
 struct soft_qp *soft_qp_find(struct mhca_instance *inst, u32 qpn);
-struct soft_mkey *soft_mkey_find(struct mhca_instance *inst, u32 key);
+struct soft_mkey *soft_mkey_at(struct mhca_instance *inst, u32 key);
+
+/* mkey.c: looking at a key that UMR WQEs may change, and changing it. */
+bool soft_mkey_hold(struct soft_mkey *mkey);
+void soft_mkey_hold_more(struct soft_mkey *mkey);
+void soft_mkey_release(struct soft_mkey *mkey);
+bool soft_mkey_claim(struct soft_mkey *mkey);
+void soft_mkey_yield(struct soft_mkey *mkey);
+u8 soft_mkey_access(const void *mkc);
+bool soft_mkey_fits(const struct soft_mkey *mkey, u64 start, u64 len, u8 shift);
+enum soft_result soft_mkey_invalidate(struct mhca_instance *inst, u32 key, u32 pd, u32 qpn,
+				      bool really);
+/* umr.c: the UMR WQE of @qp, or as much of it as @budget allows. */
+enum soft_result soft_umr_execute(struct soft_qp *qp, const struct soft_wqe *wqe, u64 *done,
+				  u64 *budget);
 
 /* ---- Transport -------------------------------------------------------- */
 

@@ -21,6 +21,7 @@
 #define SOFT_ST(type)		BIT(MLX5_QP_ST_##type)
 #define SOFT_ST_RELIABLE	(SOFT_ST(RC) | SOFT_ST(XRC))
 #define SOFT_ST_CONNECTED	(SOFT_ST_RELIABLE | SOFT_ST(UC))
+#define SOFT_ST_UMR		(SOFT_ST_RELIABLE | SOFT_ST(REG_UMR))
 #define SOFT_ST_DATAGRAM	(SOFT_ST(UD) | SOFT_ST(QP0) | SOFT_ST(QP1))
 
 /**
@@ -213,6 +214,37 @@ static bool soft_parse_atomic(struct soft_reader *reader, struct soft_wqe *wqe)
 	return true;
 }
 
+/* What the key gets, and its translations: inline, or where one pointer points. */
+static bool soft_parse_umr(struct soft_reader *reader, struct soft_wqe *wqe)
+{
+	const struct mlx5_wqe_umr_ctrl_seg *ctrl = soft_reader_take(reader, sizeof(*ctrl));
+	const struct mlx5_wqe_data_seg *data;
+	struct soft_umr *umr = &wqe->umr;
+
+	umr->mkc = ctrl ? soft_reader_take(reader, MLX5_ST_SZ_BYTES(mkc)) : NULL;
+	if (!umr->mkc)
+		return false;
+	umr->flags = ctrl->flags;
+	umr->mask = be64_to_cpu(ctrl->mkey_mask);
+	umr->offset = ((u64)be32_to_cpu(ctrl->xlt_offset_47_16) << 16 |
+		       be16_to_cpu(ctrl->xlt_offset)) * SOFT_DS;
+	umr->bytes = be16_to_cpu(ctrl->xlt_octowords) * SOFT_DS;
+	wqe->sgl.n = 0;
+	wqe->sgl.len = 0;
+	/* Without translations what follows is padding. */
+	if (!umr->bytes)
+		return true;
+	data = soft_reader_take(reader, umr->flags & MLX5_UMR_INLINE ? umr->bytes : sizeof(*data));
+	if (!data)
+		return false;
+	if (umr->flags & MLX5_UMR_INLINE)
+		return soft_sgl_add(&wqe->sgl, (const u8 *)data, 0, 0, umr->bytes);
+	return !(be32_to_cpu(data->byte_count) & MLX5_INLINE_SEG) &&
+	       be32_to_cpu(data->byte_count) >= umr->bytes &&
+	       soft_sgl_add(&wqe->sgl, NULL, be64_to_cpu(data->addr), be32_to_cpu(data->lkey),
+			    umr->bytes);
+}
+
 static bool soft_parse_xrc(struct soft_reader *reader, struct soft_wqe *wqe)
 {
 	const struct mlx5_wqe_xrc_seg *xrc = soft_reader_take(reader, sizeof(*xrc));
@@ -246,6 +278,10 @@ static bool soft_parse_send(struct soft_qp *qp, struct soft_wqe *wqe, u32 bytes)
 	};
 	const struct soft_opcode *op;
 
+	if (wqe->opcode == MLX5_OPCODE_UMR)
+		return qp->fast_reg && (SOFT_ST_UMR & BIT(qp->type)) &&
+		       (qp->type != MLX5_QP_ST_XRC || soft_parse_xrc(&reader, wqe)) &&
+		       soft_parse_umr(&reader, wqe);
 	if (wqe->opcode >= ARRAY_SIZE(soft_opcodes))
 		return false;
 	op = &soft_opcodes[wqe->opcode];
