@@ -151,6 +151,11 @@ int world_setup_threaded(void **state)
 	return setup(state, true, false, 2);
 }
 
+int world_setup_roce_threaded(void **state)
+{
+	return setup(state, true, true, 2);
+}
+
 int world_teardown(void **state)
 {
 	struct world *w = *state;

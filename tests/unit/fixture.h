@@ -64,6 +64,7 @@ int roce_set_address(struct guest *g, u32 index, const u8 gid[16], const u8 mac[
 void roce_path(struct guest *to, u32 number, struct client_path *path);
 /* The same with threads for lanes and commands, and the real clock. */
 int world_setup_threaded(void **state);
+int world_setup_roce_threaded(void **state);
 void world_open_guest(struct world *w, u32 i);
 void world_close_guest(struct world *w, u32 i);
 /* Until nothing moves: commands, lanes. */
