@@ -66,3 +66,16 @@ def test_made_up_types():
     assert sizes == fakehost.SIZES
     assert dict(re.findall(r'^\tMHCA_TYPES\("(\w+)", "(\w+)"', text, re.M)) == fakehost.PORTS
     assert re.findall(r'MHCA_TYPE\(_name "-(\w+)"', text) == list(fakehost.SIZES)
+
+
+def test_tracepoints():
+    """The page's table of tracepoints is that of the driver's header."""
+    text = (REPO / "mdev-driver/include/mhca/trace.h").read_text()
+    fields = {name: re.findall(r"__(?:field|array)\(\w+, (\w+)", body) for name, body in
+              re.findall(r"(?:TRACE_EVENT|DECLARE_EVENT_CLASS)\((\w+),(.*?)\n\);", text, re.S)}
+    for group, name in re.findall(r"DEFINE_EVENT\((\w+), (\w+)", text):
+        fields[name] = fields[group]
+    fields.pop("mhca_doorbell")
+    rows = {m[1]: re.findall(r"`(\w+)`", m[2])
+            for m in re.finditer(r"^\| `(mhca_\w+)` \| ([^|]+) \|", DOC, re.M)}
+    assert rows == fields
