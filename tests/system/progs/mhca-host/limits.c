@@ -4,14 +4,14 @@
  * made until it is refused, all are destroyed, and one more is made: a JSON line each
  * with the number, status and syndrome of the refusal.
  *
- * limits UUID MIB: the same for registered memory, in regions of 1 MiB; and one region
- * of MIB MiB and a byte.
+ * limits UUID MIB: the same for registered memory, in regions of 1 MiB and then of a
+ * page; and one region of MIB MiB, which must be had, and one of a byte more.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include "host.h"
 
-#define MOST	4096
+#define MOST	8192
 #define MIB	(1UL << 20)
 
 /* An object of any kind. */
@@ -125,20 +125,31 @@ static int one_kind(struct node *n, const struct kind *kind, union thing *t)
 	return 0;
 }
 
+/* Regions of @len bytes until one is refused; keys of @made are taken already. */
+static u32 fill(struct node *n, void *va, size_t len, u32 *key, u32 made)
+{
+	while (made < MOST && !client_reg_mr(&n->c, n->pd, va, len, CLIENT_ALL_ACCESS, &key[made]))
+		made++;
+	return made;
+}
+
 static int memory(struct node *n, u64 mib)
 {
-	u32 key[MOST], one, made = 0, ret;
+	u32 key[MOST], one, made, ret;
 	struct client_mem mem;
-	u64 before = node_counter(n, "pinned_pages");
+	u64 before;
 
 	if (client_mem_alloc(&n->c, (mib + 1) * MIB, &mem))
 		return complain("no memory");
+	before = node_counter(n, "pinned_pages");
+	if (client_reg_mr(&n->c, n->pd, mem.va, mib * MIB, CLIENT_ALL_ACCESS, &one) ||
+	    client_destroy_mkey(&n->c, one))
+		return complain("%llu MiB: status %x, syndrome %x", (unsigned long long)mib,
+				n->c.status, n->c.syndrome);
 	ret = client_reg_mr(&n->c, n->pd, mem.va, mib * MIB + 1, CLIENT_ALL_ACCESS, &one) != 0;
 	printf("{\"too_long\": %u, \"status\": %u, \"syndrome\": %u}\n", ret, n->c.status,
 	       n->c.syndrome);
-	while (made < MOST && !client_reg_mr(&n->c, n->pd, mem.va, MIB, CLIENT_ALL_ACCESS,
-					     &key[made]))
-		made++;
+	made = fill(n, mem.va, CLIENT_PAGE, key, fill(n, mem.va, MIB, key, 0));
 	printf("{\"had\": %llu, \"made\": %u, \"status\": %u, \"syndrome\": %u, "
 	       "\"pinned\": %llu, ", (unsigned long long)before, made, n->c.status,
 	       n->c.syndrome, (unsigned long long)node_counter(n, "pinned_pages"));
