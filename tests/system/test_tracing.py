@@ -62,7 +62,9 @@ def test_refused_commands(alone, tmp_path):
     refused = {r["syndrome"] for r in rows if r["status"]}
     report = alone.check(f"trace-cmd report {tmp_path}/t.dat", 120)
     seen = [ln for ln in report.splitlines() if "mhca_command" in ln]
-    assert {int(m, 0) for m in re.findall(r"syndrome=(\w+)", "\n".join(seen))} == refused
+    shown = {int(m, 0) for m in re.findall(r"syndrome=(\w+)", "\n".join(seen))}
+    # Those that the program was after, and of no command that was granted.
+    assert refused and refused <= shown and 0 not in shown
     assert all(inst.uuid in ln for ln in seen)
     assert len(seen) == inst.counters()["commands_refused"]
     assert run(alone, "limits", inst.uuid)
