@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from guest import wait_until
 from host import MDEV, Instance, sh
 from lib_client import Client
 from lib_rdma import assert_clean
@@ -58,13 +57,13 @@ def many(alone):
 def test_all_at_once(alone, many, record_property):
     """Traffic on all of them, every byte checked; nothing is held afterwards."""
     instances, _ = many
-    client = Client(alone, "traffic", 600, *[i.uuid for i in instances])
-    wait_until(lambda: all(i.counters()["messages"] > 10 for i in instances), 300,
-               "traffic on all", 0.5)
-    result = client.result(timeout=300)
+    client = Client(alone, "traffic", 5, *[i.uuid for i in instances])
+    # 64 threads that poll leave nobody the time to look at counters meanwhile.
+    client.proc.wait(300)
+    result = client.result()
     record_property("result", result)
     assert result["instances"] == MANY and not result["failed"]
-    assert result["least_messages"] > 0
+    assert result["least_messages"] > 10
     for inst in instances:
         assert_clean(inst)
         assert inst.state == "closed"

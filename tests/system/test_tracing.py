@@ -55,7 +55,7 @@ def test_lines(events):
 def test_refused_commands(alone, tmp_path):
     """The page's trace-cmd line shows the commands that were refused, and only these."""
     line = re.search(r"^(trace-cmd record .*) sleep 10", PAGE, re.M)[1]
-    inst = alone.instance(max_qp=20)
+    inst = alone.instance(max_qp=20, max_cq=20, max_srq=5, max_mkey=30, max_pd=9)
     program = alone.program("mhca-host")
     out = alone.check(f"{line} -o {tmp_path}/t.dat {program} limits {inst.uuid}", 120)
     rows = [json.loads(ln) for ln in out.splitlines() if ln.startswith("{")]
