@@ -15,8 +15,9 @@
 #include "eth.h"
 
 #define SOFT_TURN_QPS		64	/* QPs of an instance run in a turn */
-#define SOFT_TURN_NS		(1000 * 1000U)	/* no QP is begun after so long */
-#define SOFT_LEAD_NS		(1000 * 1000U)	/* of an instance before another */
+#define SOFT_TURN_NS		(100 * 1000U)	/* no QP is begun after so long */
+#define SOFT_CROWD_NS		(20 * 1000U)	/* the same for all, if there are several */
+#define SOFT_LEAD_NS		(100 * 1000U)	/* of an instance before another */
 #define SOFT_TURN_TIMERS	64	/* timers served in a turn */
 #define SOFT_TURN_ERRORS	64	/* QPs in error looked at in a turn */
 #define SOFT_TURN_REQUESTS	64	/* failures and attentions taken in a turn */
@@ -573,6 +574,7 @@ static bool soft_run_sqs(struct soft_lane *lane, struct soft_instance *si, u64 s
 static bool soft_run_active(struct soft_lane *lane)
 {
 	u64 slice, weights = soft_share_weights(lane);
+	bool alone = list_is_singular(&lane->active);
 	struct soft_instance *si, *next;
 	bool did = false;
 
@@ -585,7 +587,7 @@ static bool soft_run_active(struct soft_lane *lane)
 		}
 		if (!soft_share_admit(si))
 			continue;
-		slice = soft_share_slice(si, SOFT_TURN_NS, weights);
+		slice = soft_share_slice(si, alone ? SOFT_TURN_NS : SOFT_CROWD_NS, weights);
 		si->busy = soft_run_qps(lane, si, slice);
 		if (unlikely(!list_empty(&si->active_sqs)))
 			si->busy |= soft_run_sqs(lane, si, slice);

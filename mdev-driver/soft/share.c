@@ -16,6 +16,8 @@
 #define SOFT_RATE_LEAST		4096U
 /* An instance that waits for its rate comes back with so much of a second's bytes. */
 #define SOFT_RATE_QUANTA	1000U
+/* Bytes of a QP at once while another instance waits: some 10 us of copying. */
+#define SOFT_CROWD_BYTES	(96 * 1024ULL)
 
 static u32 soft_weight(const struct soft_instance *si)
 {
@@ -163,6 +165,8 @@ void soft_share_timer(struct soft_instance *si)
  */
 u64 soft_share_bytes(const struct soft_instance *si, u64 most)
 {
+	if (!list_is_singular(&si->lane->active))
+		most = min(most, SOFT_CROWD_BYTES);
 	if (likely(!READ_ONCE(si->inst->quota.rate)))
 		return most;
 	return min_t(u64, most, max_t(s64, si->rate.level, SOFT_RATE_LEAST));

@@ -214,10 +214,58 @@ static void test_throttled_end(void **state)
 	share_destroy(e);
 }
 
+/* Turns until a WRITE of a MiB is complete, beside a busy neighbour or none. */
+static u32 turns_of_a_mib(struct engine *e, struct engine_pair *pair, bool crowd)
+{
+	struct engine_node *from = &e->node[0], *to = &e->node[1];
+	struct client_sge sge = engine_sge(from, 0, 1 << 20);
+	struct client_send wr = engine_send(MLX5_OPCODE_RDMA_WRITE, &sge);
+	struct client_wc wc;
+	u32 turns;
+
+	wr.remote_addr = (uintptr_t)to->mem.va;
+	wr.rkey = to->key;
+	if (crowd)
+		keep_busy(e, 1, &pair[1], 1, MLX5_OPCODE_RDMA_WRITE, SIZE);
+	lanes_turn(&e->hca);
+	engine_post(&pair[0].qp[0], &wr);
+	for (turns = 0; !client_poll_cq(&from->cq, 1, &wc); turns++) {
+		assert_in_range(turns, 0, 1000);
+		if (crowd)
+			keep_busy(e, 1, &pair[1], 1, MLX5_OPCODE_RDMA_WRITE, SIZE);
+		lanes_turn(&e->hca);
+	}
+	return turns;
+}
+
+/* A big message does not hold up others; without others it is moved at once. */
+static void test_crowd(void **state)
+{
+	static const struct soft_lane_params params = {
+		.idle_us = 1000, .idle_polls = 100, .wqe_budget = 16, .byte_budget = 1 << 20,
+		.qp_polls = 4, .sweep = 4, .error_poll_ms = 2,
+	};
+	struct engine *e = engine_create(&params, 1);
+	struct engine_pair pair[2];
+	u32 i;
+
+	(void)state;
+	shim_clock_fake(true);
+	for (i = 0; i < ARRAY_SIZE(pair); i++)
+		engine_connect(e, MLX5_QP_ST_RC, &pair[i], NULL);
+	assert_in_range(turns_of_a_mib(e, pair, false), 1, 2);
+	assert_in_range(turns_of_a_mib(e, pair, true), 10, 100);
+	drain(e, 1);
+	for (i = 0; i < ARRAY_SIZE(pair); i++)
+		engine_disconnect(&pair[i]);
+	share_destroy(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_weights),
+		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_throttled_sleep),
 		cmocka_unit_test(test_throttled_end),
