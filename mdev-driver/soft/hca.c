@@ -131,6 +131,8 @@ static int soft_instance_init(struct mhca_instance *inst)
 	INIT_LIST_HEAD(&si->active);
 	INIT_LIST_HEAD(&si->active_node);
 	INIT_LIST_HEAD(&si->active_sqs);
+	INIT_LIST_HEAD(&si->uars);
+	INIT_LIST_HEAD(&si->uars_node);
 
 	if (inst->personality == MHCA_ROCE && soft_flow_init(si)) {
 		kfree(si);

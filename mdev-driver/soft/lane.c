@@ -18,6 +18,7 @@
 #define SOFT_TURN_NS		(100 * 1000U)	/* no QP is begun after so long */
 #define SOFT_CROWD_NS		(20 * 1000U)	/* the same for all, if there are several */
 #define SOFT_LEAD_NS		(100 * 1000U)	/* of an instance before another */
+#define SOFT_TURN_PAGES		32	/* doorbell pages of an instance beside others */
 #define SOFT_TURN_TIMERS	64	/* timers served in a turn */
 #define SOFT_TURN_ERRORS	64	/* QPs in error looked at in a turn */
 #define SOFT_TURN_REQUESTS	64	/* failures and attentions taken in a turn */
@@ -37,7 +38,7 @@ void soft_lane_init(struct soft_lane *lane, struct soft_hca *hca, u32 index,
 	lane->index = index;
 	lane->params = *params;
 	mutex_init(&lane->lock);
-	INIT_LIST_HEAD(&lane->uars);
+	INIT_LIST_HEAD(&lane->polled);
 	INIT_LIST_HEAD(&lane->active);
 	INIT_LIST_HEAD(&lane->errors);
 	INIT_LIST_HEAD(&lane->errors_left);
@@ -150,6 +151,20 @@ void soft_lane_forget_cq(struct soft_lane *lane, struct soft_cq *cq)
 	spin_unlock(&lane->fail_lock);
 }
 
+/**
+ * soft_lane_forget_uar() - a UAR goes
+ * @uar: UAR; its lane's lock held
+ */
+void soft_lane_forget_uar(struct soft_uar *uar)
+{
+	struct soft_instance *si = soft_instance(uar->obj.inst);
+
+	lockdep_assert_held(&si->lane->lock);
+	list_del_init(&uar->node);
+	if (list_empty(&si->uars))
+		list_del_init(&si->uars_node);
+}
+
 /* ---- What others asked for --------------------------------------------- */
 
 static struct soft_uar *soft_next_touched(struct soft_lane *lane)
@@ -166,6 +181,16 @@ static struct soft_uar *soft_next_touched(struct soft_lane *lane)
 	return uar;
 }
 
+static void soft_lane_poll(struct soft_lane *lane, struct soft_uar *uar)
+{
+	struct soft_instance *si = soft_instance(uar->obj.inst);
+
+	if (list_empty(&uar->node))
+		list_add_tail(&uar->node, &si->uars);
+	if (list_empty(&si->uars_node))
+		list_add_tail(&si->uars_node, &lane->polled);
+}
+
 /* UARs that the guest mapped again: polled from now on, and swept once. */
 static bool soft_take_touched(struct soft_lane *lane, u64 now)
 {
@@ -176,8 +201,7 @@ static bool soft_take_touched(struct soft_lane *lane, u64 now)
 		uar = soft_next_touched(lane);
 		if (!uar)
 			break;
-		if (list_empty(&uar->node))
-			list_add_tail(&uar->node, &lane->uars);
+		soft_lane_poll(lane, uar);
 		uar->quiet = 0;
 		uar->quiet_since = now;
 		uar->sweep_qps = uar->n_qps;
@@ -479,13 +503,38 @@ static bool soft_poll_uar(struct soft_lane *lane, struct soft_uar *uar, u64 now)
 	return true;
 }
 
-static bool soft_poll_uars(struct soft_lane *lane, u64 now)
+/*
+ * The pages of an instance: all of them, but only some at a time while the lane has
+ * work or others' pages, or one with many would have a bigger share of it.
+ */
+static bool soft_poll_instance(struct soft_lane *lane, struct soft_instance *si, u64 now)
 {
-	struct soft_uar *uar, *next;
+	bool alone = !lane->busy && list_is_singular(&lane->polled);
+	u32 n = alone ? U32_MAX : SOFT_TURN_PAGES;
+	struct soft_uar *uar;
+	LIST_HEAD(polled);
 	bool did = false;
 
-	list_for_each_entry_safe(uar, next, &lane->uars, node)
+	for (; n; n--) {
+		uar = list_first_entry_or_null(&si->uars, struct soft_uar, node);
+		if (!uar)
+			break;
+		list_move_tail(&uar->node, &polled);
 		did |= soft_poll_uar(lane, uar, now);
+	}
+	list_splice_tail_init(&polled, &si->uars);
+	if (list_empty(&si->uars))
+		list_del_init(&si->uars_node);
+	return did;
+}
+
+static bool soft_poll_uars(struct soft_lane *lane, u64 now)
+{
+	struct soft_instance *si, *next;
+	bool did = false;
+
+	list_for_each_entry_safe(si, next, &lane->polled, uars_node)
+		did |= soft_poll_instance(lane, si, now);
 	return did;
 }
 
@@ -721,7 +770,7 @@ bool soft_lane_may_sleep(struct soft_lane *lane, u64 *deadline)
 
 	*deadline = U64_MAX;
 	mutex_lock(&lane->lock);
-	may = list_empty(&lane->uars) && list_empty(&lane->active) &&
+	may = list_empty(&lane->polled) && list_empty(&lane->active) &&
 	      list_empty(&lane->errors_left) && !soft_lane_is_asked(lane);
 	if (lane->timers.n)
 		*deadline = lane->timers.heap[0]->deadline;

@@ -84,6 +84,8 @@ void soft_timers_free(struct soft_timers *timers);
  * @active: its QPs that may have work (soft_qp.active_node), lane->lock
  * @active_node: on lane->active while @active has entries, lane->lock
  * @active_sqs: its Ethernet SQs that may have work (soft_sq.active_node), lane->lock
+ * @uars: its mapped UAR pages (soft_uar.node), lane->lock
+ * @uars_node: on lane->polled while @uars has entries, lane->lock
  * @busy: they had work in the last turn, lane->lock
  * @xlt: entries of the translation tables of its keys, command lock
  * @roce: its guest has RoCE on
@@ -109,6 +111,8 @@ struct soft_instance {
 	struct list_head active;
 	struct list_head active_node;
 	struct list_head active_sqs;
+	struct list_head uars;
+	struct list_head uars_node;
 	bool busy;
 	u64 xlt;
 	bool roce;
@@ -132,7 +136,7 @@ struct soft_instance {
  *          0 -> 1 by a fault or trap (soft_uar_touch()), 1 -> 0 by the lane.
  * @touch_node: on lane->touched, protected by lane->touch_lock
  * @touch_queued: on that list
- * @node: on lane->uars, protected by lane->lock
+ * @node: on si->uars, protected by lane->lock
  * @qps: QPs whose SQ doorbell is here (soft_qp.uar_node), lane->lock
  * @cqs: CQs armed here (soft_cq.uar_node), lane->lock
  * @sqs: Ethernet SQs whose doorbell is here (soft_sq.uar_node), lane->lock
@@ -713,7 +717,7 @@ struct soft_lane_params {
  * @params: parameters
  * @instances: instances assigned
  * @lock: held for a turn
- * @uars: mapped UAR pages, polled each turn
+ * @polled: instances with mapped UAR pages (soft_instance.uars_node)
  * @active: instances with QPs that may have work (soft_instance.active_node)
  * @used: least of their soft_instance.used
  * @errors: QPs in ERR or SQER
@@ -741,7 +745,7 @@ struct soft_lane {
 	struct soft_lane_params params;
 	u32 instances;
 	struct mutex lock;
-	struct list_head uars;
+	struct list_head polled;
 	struct list_head active;
 	u64 used;
 	struct list_head errors;
@@ -793,6 +797,7 @@ void soft_lane_fail(struct soft_qp *qp);				/* any lane */
  */
 void soft_lane_forget_qp(struct soft_lane *lane, struct soft_qp *qp);
 void soft_lane_forget_cq(struct soft_lane *lane, struct soft_cq *cq);
+void soft_lane_forget_uar(struct soft_uar *uar);
 
 /* describe.c: struct mhca_object_ops.describe */
 int soft_qp_describe(const struct mhca_object *obj, char *buf, size_t size);

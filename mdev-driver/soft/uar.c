@@ -52,7 +52,7 @@ static void soft_uar_destroy(struct mhca_object *obj)
 		uar->touch_queued = false;
 	}
 	spin_unlock(&lane->touch_lock);
-	list_del_init(&uar->node);
+	soft_lane_forget_uar(uar);
 	mutex_unlock(&lane->lock);
 
 	inst->vmm_ops->zap(inst->vmm, obj->num);

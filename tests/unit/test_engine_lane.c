@@ -209,6 +209,42 @@ static void test_fair_share(void **state)
 	engine_destroy(e);
 }
 
+#define PAGES	100
+
+/* Doorbells that say nothing on many pages cost a turn no more than those on some. */
+static void test_many_pages(void **state)
+{
+	struct engine *e = engine_create(&engine_params, 1);
+	struct client *c = &e->node[0].c, *other = &e->node[1].c;
+	u64 *word[PAGES], seen, turns;
+	struct engine_pair pair;
+	u32 uar[PAGES], i;
+
+	(void)state;
+	engine_connect(e, MLX5_QP_ST_RC, &pair, NULL);
+	for (i = 0; i < PAGES; i++)
+		assert_int_equal(client_alloc_uar(c, &uar[i]), 0);
+	/* The other instance has a page of its own that is polled. */
+	other->ops->uar_write64(other->backend, other->uar, MLX5_BF_OFFSET, 0);
+	for (i = 0; i < PAGES; i++) {
+		c->ops->uar_write64(c->backend, uar[i], MLX5_BF_OFFSET, 0);
+		word[i] = e->node[0].vmm->uar_page[uar[i]] + MLX5_BF_OFFSET;
+	}
+	for (turns = 0, seen = 0; seen < PAGES; turns++) {
+		u64 before = seen;
+
+		assert_in_range(turns, 0, PAGES);
+		lanes_turn(&e->hca);
+		for (i = 0, seen = 0; i < PAGES; i++)
+			seen += *word[i] == SOFT_DOORBELL_NONE;
+		assert_in_range(seen - before, 0, PAGES / 2);
+	}
+	for (i = 0; i < PAGES; i++)
+		assert_int_equal(client_dealloc_uar(c, uar[i]), 0);
+	engine_disconnect(&pair);
+	engine_destroy(e);
+}
+
 static void short_timeout(struct client_qp_attr *attr, struct client_modify *modify, u32 end)
 {
 	modify->ack_timeout = 8;	/* 1 ms */
@@ -322,6 +358,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_zap_race, engine_setup, engine_teardown),
 		cmocka_unit_test_setup_teardown(test_budget, engine_setup, engine_teardown),
 		cmocka_unit_test(test_fair_share),
+		cmocka_unit_test(test_many_pages),
 		cmocka_unit_test_setup_teardown(test_receiver_dies, engine_setup,
 						engine_teardown),
 		cmocka_unit_test_setup_teardown(test_key_dies, engine_setup, engine_teardown),

@@ -12,7 +12,7 @@
 
 #define QPS		8U	/* of a flood */
 #define MANY_QPS	64U
-#define PAGES		64U	/* doorbell pages */
+#define PAGES		480U	/* doorbell pages */
 #define RING		128U	/* WQEs that node_connect()'s rings hold */
 #define HUGE_LEN	(32UL << 20)
 #define LOOK_NS		20000000ULL	/* between looks at standard input */
