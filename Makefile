@@ -53,8 +53,9 @@ bench-native: $(UNIT)
 bench-isolation: $(UNIT)
 	ninja -C $(UNIT) tests/bench/bench-isolation
 	mkdir -p build/bench
-	$(UNIT)/tests/bench/bench-isolation | tee build/bench/isolation.log
-	grep '^{' build/bench/isolation.log > build/bench/isolation-native.jsonl
+	$(UNIT)/tests/bench/bench-isolation > build/bench/isolation.log; status=$$?; \
+	grep -v '^{' build/bench/isolation.log; \
+	grep '^{' build/bench/isolation.log > build/bench/isolation-native.jsonl; exit $$status
 
 $(UNIT):
 	meson setup $@

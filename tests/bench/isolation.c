@@ -18,6 +18,8 @@
 #define ROUNDS		5
 #define KINDS_MAX	32
 #define INSTANCES	4
+#define LEAST_SHARE	0.8	/* of what there is beside a fair neighbour */
+#define MOST_P99	2.0
 
 /**
  * struct client_vfio - what mhca-host's nodes open
@@ -187,7 +189,8 @@ static double median(const double *value, const double *of, double *range)
 	return v[ROUNDS / 2];
 }
 
-static void print(const char *name, const struct outcome *o, const struct outcome *fair)
+/* true: as it should be. */
+static bool print(const char *name, const struct outcome *o, const struct outcome *fair)
 {
 	double share[2], p99[2];
 	double share_median = median(o->rate, fair->rate, share);
@@ -202,6 +205,7 @@ static void print(const char *name, const struct outcome *o, const struct outcom
 	       median(o->rate, NULL, NULL), median(o->p50, NULL, NULL),
 	       median(o->p99, NULL, NULL), share_median, share[0], share[1], p99_median, p99[0],
 	       p99[1]);
+	return share_median >= LEAST_SHARE && p99_median <= MOST_P99;
 }
 
 int main(int argc, char **argv)
@@ -214,6 +218,7 @@ int main(int argc, char **argv)
 	u64 ms = argc > 1 ? (u64)atoi(argv[1]) : 200;
 	struct node n[2];
 	struct load l;
+	bool good = true;
 	u32 round, i;
 
 	must(soft_hca_init(&hca, 1, &params), "HCA");
@@ -226,9 +231,11 @@ int main(int argc, char **argv)
 	}
 	print("alone", &outcomes[KINDS_MAX - 1], &outcomes[0]);
 	for (i = 0; storm_name(i); i++)
-		print(storm_name(i), &outcomes[i], &outcomes[0]);
+		good &= print(storm_name(i), &outcomes[i], &outcomes[0]);
 	node_close(&n[0]);
 	node_close(&n[1]);
 	soft_hca_fini(&hca);
-	return 0;
+	if (!good)
+		fprintf(stderr, "a share below %.1f, or a p99 above %.1f\n", LEAST_SHARE, MOST_P99);
+	return good ? 0 : 1;
 }

@@ -140,7 +140,7 @@ static int run_for(struct load *l, u64 ns, struct storm *neighbour)
 	l->bytes = 0;
 	l->n = 0;
 	while (now_ns() < end)
-		if ((neighbour && storm_step(neighbour) < 0) || load_turn(l))
+		if ((neighbour && storm_step(neighbour)) || load_turn(l))
 			return -1;
 	return 0;
 }

@@ -80,7 +80,6 @@ int load_measure(struct load *l, u64 ms, struct storm *neighbour, struct load_re
 const char *storm_name(u32 i);
 /* @peer: the other end, may be @n. NULL: it could not be prepared. */
 struct storm *storm_start(const char *name, struct node *n, struct node *peer);
-/* -1: it failed, 0: it has nothing to do before others run. */
 int storm_step(struct storm *s);
 void storm_free(struct storm *s);
 
