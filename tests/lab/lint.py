@@ -17,6 +17,8 @@ CHECKPATCH = ["--no-tree", "--strict", "--quiet", "--terse", "--show-types",
               "--ignore", "FILE_PATH_CHANGES,SPDX_LICENSE_TAG,"
               "UNCOMMENTED_DEFINITION,COMPLEX_MACRO,MACRO_ARG_REUSE,"
               "MACRO_ARG_UNUSED,MACRO_ARG_PRECEDENCE,TRAILING_SEMICOLON,"
+              # 1U << n is a number of things more often than a bit.
+              "BIT_MACRO,"
               # Taken in by a pointer to an array, `const u8 (*gid)[16]`.
               "FUNCTION_ARGUMENTS"]
 # Written as the kernel writes tracepoints, which checkpatch does not know.

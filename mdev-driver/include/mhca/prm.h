@@ -42,7 +42,7 @@ struct mhca_object;
 	X(QUOTA,	  LIM_ERR,	   "instance's limit for this object reached") \
 	X(NO_MEMORY,	  LIM_ERR,	   "host is out of memory")		\
 	X(PINNED_LIMIT,	  LIM_ERR,	   "instance's limit of pinned memory reached") \
-	X(MEMLOCK,	  LIM_ERR,	   "RLIMIT_MEMLOCK of the virtual machine monitor reached") \
+	X(MEMLOCK,	  LIM_ERR,	   "RLIMIT_MEMLOCK of the virtual machine monitor hit") \
 	X(PIN,		  BAD_PARAM_ERR,   "page is not guest memory")		\
 	X(PAGE_LIST,	  BAD_PARAM_ERR,   "page list does not fit the buffer")	\
 	X(PAGE_SIZE,	  BAD_PARAM_ERR,   "page size out of range")		\
