@@ -80,6 +80,7 @@ def test_request_of_a_guest_in_use(host, make_guest):
 
 
 @pytest.mark.soak
+@pytest.mark.limit(7200)
 def test_fifty_cycles(own_host, make_guest, record_property):
     """Load, boot a guest, traffic, kill the guest, unload; fifty times."""
     for cycle in range(50):
