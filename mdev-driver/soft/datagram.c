@@ -4,8 +4,8 @@
  *
  * A sender never learns what became of a datagram: every reason not to deliver it is
  * a counter of the one who did not take it. Only guest memory that is being pinned
- * (keys in PA mode, which kernel drivers use for these services) makes it wait, and
- * for a receiver's memory only for a bounded time.
+ * (keys in PA mode, which kernel drivers use for these services, and keys that UMR
+ * filled) makes it wait, and for a receiver's memory only for a bounded time.
  *
  * A receive WQE that was taken and turned out not to do stays with its QP (rsp.busy)
  * for the next datagram.
@@ -20,7 +20,9 @@
 #define SOFT_LID_MULTICAST	0xc000U
 #define SOFT_LID_PERMISSIVE	0xffffU
 #define SOFT_DEFAULT_PKEY	0xffffU
-#define SOFT_MEMORY_TRIES	100		/* for a receiver's pages, 50 us each */
+/* At most so long for a receiver's memory, and for that of a group's */
+#define SOFT_WAIT_MEMORY_NS	(500 * 1000 * 1000ULL)
+#define SOFT_WAIT_GROUP_NS	(100 * 1000 * 1000ULL)
 
 /* IBTA 8.3: the global route header, as it lies in front of the payload. */
 struct soft_grh {
@@ -40,8 +42,8 @@ struct soft_grh {
  * @source: RoCE: an entry of the sender's address table
  * @grh: its header; valid when wqe->av.grh
  * @probing: nobody gets it yet, and nobody counts a drop
- * @waits: a receiver's page is being pinned
- * @result: an error of the sender's own memory
+ * @waits: a receiver whose page is being pinned, or NULL; of several the last one
+ * @result: an error of the sender's own memory, or SOFT_AGAIN: it is being pinned again
  */
 struct soft_packet {
 	struct soft_qp *qp;
@@ -50,7 +52,7 @@ struct soft_packet {
 	const struct mhca_roce_address *source;
 	struct soft_grh grh;
 	bool probing;
-	bool waits;
+	struct soft_qp *waits;
 	enum soft_result result;
 };
 
@@ -95,7 +97,7 @@ static void soft_dgram_fill(struct soft_packet *pkt, struct soft_qp *qp, struct 
 	pkt->wqe = wqe;
 	pkt->qkey = wqe->qkey & SOFT_QKEY_CONTROLLED ? qp->qkey : wqe->qkey;
 	pkt->probing = false;
-	pkt->waits = false;
+	pkt->waits = NULL;
 	pkt->result = SOFT_OK;
 	pkt->source = NULL;
 	if (qp->obj.inst->personality == MHCA_ROCE)
@@ -213,7 +215,7 @@ static bool soft_dgram_prepare(struct soft_qp *to, struct soft_packet *pkt)
 	soft_dgram_recv_cursor(to, &cursor, 0);
 	result = soft_cursor_probe(&cursor, len);
 	if (result == SOFT_AGAIN)
-		pkt->waits = true;
+		pkt->waits = to;
 	else if (result != SOFT_OK)
 		soft_dgram_recv_error(to, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR);
 	return result == SOFT_OK;
@@ -289,30 +291,26 @@ static void soft_dgram_deliver(struct soft_qp *to, struct soft_packet *pkt)
 			mhca_event_qp(to->obj.inst, MLX5_EVENT_TYPE_COMM_EST, to->obj.num);
 		}
 		soft_dgram_complete(to, pkt);
-	} else if (result == SOFT_AGAIN) {
-		pkt->waits = true;
 	} else if (failed == &from) {
 		pkt->result = result;
+	} else if (result == SOFT_AGAIN) {
+		pkt->waits = to;
 	} else {
 		soft_dgram_recv_error(to, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR);
 	}
 }
 
-/* May the sender wait once more for a receiver's memory? */
-static bool soft_dgram_may_wait(const struct soft_packet *pkt)
+/* May the sender wait once more for a receiver's memory, @bound ns in all? */
+static bool soft_dgram_may_wait(const struct soft_packet *pkt, u64 bound)
 {
-	return pkt->waits && pkt->qp->req.retries < SOFT_MEMORY_TRIES;
-}
+	struct soft_qp *qp = pkt->qp;
+	u64 now = ktime_get_ns();
+	u64 last = qp->req.waited_at ? now - qp->req.waited_at : 0;
 
-static enum soft_result soft_dgram_end(struct soft_packet *pkt)
-{
-	if (pkt->result != SOFT_OK)
-		return pkt->result;
-	if (soft_dgram_may_wait(pkt)) {
-		pkt->qp->req.retries++;
-		return SOFT_AGAIN;
-	}
-	return SOFT_OK;
+	qp->req.waited_at = now;
+	qp->req.waited += last;
+	return soft_patience_spend(&pkt->waits->si->patience, now, last) &&
+	       qp->req.waited < bound;
 }
 
 /* ---- Unicast --------------------------------------------------------------- */
@@ -346,7 +344,12 @@ static enum soft_result soft_dgram_unicast(struct soft_packet *pkt)
 	mutex_lock(&to->rsp.lock);
 	soft_dgram_deliver(to, pkt);
 	mutex_unlock(&to->rsp.lock);
-	return soft_dgram_end(pkt);
+	if (unlikely(pkt->waits)) {
+		if (soft_dgram_may_wait(pkt, SOFT_WAIT_MEMORY_NS))
+			return SOFT_AGAIN;
+		soft_dgram_drop(pkt, to, drop_memory);
+	}
+	return pkt->result;
 }
 
 /* ---- Multicast ------------------------------------------------------------- */
@@ -381,9 +384,17 @@ static void soft_dgram_prepare_each(struct soft_qp *to, void *pkt)
 	soft_dgram_each(to, pkt, false);
 }
 
-static void soft_dgram_deliver_each(struct soft_qp *to, void *pkt)
+static void soft_dgram_deliver_each(struct soft_qp *to, void *arg)
 {
+	struct soft_packet *pkt = arg;
+
 	soft_dgram_each(to, pkt, true);
+	if (likely(!pkt->waits && pkt->result != SOFT_AGAIN))
+		return;
+	/* Others have it already: it is not sent once more. */
+	soft_dgram_drop(pkt, to, drop_memory);
+	pkt->waits = NULL;
+	pkt->result = SOFT_OK;
 }
 
 /*
@@ -395,13 +406,14 @@ static enum soft_result soft_dgram_multicast(struct soft_packet *pkt)
 	struct soft_hca *hca = pkt->qp->si->hca;
 	u32 n;
 
-	if (pkt->qp->req.retries < SOFT_MEMORY_TRIES) {
-		pkt->probing = true;
-		soft_mcast_for_each(hca, pkt->wqe->av.dgid, soft_dgram_prepare_each, pkt);
-		if (pkt->waits)
-			return soft_dgram_end(pkt);
-		pkt->probing = false;
+	pkt->probing = true;
+	soft_mcast_for_each(hca, pkt->wqe->av.dgid, soft_dgram_prepare_each, pkt);
+	if (unlikely(pkt->waits)) {
+		if (soft_dgram_may_wait(pkt, SOFT_WAIT_GROUP_NS))
+			return SOFT_AGAIN;
+		pkt->waits = NULL;
 	}
+	pkt->probing = false;
 	n = soft_mcast_for_each(hca, pkt->wqe->av.dgid, soft_dgram_deliver_each, pkt);
 	if (!n)
 		mhca_count(pkt->qp->obj.inst, drop_no_peer);
@@ -436,8 +448,10 @@ enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe)
 	soft_dgram_fill(&pkt, qp, wqe);
 	soft_dgram_source_cursor(&pkt, &from);
 	result = soft_cursor_probe(&from, wqe->sgl.len);
-	if (result != SOFT_OK)
+	if (result != SOFT_OK) {
+		qp->req.waited_at = 0;	/* that is no receiver's fault */
 		return result;
+	}
 	if (soft_dgram_is_multicast(qp, &wqe->av))
 		result = soft_dgram_multicast(&pkt);
 	else

@@ -14,9 +14,6 @@
 #define SOFT_WAIT_BUFFER_NS	(2 * 1000 * 1000ULL)
 #define SOFT_WAIT_MEMORY_NS	(100 * 1000 * 1000ULL)
 #define SOFT_WAIT_GROUP_NS	(10 * 1000 * 1000ULL)
-/* ns that senders may wait for a port, by second and at once */
-#define SOFT_PATIENCE_RATE	(50 * 1000 * 1000ULL)
-#define SOFT_PATIENCE_BURST	(200 * 1000 * 1000ULL)
 
 static void soft_count_sent(const struct soft_packet *packet)
 {
@@ -111,19 +108,6 @@ static bool soft_route_begin(struct soft_hca *hca, const struct soft_packet *pac
 	return true;
 }
 
-/* @ns more were waited for a port: may it go on? */
-static bool soft_port_patience(struct soft_port *port, u64 now, u64 ns)
-{
-	bool more;
-
-	spin_lock(&port->flood_lock);
-	mhca_bucket_fill(&port->patience, SOFT_PATIENCE_RATE, SOFT_PATIENCE_BURST, now);
-	mhca_bucket_take(&port->patience, ns);
-	more = port->patience.level > 0;
-	spin_unlock(&port->flood_lock);
-	return more;
-}
-
 /*
  * A receiver could not take a frame. true: look again later; false: the frame is lost
  * to it.
@@ -140,7 +124,7 @@ static bool soft_route_wait(struct soft_port *port, struct soft_progress *progre
 	progress->since = now;
 	progress->waited += last;
 	if (!READ_ONCE(port->stalled) && progress->waited < bound &&
-	    soft_port_patience(port, now, last))
+	    soft_patience_spend(&port->patience, now, last))
 		return true;
 	if (progress->waited)
 		WRITE_ONCE(port->stalled, true);

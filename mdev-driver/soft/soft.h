@@ -4,7 +4,7 @@
  *
  *   main.c (module), lane_thread.c (kthreads)          the impure part
  *   hca.c  uar.c  mkey.c  cq.c  srq.c  qp.c  qp_modify.c  mcast.c   objects: commands
- *   lane.c  share.c  timer.c                           scheduling: what to do next
+ *   lane.c  share.c  timer.c  patience.c               scheduling: what to do next
  *   wqe.c  sgl.c  umr.c                                WQEs to segments, copying, keys
  *   requester.c  responder.c  datagram.c  complete.c   transport
  *   flush.c                                            QPs in error
@@ -99,6 +99,7 @@ void soft_timers_free(struct soft_timers *timers);
  * @throttled: these are used up: not on lane->active, @timer is armed. lane->lock
  * @throttled_at: ktime_get_ns() since when
  * @timer: end of that
+ * @patience: of senders of datagrams with it (datagram.c)
  */
 struct soft_instance {
 	struct mhca_instance *inst;
@@ -125,6 +126,7 @@ struct soft_instance {
 	bool throttled;
 	u64 throttled_at;
 	struct soft_timer timer;
+	struct soft_patience patience;
 };
 
 /**
@@ -635,6 +637,9 @@ struct soft_qp {
 	 * @req.ack_timeout: 5-bit code, 0: for ever
 	 * @req.retries: used up for the current WQE, @req.rnr_retries: likewise
 	 * @req.waiting: not to be run before @timer fires
+	 * @req.waited_at: ktime_get_ns() of the last look at a datagram's receiver whose
+	 *                 memory was not there, 0: none
+	 * @req.waited: ns that the datagram waited for that
 	 * @req.busy: @req.wqe is fetched and not complete
 	 * @req.done: bytes of it moved
 	 * @req.packets: PSNs that it takes
@@ -652,6 +657,8 @@ struct soft_qp {
 		u8 rnr_retries;
 		bool waiting;
 		bool busy;
+		u64 waited_at;
+		u64 waited;
 		u64 done;
 		u32 packets;
 		struct soft_wqe wqe;

@@ -12,6 +12,7 @@
 #define SOFT_SWITCH_H
 
 #include <mhca/bucket.h>
+#include "patience.h"
 #include <mhca/kernel.h>
 #include <mhca/limits.h>
 
@@ -107,9 +108,9 @@ struct soft_gids {
  * @gids: source GIDs, or NULL: none; replaced as a whole
  * @vlans: VLAN ids that it may send and gets; bit 0: frames without a tag
  * @stalled: a sender waited for its buffers in vain (route.c); WRITE_ONCE
- * @flood_lock: spinlock for @flood and @patience, a leaf
+ * @flood_lock: spinlock for @flood, a leaf
  * @flood: group frames it may still send
- * @patience: ns that senders may still wait for it (route.c)
+ * @patience: of senders with it (route.c)
  * @drops: frames that it sent, or that were for it, and that went nowhere
  */
 struct soft_port {
@@ -127,7 +128,7 @@ struct soft_port {
 	DECLARE_BITMAP(vlans, SOFT_VLANS);
 	spinlock_t flood_lock;
 	struct mhca_bucket flood;
-	struct mhca_bucket patience;
+	struct soft_patience patience;
 	atomic64_t drops[SOFT_DROP_CAUSES];
 };
 

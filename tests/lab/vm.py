@@ -14,6 +14,7 @@ from channel import Channel, ChannelError
 from common import BUILD, DEFAULT_SUITE, LabError, step, tail
 from image import image_dir
 from image import initrd as suite_initrd
+from qemufix import fixed_qemu
 
 # A 5-level page table only makes an emulated page walk longer, and with erms or
 # fsrm a kernel's memcpy is one `rep movsb`, which TCG executes byte by byte.
@@ -58,12 +59,13 @@ def qemu_command():
     """QEMU of the default suite's image, run with its own loader.
 
     So the outer emulator is the same whatever this machine's distribution,
-    and newer than Debian 12's, which is markedly slower at nesting.
+    and newer than Debian 12's, which is markedly slower at nesting. Without
+    a defect that only emulation has (qemufix.py).
     """
     root = image_dir(DEFAULT_SUITE) / "rootfs"
     lib = root / "usr/lib/x86_64-linux-gnu"
     return [root / "usr/lib64/ld-linux-x86-64.so.2", "--library-path", lib,
-            root / "usr/bin/qemu-system-x86_64",
+            fixed_qemu(root / "usr/bin/qemu-system-x86_64"),
             "-L", root / "usr/share/qemu", "-L", root / "usr/share/seabios"]
 
 

@@ -275,6 +275,72 @@ static void test_pa_memory(void **state)
 		assert_int_equal(client_destroy_mkey(&e->node[i].c, sge[i].lkey), 0);
 }
 
+#define SLOW_SENDS	10
+
+/*
+ * A receiver's pages are pinned late: its datagrams wait for them, but not for ever, and
+ * all senders together wait for one receiver only a part of the time.
+ */
+static void test_late_memory(void **state)
+{
+	struct engine *e = *state;
+	struct engine_node *a = &e->node[0], *b = &e->node[1];
+	struct mhca_counters *drops = &b->vmm->inst->counters;
+	struct client_mkey_attr attr = {
+		.access = CLIENT_ALL_ACCESS, .pa = true, .length64 = true,
+		.qpn = CLIENT_ANY_QP,
+	};
+	struct client_path path = { .dlid = b->c.lid };
+	struct client_sge from = engine_sge(a, 0, 100), to = { .len = 200 };
+	struct client_send wr = engine_send(MLX5_OPCODE_SEND, &from);
+	u32 i;
+
+	ud_pair(e);
+	attr.pd = b->pd;
+	assert_int_equal(client_create_mkey(&b->c, &attr, &to.lkey), 0);
+	engine_fill(a->mem.va, 100, 3);
+	wr.path = &path;
+	wr.dqpn = qp[1].qpn;
+	wr.qkey = ENGINE_QKEY;
+
+	to.addr = client_iova(&b->c, b->mem.va);
+	assert_int_equal(client_post_recv(&qp[1], 1, &to, 1), 0);
+	b->vmm->slow = true;
+	engine_post(&qp[0], &wr);
+	engine_pass(e, 400 * NSEC_PER_MSEC);
+	engine_no_wc(e, &a->cq);
+	b->vmm->slow = false;
+	engine_pass(e, NSEC_PER_MSEC);
+	assert_int_equal(engine_wc(e, &a->cq).status, 0);
+	assert_int_equal(engine_wc(e, &b->cq).bytes, GRH + 100);
+	assert_true(engine_is(b->mem.va + GRH, 100, 3));
+	assert_int_equal(atomic64_read(&drops->drop_memory), 0);
+
+	engine_pass(e, 20 * NSEC_PER_SEC);
+	to.addr = client_iova(&b->c, b->mem.va + PAGE_SIZE);
+	assert_int_equal(client_post_recv(&qp[1], 2, &to, 1), 0);
+	b->vmm->slow = true;
+	for (i = 0; i < SLOW_SENDS; i++)
+		engine_post(&qp[0], &wr);
+	/* The first two of them use up all the patience that there is. */
+	engine_pass(e, 800 * NSEC_PER_MSEC);
+	assert_int_equal(atomic64_read(&drops->drop_memory), 1);
+	engine_pass(e, 400 * NSEC_PER_MSEC);
+	assert_int_equal(atomic64_read(&drops->drop_memory), SLOW_SENDS);
+	for (i = 0; i < SLOW_SENDS; i++)
+		assert_int_equal(engine_wc(e, &a->cq).status, 0);
+	engine_no_wc(e, &b->cq);
+
+	b->vmm->slow = false;
+	engine_pass(e, NSEC_PER_MSEC);
+	engine_post(&qp[0], &wr);
+	engine_pass(e, NSEC_PER_MSEC);
+	assert_int_equal(engine_wc(e, &a->cq).status, 0);
+	assert_int_equal(engine_wc(e, &b->cq).wr_id, 2);
+	ud_end();
+	assert_int_equal(client_destroy_mkey(&b->c, to.lkey), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +351,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gsi, engine_setup, engine_teardown),
 		cmocka_unit_test_setup_teardown(test_multicast, engine_setup, engine_teardown),
 		cmocka_unit_test_setup_teardown(test_pa_memory, engine_setup, engine_teardown),
+		cmocka_unit_test_setup_teardown(test_late_memory, engine_setup, engine_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

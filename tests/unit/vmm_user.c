@@ -209,7 +209,7 @@ static const struct mhca_vmm_ops user_ops = {
 
 bool vmm_user_work(struct vmm_user *vmm)
 {
-	if (!__atomic_exchange_n(&vmm->work_pending, 0, __ATOMIC_SEQ_CST))
+	if (vmm->slow || !__atomic_exchange_n(&vmm->work_pending, 0, __ATOMIC_SEQ_CST))
 		return false;
 	mhca_prm_work(vmm->inst);
 	return true;

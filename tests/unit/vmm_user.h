@@ -64,7 +64,7 @@ struct vmm_user_params {
  * @worker: thread
  * @stop: worker's end
  * @idle: called while the client waits (runs lanes)
- * @no_progress: tests: do not run anything while the client waits
+ * @slow: tests: the worker does not come to its work
  */
 struct vmm_user {
 	struct mhca_instance *inst;
@@ -96,6 +96,7 @@ struct vmm_user {
 	pthread_t worker;
 	int stop;
 	bool (*idle)(struct soft_hca *hca);
+	bool slow;
 };
 
 struct vmm_user *vmm_user_create(struct soft_hca *hca, const struct vmm_user_params *params,

@@ -115,6 +115,7 @@ enum mhca_syndrome mhca_syndrome_from_errno(int error);
 	X(drop_no_peer)		/* datagram to nobody */			\
 	X(drop_no_buffer)	/* datagram or UC message without receive WQE */ \
 	X(drop_qkey)		/* datagram with a wrong Q_Key */		\
+	X(drop_memory)		/* datagram whose buffer was not pinned in time */ \
 	X(drop_length)		/* datagram longer than its buffer or the MTU */ \
 	X(drop_state)		/* message to a QP that is not ready */		\
 	X(eth_tx_ucast)		/* Ethernet frames sent to one address */	\
