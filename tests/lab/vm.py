@@ -155,21 +155,28 @@ class HostVM:
                   "-device", "virtconsole,chardev=hvc"]
         return [str(x) for x in a]
 
-    def __enter__(self):
+    def start(self):
+        """Start QEMU."""
         argv = self.argv()
         (self.logs / "host-qemu.cmd").write_text(" ".join(argv) + "\n")
         with open(self.logs / "host-qemu.log", "wb") as log:
             self.proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
                                          stdout=log, stderr=log,
                                          preexec_fn=die_with_parent)
+
+    def __enter__(self):
+        self.start()
         return self
 
-    def __exit__(self, *exc):
+    def stop(self):
+        """End QEMU; what the VM wrote to disks and shares stays."""
         self.channel.close()
-        if self.proc and self.proc.poll() is None:
-            self.proc.kill()
         if self.proc:
+            self.proc.kill()
             self.proc.wait()
+
+    def __exit__(self, *exc):
+        self.stop()
         self.tmp.cleanup()
 
     def dead(self):
@@ -179,6 +186,14 @@ class HostVM:
         return (f"the host VM ended (QEMU exit {self.proc.returncode}): "
                 + tail(self.logs / "host-qemu.log", 5)
                 + "\n" + tail(self.console, 60))
+
+    def restart(self):
+        """Begin anew; the console so far is kept beside the new one."""
+        self.stop()
+        if self.console.exists():
+            self.console.rename(self.console.with_suffix(".first.log"))
+        self.channel = Channel(f"{self.tmp.name}/cmd", self.dead)
+        self.start()
 
     def boot(self, timeout=180):
         """Wait until the agent answers; the time it took in seconds."""
