@@ -90,6 +90,8 @@ int mhca_memory_pin(void *vmm, u64 iova, u64 npages, bool write, void **kva)
 	if (npages > U64_MAX >> PAGE_SHIFT || iova & ~PAGE_MASK ||
 	    !mhca_memory_valid(v, iova, npages << PAGE_SHIFT))
 		return -EINVAL;
+	if (mhca_fail_now())
+		return -ENOMEM;
 	pages = (struct page **)__get_free_page(GFP_KERNEL);
 	if (!pages)
 		return -ENOMEM;

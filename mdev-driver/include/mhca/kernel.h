@@ -46,4 +46,6 @@
 
 #include <mhca/trace.h>
 
+#include <mhca/fail.h>
+
 #endif /* MHCA_KERNEL_H */

@@ -12,6 +12,7 @@
  *   load.c      an honest tenant, measured (load.h)
  *   storm.c     neighbours that are no honest tenants
  *   idle.c      open instances that do nothing
+ *   sweep.c     a life at an instance in which one allocation fails (sequence.h)
  *   fuzz.c      spoiled commands and WQEs by the million
  *   hostile.c   walk through the hostile cases; h_*.c: the cases
  */
@@ -75,6 +76,7 @@ int busy_main(int argc, char **argv);
 int limits_main(int argc, char **argv);
 int flow_main(int argc, char **argv);
 int idle_main(int argc, char **argv);
+int sweep_main(int argc, char **argv);
 int steady_main(int argc, char **argv);
 int storm_main(int argc, char **argv);
 int fuzz_main(int argc, char **argv);
