@@ -538,6 +538,8 @@ void client_forget_qp(struct client_qp *qp);
 void client_modify_init(struct client_modify *modify);
 /* @opcode: MLX5_CMD_OP_*_QP. DESTROY_QP leaves the client's side: client_forget_qp(). */
 int client_modify_qp(struct client_qp *qp, u16 opcode, const struct client_modify *modify);
+/* Both queues are empty again; for who has sent a 2RST_QP of its own. */
+void client_qp_reset(struct client_qp *qp);
 /* RST -> INIT -> RTR -> RTS. */
 int client_connect_qp(struct client_qp *qp, const struct client_modify *modify);
 int client_query_qp(struct client_qp *qp, void *qpc);

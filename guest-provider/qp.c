@@ -256,7 +256,7 @@ static void fill_modify(const struct client_qp *qp, u16 opcode, const struct cli
 	MLX5_SET(qpc, qpc, min_rnr_nak, m->min_rnr);
 }
 
-static void reset_counters(struct client_qp *qp)
+void client_qp_reset(struct client_qp *qp)
 {
 	qp->rq.head = 0;
 	qp->rq.tail = 0;
@@ -278,7 +278,7 @@ int client_modify_qp(struct client_qp *qp, u16 opcode, const struct client_modif
 	if (opcode == MLX5_CMD_OP_2RST_QP) {
 		ret = name_qp(qp, opcode);
 		if (!ret)
-			reset_counters(qp);
+			client_qp_reset(qp);
 		return ret;
 	}
 	in = calloc(1, inlen);

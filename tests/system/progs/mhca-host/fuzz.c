@@ -12,10 +12,14 @@
 
 #define RECORDED	64U
 #define LAP		5000U	/* attempts between resets */
-#define QPS		4U
-#define BATCH		16U	/* WQEs between looks at the CQ */
-#define SPIN		1000U	/* looks at a queue entry before sleeping between them */
-#define TRIES		201000U	/* … and before its command counts as lost: 10 s */
+#define QPS		16U
+#define TYPES		4U
+#define BATCH		64U	/* WQEs that are posted at once */
+#define BATCH_NS	2000000U	/* … and have this time */
+#define MARK		1U	/* wr_id; all others are 0 */
+#define REVIVE		4U	/* commands that bring a QP back: RST, INIT, RTR, RTS */
+#define SPIN		1000U	/* looks at queue entries before sleeping between them */
+#define TRIES		201000U	/* … and before their commands count as lost: 10 s */
 
 struct recorded {
 	u8 *in;
@@ -26,8 +30,12 @@ struct recorded {
 /**
  * struct fuzz - a run
  * @node: the instance
- * @qp: connected to themselves: RC, UC, UD, RC with SRQ
+ * @qp: connected to themselves: RC, UC, UD, RC with SRQ, and again
+ * @dead: these had an error
+ * @revive: commands that bring each of them back
  * @srq: SRQ
+ * @in: mailboxes of each slot of the command queue, @out: likewise
+ * @out: see @in
  * @rec: commands of the set-up
  * @n_rec: how many
  * @rng: random numbers
@@ -40,7 +48,11 @@ struct recorded {
 struct fuzz {
 	struct node node;
 	struct client_qp qp[QPS];
+	bool dead[QPS];
+	struct recorded revive[QPS][REVIVE];
 	struct client_srq srq;
+	struct client_mem in[CLIENT_CMD_SLOTS];
+	struct client_mem out[CLIENT_CMD_SLOTS];
 	struct recorded rec[RECORDED];
 	u32 n_rec;
 	u64 rng;
@@ -51,33 +63,81 @@ struct fuzz {
 	u64 completions;
 };
 
-static void record(struct client *c, const void *in, u32 inlen, u32 outlen)
+static int keep(struct recorded *r, const void *in, u32 inlen, u32 outlen)
 {
-	struct fuzz *f = c->data;
-	struct recorded *r = &f->rec[f->n_rec];
-
-	if (f->n_rec == RECORDED || inlen > 4096)
-		return;
 	r->in = malloc(inlen + 64);
 	if (!r->in)
-		return;
+		return -1;
 	memcpy(r->in, in, inlen);
 	memset(r->in + inlen, 0, 64);
 	r->inlen = inlen;
 	r->outlen = outlen;
-	f->n_rec++;
+	return 0;
+}
+
+static void record(struct client *c, const void *in, u32 inlen, u32 outlen)
+{
+	struct fuzz *f = c->data;
+
+	if (f->n_rec < RECORDED && inlen <= 4096 && !keep(&f->rec[f->n_rec], in, inlen, outlen))
+		f->n_rec++;
+}
+
+static void forget(struct recorded *r)
+{
+	free(r->in);
+	r->in = NULL;
 }
 
 static void forget_records(struct fuzz *f)
 {
+	u32 i;
+
 	while (f->n_rec)
-		free(f->rec[--f->n_rec].in);
+		forget(&f->rec[--f->n_rec]);
+	for (i = 0; i < QPS * REVIVE; i++)
+		forget(&f->revive[i / REVIVE][i % REVIVE]);
+}
+
+/* Have the QP's life recorded: the commands are sent again when it has died. */
+static int connect_recorded(struct fuzz *f, u32 i)
+{
+	struct client *c = &f->node.c;
+	struct client_modify m;
+	u32 first, k;
+	int ret;
+
+	client_modify_init(&m);
+	m.remote_qpn = f->qp[i].qpn;
+	m.path.dlid = c->lid;
+	m.qkey = 0x11111111;
+	m.retry = 1;
+	m.rnr_retry = 1;
+	m.ack_timeout = 4;
+	c->before = record;
+	first = f->n_rec;
+	ret = client_modify_qp(&f->qp[i], MLX5_CMD_OP_2RST_QP, NULL);
+	if (!ret)
+		ret = client_connect_qp(&f->qp[i], &m);
+	if (!ret && f->n_rec - first != REVIVE)
+		ret = -1;
+	for (k = 0; !ret && k < REVIVE; k++) {
+		const struct recorded *r = &f->rec[first + k];
+
+		ret = keep(&f->revive[i][k], r->in, r->inlen, r->outlen);
+	}
+	/* One QP of each type is enough for the fuzzed commands. */
+	while (i >= TYPES && f->n_rec > first)
+		forget(&f->rec[--f->n_rec]);
+	f->dead[i] = false;
+	return ret;
 }
 
 static int set_up(struct fuzz *f)
 {
-	static const u8 types[QPS] = { MLX5_QP_ST_RC, MLX5_QP_ST_UC, MLX5_QP_ST_UD,
-				       MLX5_QP_ST_RC };
+	static const u8 types[TYPES] = {
+		MLX5_QP_ST_RC, MLX5_QP_ST_UC, MLX5_QP_ST_UD, MLX5_QP_ST_RC,
+	};
 	struct client *c = &f->node.c;
 	struct client_srq_attr srq = { .type = CLIENT_RMP, .pd = f->node.pd, .log_size = 5,
 				       .max_sge = 2 };
@@ -93,21 +153,15 @@ static int set_up(struct fuzz *f)
 	ret = client_create_srq(c, &srq, &f->srq);
 	for (i = 0; i < QPS && !ret; i++) {
 		struct client_qp_attr attr;
-		struct client_modify m;
 
-		client_qp_attr_init(&attr, types[i], f->node.pd, &f->node.cq);
-		attr.srq = i == 3 ? &f->srq : NULL;
+		c->before = i < TYPES ? record : NULL;
+		client_qp_attr_init(&attr, types[i % TYPES], f->node.pd, &f->node.cq);
+		attr.srq = i % TYPES == 3 ? &f->srq : NULL;
 		ret = client_create_qp(c, &attr, &f->qp[i]);
-		client_modify_init(&m);
-		m.remote_qpn = f->qp[i].qpn;
-		m.path.dlid = c->lid;
-		m.qkey = 0x11111111;
-		m.retry = 1;
-		m.rnr_retry = 1;
-		m.ack_timeout = 4;
 		if (!ret)
-			ret = client_connect_qp(&f->qp[i], &m);
+			ret = connect_recorded(f, i);
 	}
+	c->before = record;
 	if (!ret)
 		ret = client_reg_mr(c, f->node.pd, f->node.mem.va, 9000, 15, &key);
 	if (!ret)
@@ -131,15 +185,57 @@ static bool left_alone(u16 opcode)
 	return opcode == MLX5_CMD_OP_TEARDOWN_HCA || opcode == MLX5_CMD_OP_DISABLE_HCA;
 }
 
-static void one_command(struct fuzz *f)
+/* Like client_cmd_fill(), with mailboxes of the slot's own: many wait at once. */
+static int fill_slot(struct fuzz *f, u32 slot, const void *in, u32 inlen, u32 outlen)
 {
 	struct client *c = &f->node.c;
+	struct client_mem own_in = c->cmdq.in, own_out = c->cmdq.out;
+	int ret;
+
+	c->cmdq.in = f->in[slot];
+	c->cmdq.out = f->out[slot];
+	ret = client_cmd_fill(c, slot, in, inlen, outlen);
+	f->in[slot] = c->cmdq.in;
+	f->out[slot] = c->cmdq.out;
+	c->cmdq.in = own_in;
+	c->cmdq.out = own_out;
+	return ret;
+}
+
+static bool answered(struct client *c, u32 slots)
+{
+	u32 slot;
+
+	for (slot = 0; slot < slots; slot++)
+		if (__atomic_load_n(&client_cmd_entry(c, slot)->status_own, __ATOMIC_ACQUIRE) &
+		    CMD_OWNER_HW)
+			return false;
+	return true;
+}
+
+/* Execute the commands in the first @slots; counts those without an answer. */
+static void ring(struct fuzz *f, u32 slots)
+{
+	struct client *c = &f->node.c;
+	u32 slot, tries;
+
+	client_cmd_ring(c, (u32)((1ULL << slots) - 1));
+	for (tries = 0; tries < TRIES && !answered(c, slots); tries++) {
+		c->ops->progress(c->backend);
+		if (tries > SPIN)
+			usleep(50);
+	}
+	for (slot = 0; tries == TRIES && slot < slots; slot++)
+		f->lost += !!(client_cmd_entry(c, slot)->status_own & CMD_OWNER_HW);
+}
+
+/* A spoiled command for @slot; false: not this one. */
+static bool spoil(struct fuzz *f, u32 slot)
+{
 	struct recorded *r = &f->rec[below(f, f->n_rec)];
 	u8 in[4096 + 64];
-	u32 inlen = r->inlen, outlen = r->outlen;
+	u32 inlen = r->inlen;
 	u32 flips = below(f, 5);
-	struct mlx5_cmd_layout *entry;
-	u32 tries;
 
 	memcpy(in, r->in, inlen + 64);
 	while (flips--) {
@@ -148,24 +244,25 @@ static void one_command(struct fuzz *f)
 		in[at] = below(f, 2) ? in[at] ^ (u8)(1 << below(f, 8)) : (u8)below(f, 256);
 	}
 	if (left_alone(MLX5_GET(create_cq_in, in, opcode)))
-		return;
+		return false;
 	if (!below(f, 16))
 		inlen = 16 + below(f, inlen + 48);
-	if (client_cmd_fill(c, 0, in, inlen, outlen))
-		return;
-	client_cmd_ring(c, 1);
-	entry = client_cmd_entry(c, 0);
-	for (tries = 0; tries < TRIES; tries++) {
-		if (!(__atomic_load_n(&entry->status_own, __ATOMIC_ACQUIRE) & CMD_OWNER_HW))
-			break;
-		if (tries > SPIN)
-			usleep(50);
-	}
-	f->commands++;
-	if (tries == TRIES)
-		f->lost++;
-	else if (MLX5_GET(alloc_pd_out, entry->out, status))
-		f->refused++;
+	return !fill_slot(f, slot, in, inlen, r->outlen);
+}
+
+/* As many as the command queue has slots for. */
+static u32 some_commands(struct fuzz *f)
+{
+	struct client *c = &f->node.c;
+	u32 slot, n = 1 + below(f, CLIENT_CMD_SLOTS - 1);
+
+	for (slot = 0; slot < n; slot += spoil(f, slot))
+		;
+	ring(f, n);
+	for (slot = 0; slot < n; slot++)
+		f->refused += !!MLX5_GET(alloc_pd_out, client_cmd_entry(c, slot)->out, status);
+	f->commands += n;
+	return n;
 }
 
 /* ---- WQEs ------------------------------------------------------------------- */
@@ -242,24 +339,80 @@ static void one_recv(struct fuzz *f)
 	client_post_srq(&f->srq, 0, &sge, 1);
 }
 
-static void revive(struct fuzz *f)
+/* Commands @from … @to of the dead QPs' lives, with as few rings of the doorbell as can be. */
+static void relive(struct fuzz *f, u32 from, u32 to)
 {
-	struct client_qp *qp = &f->qp[below(f, QPS)];
-	struct client_modify m;
+	u32 i, k, slot = 0;
 
-	client_modify_init(&m);
-	m.remote_qpn = qp->qpn;
-	m.path.dlid = f->node.c.lid;
-	m.qkey = 0x11111111;
-	m.ack_timeout = 4;
-	f->node.c.timeout_ms = 200;
-	client_modify_qp(qp, MLX5_CMD_OP_2RST_QP, NULL);
-	client_connect_qp(qp, &m);
+	for (i = 0; i < QPS; i++) {
+		for (k = from; f->dead[i] && k < to; k++) {
+			const struct recorded *r = &f->revive[i][k];
+
+			slot += !fill_slot(f, slot, r->in, r->inlen, r->outlen);
+		}
+		if (slot + REVIVE >= CLIENT_CMD_SLOTS) {
+			ring(f, slot);
+			slot = 0;
+		}
+	}
+	if (slot)
+		ring(f, slot);
 }
 
-static void wqe_batch(struct fuzz *f)
+/* Bring the dead ones back. */
+static void revive(struct fuzz *f)
+{
+	u32 i;
+
+	relive(f, 0, 1);
+	for (i = 0; i < QPS; i++)
+		if (f->dead[i])
+			client_qp_reset(&f->qp[i]);
+	relive(f, 1, REVIVE);
+	memset(f->dead, 0, sizeof(f->dead));
+}
+
+/* The last one of a batch on each QP: a NOP that is told of. */
+static void post_marks(struct fuzz *f)
+{
+	u64 raw[8] = { 0 };
+	struct mlx5_wqe_ctrl_seg *ctrl = (void *)raw;
+	u32 i;
+
+	for (i = 0; i < QPS; i++) {
+		ctrl->opmod_idx_opcode = cpu_to_be32(MLX5_OPCODE_NOP);
+		ctrl->qpn_ds = cpu_to_be32(f->qp[i].qpn << 8 | 1);
+		ctrl->fm_ce_se = MLX5_WQE_CTRL_CQ_UPDATE;
+		f->qp[i].sq.tail = f->qp[i].sq.head;
+		client_post_raw(&f->qp[i], MARK, raw, 1);
+	}
+}
+
+/* QPs that have come to their mark, or died. */
+static u32 take_completions(struct fuzz *f, bool *marked)
 {
 	struct client_wc wc;
+	u32 i, n = 0;
+
+	while (client_poll_cq(&f->node.cq, 1, &wc)) {
+		f->completions++;
+		for (i = 0; i < QPS; i++) {
+			if (f->qp[i].qpn != wc.qpn)
+				continue;
+			f->dead[i] |= wc.status != 0;
+			marked[i] |= wc.wr_id == MARK;
+		}
+	}
+	for (i = 0; i < QPS; i++)
+		n += f->dead[i] || marked[i];
+	return n;
+}
+
+/* WQEs, until each QP has executed them or died of one; what waits too long dies as well. */
+static void wqe_batch(struct fuzz *f)
+{
+	u64 deadline;
+	bool marked[QPS] = { false };
 	u32 i;
 
 	for (i = 0; i < BATCH; i++) {
@@ -267,8 +420,12 @@ static void wqe_batch(struct fuzz *f)
 		if (!(i & 3))
 			one_recv(f);
 	}
-	while (client_poll_cq(&f->node.cq, 1, &wc))
-		f->completions++;
+	post_marks(f);
+	deadline = now_ns() + BATCH_NS;
+	while (take_completions(f, marked) < QPS && now_ns() < deadline)
+		f->node.c.ops->progress(f->node.c.backend);
+	for (i = 0; i < QPS; i++)
+		f->dead[i] |= !marked[i];
 	revive(f);
 }
 
@@ -284,12 +441,11 @@ static int lap(struct fuzz *f, const char *uuid, bool commands, u64 n)
 	if (set_up(f))
 		return complain("set-up: status %x, syndrome %x", f->node.c.status,
 				f->node.c.syndrome);
-	for (i = 0; i < n; i += commands ? 1 : BATCH) {
-		if (commands)
-			one_command(f);
-		else
+	memset(f->in, 0, sizeof(f->in));
+	memset(f->out, 0, sizeof(f->out));
+	for (i = 0; i < n && !f->lost; i += commands ? some_commands(f) : BATCH)
+		if (!commands)
 			wqe_batch(f);
-	}
 	node_abandon(&f->node);
 	return 0;
 }
