@@ -20,10 +20,7 @@ def check(pair, record_property, server, client, pattern, options=""):
     record_property("bytes", size)
 
 
-# A virtual machine in an emulated one dies now and then, for a reason not yet found;
-# so `make test` takes the shorter half of the groups.
-LONG = ("rc", "xrc", "errors", "soak")
-TWO_GUESTS = [pytest.param(g, marks=pytest.mark.full if g in LONG else ()) for g in GROUPS]
+TWO_GUESTS = [pytest.param(g, marks=pytest.mark.full if g == "soak" else ()) for g in GROUPS]
 
 
 # The overrun of a CQ is meant; its owner's driver says that it has seen it.
