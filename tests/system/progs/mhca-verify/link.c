@@ -16,6 +16,7 @@ const char *const transport_name[TRANSPORTS] = { "rc", "uc", "ud", "xrc" };
  * @sender_qpn: QP that sends (differs for XRC)
  * @srqn: XRC SRQ
  * @psn: first PSN that we send
+ * @max_inline: bytes of inline data that our QP takes; both use the smaller
  * @lid: LID
  * @gid: GID
  */
@@ -24,6 +25,7 @@ struct address {
 	uint32_t sender_qpn;
 	uint32_t srqn;
 	uint32_t psn;
+	uint32_t max_inline;
 	uint16_t lid;
 	union ibv_gid gid;
 };
@@ -174,8 +176,8 @@ static int connect_sides(struct side *s, struct link *l)
 	struct ibv_qp *target = l->xrc_qp ? l->xrc_qp : l->qp;
 	struct address mine = {
 		.qpn = target->qp_num, .sender_qpn = l->qp->qp_num,
-		.srqn = l->srqn, .psn = pick(s, 1 << 24), .lid = s->port.lid,
-		.gid = s->gid,
+		.srqn = l->srqn, .psn = pick(s, 1 << 24), .max_inline = l->max_inline,
+		.lid = s->port.lid, .gid = s->gid,
 	}, to;
 
 	/* The draws are the same on both sides; the PSNs shall differ. */
@@ -190,6 +192,8 @@ static int connect_sides(struct side *s, struct link *l)
 		return -1;
 	l->peer_qpn = to.qpn;
 	l->peer_srqn = to.srqn;
+	if (to.max_inline < l->max_inline)
+		l->max_inline = to.max_inline;
 	if (l->attr.transport == UD) {
 		struct ibv_ah_attr attr = route(s, &to);
 
