@@ -303,14 +303,7 @@ static void soft_dgram_deliver(struct soft_qp *to, struct soft_packet *pkt)
 /* May the sender wait once more for a receiver's memory, @bound ns in all? */
 static bool soft_dgram_may_wait(const struct soft_packet *pkt, u64 bound)
 {
-	struct soft_qp *qp = pkt->qp;
-	u64 now = ktime_get_ns();
-	u64 last = qp->req.waited_at ? now - qp->req.waited_at : 0;
-
-	qp->req.waited_at = now;
-	qp->req.waited += last;
-	return soft_patience_spend(&pkt->waits->si->patience, now, last) &&
-	       qp->req.waited < bound;
+	return soft_patience_wait(&pkt->waits->si->patience, &pkt->qp->req.wait, bound);
 }
 
 /* ---- Unicast --------------------------------------------------------------- */
@@ -449,7 +442,7 @@ enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe)
 	soft_dgram_source_cursor(&pkt, &from);
 	result = soft_cursor_probe(&from, wqe->sgl.len);
 	if (result != SOFT_OK) {
-		qp->req.waited_at = 0;	/* that is no receiver's fault */
+		qp->req.wait.since = 0;	/* that is no receiver's fault */
 		return result;
 	}
 	if (soft_dgram_is_multicast(qp, &wqe->av))

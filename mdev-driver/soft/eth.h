@@ -33,15 +33,13 @@ enum soft_wq_state {
  * @begun: it was let in, and counted as sent
  * @order: of the port that comes next (soft_forward.at)
  * @at: bytes of the body that this port has
- * @waited: ns that a receiver was waited for that cannot take a frame
- * @since: ktime_get_ns() of the last look at it, 0: none
+ * @wait: for a receiver that cannot take a frame
  */
 struct soft_progress {
 	bool begun;
 	u32 order;
 	u32 at;
-	u64 waited;
-	u64 since;
+	struct soft_wait wait;
 };
 
 /* ---- Queues --------------------------------------------------------------- */

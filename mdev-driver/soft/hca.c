@@ -133,7 +133,7 @@ static int soft_instance_init(struct mhca_instance *inst)
 	INIT_LIST_HEAD(&si->active_sqs);
 	INIT_LIST_HEAD(&si->uars);
 	INIT_LIST_HEAD(&si->uars_node);
-	soft_patience_init(&si->patience);
+	soft_patience_init(&si->patience, SOFT_PATIENCE_DATAGRAMS_NS);
 
 	if (inst->personality == MHCA_ROCE && soft_flow_init(si)) {
 		kfree(si);

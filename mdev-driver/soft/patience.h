@@ -7,18 +7,34 @@
 
 #include <mhca/bucket.h>
 
+/* ns that all senders may wait at once: for a port's buffers, for an instance's memory */
+#define SOFT_PATIENCE_FRAMES_NS		(200 * 1000 * 1000ULL)
+#define SOFT_PATIENCE_DATAGRAMS_NS	(1000 * 1000 * 1000ULL)
+
 /**
  * struct soft_patience - of senders with one receiver
  * @lock: spinlock for @bucket, a leaf
  * @bucket: ns that they may still wait
+ * @burst: ns at once
  */
 struct soft_patience {
 	spinlock_t lock;
 	struct mhca_bucket bucket;
+	u64 burst;
 };
 
-void soft_patience_init(struct soft_patience *patience);
-/* @ns were waited up to @now. false: no more. */
-bool soft_patience_spend(struct soft_patience *patience, u64 now, u64 ns);
+/**
+ * struct soft_wait - of one packet for one receiver; all 0: it has not waited
+ * @since: ktime_get_ns() of the last look, 0: none
+ * @ns: in all
+ */
+struct soft_wait {
+	u64 since;
+	u64 ns;
+};
+
+void soft_patience_init(struct soft_patience *patience, u64 burst);
+/* It has waited since the last look. true: it may go on, at most @bound ns in all. */
+bool soft_patience_wait(struct soft_patience *patience, struct soft_wait *wait, u64 bound);
 
 #endif /* SOFT_PATIENCE_H */

@@ -235,8 +235,7 @@ static bool soft_req_begin(struct soft_qp *qp, u32 posted)
 	qp->req.packets = soft_req_packets(qp, wqe);
 	qp->req.busy = true;
 	qp->req.done = 0;
-	qp->req.waited_at = 0;
-	qp->req.waited = 0;
+	qp->req.wait = (struct soft_wait){};
 	return true;
 }
 

@@ -116,20 +116,15 @@ static bool soft_route_wait(struct soft_port *port, struct soft_progress *progre
 			    enum soft_result result, bool group)
 {
 	u64 bound = result == SOFT_AGAIN ? SOFT_WAIT_MEMORY_NS : SOFT_WAIT_BUFFER_NS;
-	u64 now = ktime_get_ns();
-	u64 last = progress->since ? now - progress->since : 0;
 
 	if (group)
 		bound = result == SOFT_AGAIN ? SOFT_WAIT_GROUP_NS : 0;
-	progress->since = now;
-	progress->waited += last;
-	if (!READ_ONCE(port->stalled) && progress->waited < bound &&
-	    soft_patience_spend(&port->patience, now, last))
+	if (!READ_ONCE(port->stalled) &&
+	    soft_patience_wait(&port->patience, &progress->wait, bound))
 		return true;
-	if (progress->waited)
+	if (progress->wait.ns)
 		WRITE_ONCE(port->stalled, true);
-	progress->since = 0;
-	progress->waited = 0;
+	progress->wait = (struct soft_wait){};
 	return false;
 }
 
@@ -146,8 +141,7 @@ static enum soft_result soft_route_instance(struct soft_port *port,
 		before = progress->at;
 		result = soft_eth_receive(port->owner, packet, &progress->at, frames);
 		if (result == SOFT_OK || progress->at != before) {
-			progress->since = 0;
-			progress->waited = 0;
+			progress->wait = (struct soft_wait){};
 			if (unlikely(READ_ONCE(port->stalled)))
 				WRITE_ONCE(port->stalled, false);
 		}
@@ -197,8 +191,7 @@ enum soft_result soft_route_packet(struct soft_hca *hca, const struct soft_packe
 		}
 		progress->order = forward.at;
 		progress->at = 0;
-		progress->since = 0;
-		progress->waited = 0;
+		progress->wait = (struct soft_wait){};
 		if (!*frames && !forward.to)
 			return SOFT_MORE;
 	}

@@ -46,7 +46,7 @@ void soft_port_init(struct soft_port *port, enum soft_port_kind kind, void *owne
 	port->checks = kind == SOFT_PORT_INSTANCE ? SOFT_CHECK_ALL : 0;
 	memset(port->vlans, 0xff, sizeof(port->vlans));
 	spin_lock_init(&port->flood_lock);
-	soft_patience_init(&port->patience);
+	soft_patience_init(&port->patience, SOFT_PATIENCE_FRAMES_NS);
 }
 
 /**

@@ -637,9 +637,7 @@ struct soft_qp {
 	 * @req.ack_timeout: 5-bit code, 0: for ever
 	 * @req.retries: used up for the current WQE, @req.rnr_retries: likewise
 	 * @req.waiting: not to be run before @timer fires
-	 * @req.waited_at: ktime_get_ns() of the last look at a datagram's receiver whose
-	 *                 memory was not there, 0: none
-	 * @req.waited: ns that the datagram waited for that
+	 * @req.wait: of a datagram for its receiver's memory
 	 * @req.busy: @req.wqe is fetched and not complete
 	 * @req.done: bytes of it moved
 	 * @req.packets: PSNs that it takes
@@ -657,8 +655,7 @@ struct soft_qp {
 		u8 rnr_retries;
 		bool waiting;
 		bool busy;
-		u64 waited_at;
-		u64 waited;
+		struct soft_wait wait;
 		u64 done;
 		u32 packets;
 		struct soft_wqe wqe;

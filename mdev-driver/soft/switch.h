@@ -12,9 +12,10 @@
 #define SOFT_SWITCH_H
 
 #include <mhca/bucket.h>
-#include "patience.h"
 #include <mhca/kernel.h>
 #include <mhca/limits.h>
+
+#include "patience.h"
 
 #define SOFT_MAC_BYTES		6
 #define SOFT_FDB_BUCKETS	1024U

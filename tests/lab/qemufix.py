@@ -10,8 +10,8 @@ delivered, and the guest gets the interrupt twice, even with interrupts off:
 		cpu->exception_index = EXCP_INTERRUPT;
 
 At this place nothing else than -1 or such a leftover can be found, so the copy
-does not ask (QEMU 7.2 to 11.1, target/i386/tcg/system/svm_helper.c and
-accel/tcg/cpu-exec.c).
+does not ask. Read in QEMU 10.0 (target/i386/tcg/system/svm_helper.c and
+accel/tcg/cpu-exec.c); the instructions are found in the QEMU of each image.
 """
 
 import os

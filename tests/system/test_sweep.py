@@ -6,6 +6,7 @@ import pathlib
 
 import pytest
 
+from host import Instance
 from lib_client import run
 from lib_rdma import assert_clean
 
@@ -41,6 +42,7 @@ def test_life(host, record_property):
 @pytest.mark.parametrize("kind", ["ib", "roce"])
 def test_creation(host, kind):
     """An instance that cannot be made leaves nothing, and the next one can."""
+    free = Instance.available(kind)
     for n in range(1, 200):
         PARAMETER.write_text(str(n))
         try:
@@ -53,6 +55,7 @@ def test_creation(host, kind):
         if inst:
             inst.remove()
             host.instances.remove(inst)
+        assert Instance.available(kind) == free
         if left:
             break
         host.instance(kind).remove()

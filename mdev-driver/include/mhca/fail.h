@@ -16,44 +16,33 @@
 /* Is it this one's turn to fail? Any context. */
 bool mhca_fail_now(void);
 
-static inline void *mhca_kzalloc(size_t size, gfp_t flags)
-{
-	return mhca_fail_now() ? NULL : kzalloc(size, flags);
+/* The two shapes of an allocation: @name(size, flags) and @name(n, size, flags). */
+#define MHCA_ALLOC(name)						\
+static inline void *mhca_##name(size_t size, gfp_t flags)		\
+{									\
+	return mhca_fail_now() ? NULL : name(size, flags);		\
 }
 
-static inline void *mhca_kmalloc(size_t size, gfp_t flags)
-{
-	return mhca_fail_now() ? NULL : kmalloc(size, flags);
+#define MHCA_ALLOC_ARRAY(name)						\
+static inline void *mhca_##name(size_t n, size_t size, gfp_t flags)	\
+{									\
+	return mhca_fail_now() ? NULL : name(n, size, flags);		\
 }
 
-static inline void *mhca_kcalloc(size_t n, size_t size, gfp_t flags)
-{
-	return mhca_fail_now() ? NULL : kcalloc(n, size, flags);
-}
+MHCA_ALLOC(kzalloc)
+MHCA_ALLOC(kmalloc)
+MHCA_ALLOC(kvmalloc)
+MHCA_ALLOC(kvzalloc)
+MHCA_ALLOC_ARRAY(kcalloc)
+MHCA_ALLOC_ARRAY(kvmalloc_array)
+MHCA_ALLOC_ARRAY(kvcalloc)
+
+#undef MHCA_ALLOC
+#undef MHCA_ALLOC_ARRAY
 
 static inline void *mhca_kmemdup(const void *src, size_t len, gfp_t flags)
 {
 	return mhca_fail_now() ? NULL : kmemdup(src, len, flags);
-}
-
-static inline void *mhca_kvmalloc(size_t size, gfp_t flags)
-{
-	return mhca_fail_now() ? NULL : kvmalloc(size, flags);
-}
-
-static inline void *mhca_kvzalloc(size_t size, gfp_t flags)
-{
-	return mhca_fail_now() ? NULL : kvzalloc(size, flags);
-}
-
-static inline void *mhca_kvmalloc_array(size_t n, size_t size, gfp_t flags)
-{
-	return mhca_fail_now() ? NULL : kvmalloc_array(n, size, flags);
-}
-
-static inline void *mhca_kvcalloc(size_t n, size_t size, gfp_t flags)
-{
-	return mhca_fail_now() ? NULL : kvcalloc(n, size, flags);
 }
 
 static inline int mhca_xa_insert(struct xarray *xa, unsigned long index, void *entry,
