@@ -22,6 +22,12 @@ def sh(cmd, timeout=120):
     return p.returncode, p.stdout
 
 
+def write_once(path, value):
+    """One write() to a sysfs file. Path.write_text() writes what was refused again when it closes."""
+    with open(path, "wb", buffering=0) as f:
+        f.write(str(value).encode())
+
+
 def base_modules():
     """What a host of mediated devices has loaded before ours."""
     svm = re.search(r"\bsvm\b", pathlib.Path("/proc/cpuinfo").read_text())
@@ -64,7 +70,7 @@ class Instance:
         self.uuid = str(uuid or uuidlib.uuid4())
         self.path = MDEV / self.uuid
         self.type = self.find_type(kind, parent)
-        (self.type / "create").write_text(self.uuid)
+        write_once(self.type / "create", self.uuid)
         try:
             for name, value in attrs.items():
                 self.write(name, value)
@@ -101,8 +107,7 @@ class Instance:
 
     def write(self, name, value):
         """Write an attribute, once; OSError carries the driver's errno."""
-        with open(self.file(name), "wb", buffering=0) as f:
-            f.write(str(value).encode())
+        write_once(self.file(name), value)
 
     @property
     def state(self):
@@ -122,7 +127,7 @@ class Instance:
 
     def remove(self):
         """Remove the mdev; blocks while it is in use, as the driver does."""
-        (self.path / "remove").write_text("1")
+        write_once(self.path / "remove", "1")
 
 
 class Host:

@@ -55,7 +55,7 @@ def test_creation(host, kind):
         if inst:
             inst.remove()
             host.instances.remove(inst)
-        assert Instance.available(kind) == free
+        assert Instance.available(kind) == free, n
         if left:
             break
         host.instance(kind).remove()
