@@ -97,8 +97,9 @@ static const struct mhca_cap mhca_general_caps[] = {
 	/* The internal timer and CQE timestamps count nanoseconds. */
 	{ GENERAL(device_frequency_mhz), 1000 },
 	{ GENERAL(device_frequency_khz), 1000000 },
-	/* Memory keys: none that name other keys */
-	{ GENERAL(umr_indirect_mkey_disabled), 1 },
+	/* Keys that name pieces of other keys: memory windows, and lists with gaps */
+	{ GENERAL(imaicl), 1 },
+	{ GENERAL(max_indirection), 1 },
 	/*
 	 * Headers before 6.6 do not name this bit (Kbuild asks them). Without it the
 	 * driver makes an EQ for page requests, which never come.

@@ -207,6 +207,29 @@ static enum mhca_syndrome mhca_check_mkey_mtt(const struct mhca_cmd *cmd)
 	return MHCA_SYN_NONE;
 }
 
+/* A table of pages: as many as one key may have, over memory of the quota. */
+static enum mhca_syndrome mhca_check_mkey_table(const struct mhca_cmd *cmd)
+{
+	u64 entries = 2ULL * MLX5_GET(mkc, mhca_mkc(cmd), translations_octword_size);
+
+	if (cmd->inst->personality != MHCA_ROCE)
+		return MHCA_SYN_ACCESS_MODE;
+	if (entries > 1U << MHCA_LOG_MAX_KEY_XLT ||
+	    mhca_mkey_bytes(cmd) > cmd->inst->quota.max_mr)
+		return MHCA_SYN_MR_LIMIT;
+	return MHCA_SYN_NONE;
+}
+
+/* A table of pieces of other keys: those have passed the quota. */
+static enum mhca_syndrome mhca_check_mkey_klm(const struct mhca_cmd *cmd)
+{
+	if (MLX5_GET(mkc, mhca_mkc(cmd), length64))
+		return MHCA_SYN_KEY_RANGE;
+	if (MLX5_GET(mkc, mhca_mkc(cmd), translations_octword_size) > 1U << MHCA_LOG_MAX_KLM)
+		return MHCA_SYN_MR_LIMIT;
+	return MHCA_SYN_NONE;
+}
+
 /*
  * A key that UMR WQEs fill: the command gives it nothing but a size, and sometimes the
  * length that it will have.
@@ -214,18 +237,21 @@ static enum mhca_syndrome mhca_check_mkey_mtt(const struct mhca_cmd *cmd)
 static enum mhca_syndrome mhca_check_mkey_free(const struct mhca_cmd *cmd)
 {
 	const void *mkc = mhca_mkc(cmd);
-	u64 entries = 2ULL * MLX5_GET(mkc, mkc, translations_octword_size);
 
-	if (cmd->inst->personality != MHCA_ROCE || !MLX5_GET(mkc, mkc, umr_en) ||
-	    mhca_mkey_mode(cmd) != MLX5_MKC_ACCESS_MODE_MTT)
+	if (!MLX5_GET(mkc, mkc, umr_en))
 		return MHCA_SYN_ACCESS_MODE;
-	if (cmd->inlen != MLX5_BYTE_OFF(create_mkey_in, klm_pas_mtt) || !entries ||
+	if (cmd->inlen != MLX5_BYTE_OFF(create_mkey_in, klm_pas_mtt) ||
+	    !MLX5_GET(mkc, mkc, translations_octword_size) ||
 	    MLX5_GET(create_mkey_in, cmd->in, translations_octword_actual_size))
 		return MHCA_SYN_PAGE_LIST;
-	if (entries > 1U << MHCA_LOG_MAX_KEY_XLT ||
-	    mhca_mkey_bytes(cmd) > cmd->inst->quota.max_mr)
-		return MHCA_SYN_MR_LIMIT;
-	return MHCA_SYN_NONE;
+	switch (mhca_mkey_mode(cmd)) {
+	case MLX5_MKC_ACCESS_MODE_MTT:
+		return mhca_check_mkey_table(cmd);
+	case MLX5_MKC_ACCESS_MODE_KLMS:
+		return mhca_check_mkey_klm(cmd);
+	default:
+		return MHCA_SYN_ACCESS_MODE;
+	}
 }
 
 static enum mhca_syndrome mhca_check_mkey_pa(const struct mhca_cmd *cmd)

@@ -90,6 +90,15 @@ int soft_cq_describe(const struct mhca_object *obj, char *buf, size_t size)
 			 READ_ONCE(cq->event_due) ? " event due" : "");
 }
 
+static const char *soft_mkey_kind(const struct soft_mkey *key)
+{
+	if (key->pa)
+		return "PA";
+	if (key->indirect)
+		return "KLM";
+	return key->xlt ? "UMR" : "MTT";
+}
+
 /**
  * soft_mkey_describe() - the same for a memory key
  * @obj: key
@@ -104,7 +113,7 @@ int soft_mkey_describe(const struct mhca_object *obj, char *buf, size_t size)
 
 	return scnprintf(buf, size,
 			 " key=0x%08x pd=%u %s start=0x%llx len=0x%llx access=%s%s%s%s%s",
-			 key->key, key->pd, key->pa ? "PA" : key->xlt ? "UMR" : "MTT",
+			 key->key, key->pd, soft_mkey_kind(key),
 			 key->start, key->len,
 			 key->access & SOFT_LOCAL_WRITE ? "w" : "-",
 			 key->access & SOFT_REMOTE_READ ? "R" : "-",

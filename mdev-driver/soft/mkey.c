@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory keys: MTT keys over pinned pages and PA keys over all of the guest's memory,
- * and, on a port that has UMR, MTT keys with a table that UMR WQEs fill (umr.c).
+ * and keys with a table that UMR WQEs fill (umr.c): of pages, on a port that has fast
+ * registration, or of pieces of other keys (memory windows).
  *
  * What UMR can change is looked at by who holds the key, on any lane, and changed by
  * who has claimed it. Nobody waits for either in place: a claim that finds the key held,
@@ -151,11 +152,15 @@ static enum mhca_syndrome soft_mkey_check_pa(const struct soft_mkey *mkey)
  * @start: first address
  * @len: bytes
  * @shift: log2 of the page size
+ *
+ * How far the pieces of an indirect key reach is seen when they are used.
  */
 bool soft_mkey_fits(const struct soft_mkey *mkey, u64 start, u64 len, u8 shift)
 {
 	u64 bytes, offset;
 
+	if (mkey->indirect)
+		return !len || len - 1 <= U64_MAX - start;
 	if (shift < MHCA_PAGE_SHIFT || shift > MHCA_PAGE_SHIFT_MAX)
 		return false;
 	if (!len)
@@ -173,8 +178,6 @@ static enum mhca_syndrome soft_mkey_create_table(struct soft_mkey *mkey, const v
 	struct soft_instance *si = soft_instance(mkey->obj.inst);
 	u32 octwords = MLX5_GET(mkc, mkc, translations_octword_size);
 
-	if (!mkey->umr)
-		return MHCA_SYN_ACCESS_MODE;
 	mkey->n_xlt = round_up(octwords, SOFT_XLT_ALIGN) * SOFT_OCTWORD_ENTRIES;
 	if (mkey->n_xlt > MHCA_MAX_XLT - si->xlt)
 		return MHCA_SYN_MR_LIMIT;
@@ -203,6 +206,9 @@ static enum mhca_syndrome soft_mkey_create_mode(struct soft_mkey *mkey, const vo
 		mkey->shift = MHCA_PAGE_SHIFT;
 		mkey->umr = false;
 		return mkey->free ? MHCA_SYN_ACCESS_MODE : soft_mkey_check_pa(mkey);
+	case MLX5_MKC_ACCESS_MODE_KLMS:
+		mkey->indirect = true;
+		return soft_mkey_create_table(mkey, mkc);
 	case MLX5_MKC_ACCESS_MODE_MTT:
 		mkey->shift = MLX5_GET(mkc, mkc, log_page_size);
 		return mkey->free ? soft_mkey_create_table(mkey, mkc) : soft_mkey_check_mtt(mkey);
@@ -222,7 +228,9 @@ static enum mhca_syndrome soft_mkey_create(struct mhca_cmd *cmd)
 	if (MLX5_GET(mkc, mkc, bsf_en) || MLX5_GET(mkc, mkc, access_mode_4_2))
 		return MHCA_SYN_ACCESS_MODE;
 
-	mkey->umr = cmd->inst->personality == MHCA_ROCE && MLX5_GET(mkc, mkc, umr_en);
+	mkey->umr = MLX5_GET(mkc, mkc, umr_en) &&
+		    (cmd->inst->personality == MHCA_ROCE ||
+		     MLX5_GET(mkc, mkc, access_mode_1_0) == MLX5_MKC_ACCESS_MODE_KLMS);
 	mkey->pd = cmd->ref[0]->num;
 	mkey->qpn = MLX5_GET(mkc, mkc, qpn);
 	mkey->access = soft_mkey_access(mkc);
@@ -245,6 +253,13 @@ static enum mhca_syndrome soft_mkey_create(struct mhca_cmd *cmd)
 	return MHCA_SYN_NONE;
 }
 
+static u8 soft_mkey_mode(const struct soft_mkey *mkey)
+{
+	if (mkey->pa)
+		return MLX5_MKC_ACCESS_MODE_PA;
+	return mkey->indirect ? MLX5_MKC_ACCESS_MODE_KLMS : MLX5_MKC_ACCESS_MODE_MTT;
+}
+
 static enum mhca_syndrome soft_mkey_query(struct mhca_cmd *cmd)
 {
 	const struct soft_mkey *mkey = (struct soft_mkey *)cmd->obj;
@@ -255,8 +270,7 @@ static enum mhca_syndrome soft_mkey_query(struct mhca_cmd *cmd)
 	MLX5_SET(mkc, mkc, free, mkey->free);
 	MLX5_SET(mkc, mkc, umr_en, mkey->umr);
 	MLX5_SET(mkc, mkc, en_rinval, mkey->en_rinval);
-	MLX5_SET(mkc, mkc, access_mode_1_0,
-		 mkey->pa ? MLX5_MKC_ACCESS_MODE_PA : MLX5_MKC_ACCESS_MODE_MTT);
+	MLX5_SET(mkc, mkc, access_mode_1_0, soft_mkey_mode(mkey));
 	MLX5_SET(mkc, mkc, lr, !!(mkey->access & SOFT_LOCAL_READ));
 	MLX5_SET(mkc, mkc, lw, !!(mkey->access & SOFT_LOCAL_WRITE));
 	MLX5_SET(mkc, mkc, rr, !!(mkey->access & SOFT_REMOTE_READ));

@@ -457,24 +457,27 @@ static enum soft_result soft_resp_move(struct soft_message *msg, struct soft_qp 
 	enum soft_result result;
 	struct soft_seg one;
 	u64 left = msg->wqe->sgl.len - *msg->done;
-	u64 moved;
+	u64 moved, cost;
 
 	if (!left)
 		return SOFT_OK;
 	soft_resp_ends(msg, peer, access, &local, &remote, &one);
 	left = min(left, *msg->budget);
+	local.resumes = true;
+	remote.resumes = true;
 	if (access == SOFT_REMOTE_READ)
 		result = soft_copy(&local, &remote, left, &moved, &failed);
 	else
 		result = soft_copy(&remote, &local, left, &moved, &failed);
 	*msg->done += moved;
-	*msg->budget -= moved;
+	cost = moved + (u64)SOFT_FOLLOW_BYTES * (local.followed + remote.followed);
+	*msg->budget -= min(*msg->budget, cost);
 	mhca_count_add(msg->qp->obj.inst, bytes, moved);
 	mhca_count_add(access == SOFT_REMOTE_READ ? peer->obj.inst : msg->qp->obj.inst,
 		       tx_bytes, moved);
 	mhca_count_add(access == SOFT_REMOTE_READ ? msg->qp->obj.inst : peer->obj.inst,
 		       rx_bytes, moved);
-	if (unlikely(result != SOFT_OK))
+	if (unlikely(result != SOFT_OK && result != SOFT_MORE))
 		return soft_resp_copy_error(peer, result, failed == &local);
 	return *msg->done < msg->wqe->sgl.len ? SOFT_MORE : SOFT_OK;
 }
@@ -492,11 +495,13 @@ static u64 soft_resp_operate(const struct soft_wqe *wqe, u64 *word)
  * @ptr: host address
  * @len: bytes
  * @mkey: key that they lie under, held
+ * @target: key that this one names there, held, or NULL
  */
 struct soft_piece_of_word {
 	void *ptr;
 	u32 len;
 	struct soft_mkey *mkey;
+	struct soft_mkey *target;
 };
 
 /* Find the places of all bytes of the result; @n: how many have a key held. */
@@ -512,6 +517,9 @@ static enum soft_result soft_resp_atomic_result(struct soft_cursor *local,
 			break;
 		to[*n].mkey = local->mkey;
 		soft_mkey_hold_more(local->mkey);
+		to[*n].target = local->target;
+		if (local->target)
+			soft_mkey_hold_more(local->target);
 		soft_cursor_advance(local, to[*n].len);
 		got += to[*n].len;
 		++*n;
@@ -539,6 +547,9 @@ static enum soft_result soft_resp_atomic(struct soft_message *msg, struct soft_q
 	if (result != SOFT_OK)
 		goto release;
 	result = soft_cursor_run(&remote, sizeof(old), &word, &got);
+	/* An aligned address may name bytes that are not, or not in one piece (KLM). */
+	if (result == SOFT_OK && (got < sizeof(old) || !IS_ALIGNED((uintptr_t)word, sizeof(old))))
+		result = SOFT_REMOTE_ACCESS;
 	if (result != SOFT_OK) {
 		result = soft_resp_copy_error(peer, result, false);
 		goto release;
@@ -553,8 +564,11 @@ static enum soft_result soft_resp_atomic(struct soft_message *msg, struct soft_q
 	mhca_count_add(peer->obj.inst, tx_bytes, sizeof(old));
 release:
 	soft_cursor_release(&remote);
-	while (n)
-		soft_mkey_release(to[--n].mkey);
+	while (n--) {
+		if (to[n].target)
+			soft_mkey_release(to[n].target);
+		soft_mkey_release(to[n].mkey);
+	}
 	return result;
 }
 

@@ -135,6 +135,11 @@ void soft_cursor_seek(struct soft_cursor *cursor, u64 at)
 	cursor->seg = 0;
 	cursor->offset = 0;
 	cursor->mkey = NULL;
+	cursor->target = NULL;
+	cursor->klm = 0;
+	cursor->klm_at = 0;
+	cursor->followed = 0;
+	cursor->resumes = false;
 	while (cursor->seg < cursor->n_segs && at >= cursor->segs[cursor->seg].len) {
 		at -= cursor->segs[cursor->seg].len;
 		cursor->seg++;
@@ -149,9 +154,14 @@ void soft_cursor_seek(struct soft_cursor *cursor, u64 at)
  */
 void soft_cursor_release(struct soft_cursor *cursor)
 {
+	if (cursor->target)
+		soft_mkey_release(cursor->target);
 	if (cursor->mkey)
 		soft_mkey_release(cursor->mkey);
+	cursor->target = NULL;
 	cursor->mkey = NULL;
+	cursor->klm = 0;
+	cursor->klm_at = 0;
 }
 
 /**
@@ -225,6 +235,71 @@ static enum soft_result soft_run_xlt(const struct soft_mkey *mkey, u64 addr, u32
 	return soft_run_pa(mkey->obj.inst, (entry & ~mask) | (addr & mask), want, ptr, len);
 }
 
+/* The entry of the held, indirect key that byte @offset of it lies in; false: none. */
+static bool soft_cursor_find_klm(struct soft_cursor *cursor, u64 offset)
+{
+	const struct mlx5_klm *klm = (const void *)cursor->mkey->xlt;
+	u32 n = cursor->mkey->n_xlt / (sizeof(*klm) / sizeof(*cursor->mkey->xlt));
+	u32 bytes;
+
+	for (; cursor->klm < n; cursor->klm++) {
+		bytes = be32_to_cpu(klm[cursor->klm].bcount);
+		if (offset - cursor->klm_at < bytes)
+			return true;
+		cursor->klm_at += bytes;
+		if (cursor->target)
+			soft_mkey_release(cursor->target);
+		cursor->target = NULL;
+	}
+	return false;
+}
+
+/*
+ * From an address under an indirect key to the one under the key that its entry names:
+ * a key of its PD that grants what the access is on this side of it. One step only: that
+ * key must be a direct one.
+ */
+static enum soft_result soft_cursor_follow(struct soft_cursor *cursor, u64 *addr, u32 *want)
+{
+	const struct soft_mkey *mkey = cursor->mkey;
+	const struct mlx5_klm *klm;
+	enum soft_result result;
+	u64 offset;
+
+	/* soft_mkey_covers() has seen that addr >= start */
+	offset = *addr - mkey->start;
+	if (!soft_cursor_find_klm(cursor, offset))
+		return SOFT_LOCAL_PROT;
+	klm = (const struct mlx5_klm *)mkey->xlt + cursor->klm;
+	offset -= cursor->klm_at;
+	if (!cursor->target) {
+		if (cursor->followed++ == SOFT_FOLLOW_MAX)
+			return cursor->resumes ? SOFT_MORE : SOFT_LOCAL_PROT;
+		result = soft_mkey_grant(cursor->inst, be32_to_cpu(klm->key), mkey->pd, cursor->qpn,
+					 cursor->access & SOFT_WRITES ? SOFT_LOCAL_WRITE :
+									SOFT_LOCAL_READ,
+					 &cursor->target);
+		if (result != SOFT_OK)
+			return result;
+	}
+	*want = min_t(u64, *want, be32_to_cpu(klm->bcount) - offset);
+	*addr = be64_to_cpu(klm->va) + offset;
+	return cursor->target->indirect || !soft_mkey_covers(cursor->target, *addr, *want) ?
+		       SOFT_LOCAL_PROT : SOFT_OK;
+}
+
+/* Bytes at @addr of a held, direct key that covers them. */
+static enum soft_result soft_run_key(const struct soft_cursor *cursor,
+				     const struct soft_mkey *mkey, u64 addr, u32 want,
+				     void **ptr, u32 *len)
+{
+	if (mkey->pa)
+		return soft_run_pa(cursor->inst, addr, want, ptr, len);
+	if (mkey->xlt)
+		return soft_run_xlt(mkey, addr, want, cursor->access & SOFT_WRITES, ptr, len);
+	return soft_run_mtt(mkey, addr, want, ptr, len);
+}
+
 /**
  * soft_cursor_run() - what lies at a cursor
  * @cursor: cursor; it does not move, but holds its key until soft_cursor_release()
@@ -233,7 +308,7 @@ static enum soft_result soft_run_xlt(const struct soft_mkey *mkey, u64 addr, u32
  * @len: out: bytes there, 1 … @want
  *
  * Return: SOFT_OK; SOFT_AGAIN: a page of @len bytes is being pinned, or the key of those
- * bytes changed; SOFT_LOCAL_PROT or SOFT_REMOTE_ACCESS: nothing there that may be used, or the end.
+ * bytes changed; SOFT_MORE: enough for this turn, if @cursor->resumes; SOFT_LOCAL_PROT or SOFT_REMOTE_ACCESS: nothing there that may be used, or the end.
  */
 enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **ptr, u32 *len)
 {
@@ -259,13 +334,11 @@ enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **pt
 	addr = seg->addr + cursor->offset;
 	if (unlikely(!soft_mkey_covers(cursor->mkey, addr, want)))
 		return soft_key_error(cursor->remote);
-	if (cursor->mkey->pa)
-		result = soft_run_pa(cursor->inst, addr, want, ptr, len);
-	else if (cursor->mkey->xlt)
-		result = soft_run_xlt(cursor->mkey, addr, want, cursor->access & SOFT_WRITES,
-				      ptr, len);
-	else
-		result = soft_run_mtt(cursor->mkey, addr, want, ptr, len);
+	result = SOFT_OK;
+	if (unlikely(cursor->mkey->indirect))
+		result = soft_cursor_follow(cursor, &addr, &want);
+	if (likely(result == SOFT_OK))
+		result = soft_run_key(cursor, cursor->target ?: cursor->mkey, addr, want, ptr, len);
 	if (unlikely(result == SOFT_LOCAL_PROT))
 		return soft_key_error(cursor->remote);
 	return result;

@@ -211,6 +211,8 @@ enum soft_access {
  * @qpn: QP it is bound to, 0xffffff: any
  * @access: enum soft_access bits
  * @pa: addresses are guest-physical (PA mode), no page list
+ * @indirect: @xlt is a list of pieces of other, direct keys of its PD (struct mlx5_klm):
+ *            a memory window, or a registration with gaps. Never changes.
  * @length64: no bounds
  * @free: grants nothing
  * @en_rinval: a peer's SEND with invalidate may free it
@@ -219,7 +221,7 @@ enum soft_access {
  * @shift: log2 of the MTT's page size
  * @xlt: translations that UMR WQEs fill: guest-physical pages, whose host addresses
  *       are looked up at each use; NULL: @obj.buffer, or none
- * @n_xlt: entries of @xlt
+ * @n_xlt: entries of @xlt; of an @indirect key, two make one struct mlx5_klm
  */
 struct soft_mkey {
 	struct mhca_object obj;
@@ -231,6 +233,7 @@ struct soft_mkey {
 	u32 qpn;
 	u8 access;
 	bool pa;
+	bool indirect;
 	bool length64;
 	bool free;
 	bool en_rinval;
@@ -342,7 +345,8 @@ struct soft_srq {
  * @obj: record = {receive counter, send counter}
  * @si: its instance
  * @type: MLX5_QP_ST_*
- * @fast_reg: its owner is trusted with translations: UMR WQEs are allowed (qpc.fre)
+ * @fast_reg: its owner is trusted with guest-physical addresses: UMR WQEs may fill and
+ *            change every key of its PD, not only indirect ones (qpc.fre)
  * @state: enum mlx5_qp_state. Written under both lane->lock and rsp.lock; may
  *         be read under either.
  * @attr: attributes in QUERY_QP's layout: the qpc as the guest last set it, field

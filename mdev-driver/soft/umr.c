@@ -6,15 +6,17 @@
  *
  * A WQE may fill a part of the key's table, change fields of the key, or both: the
  * fields change when all its translations are in place. Translations are the guest's
- * own addresses. They are stored as they come and mean nothing before a page of them is
- * looked up, so there is nothing to check in them. The key is claimed for a bounded piece
- * of this work at a time (mkey.c).
+ * own addresses, or pieces of other keys. They are stored as they come and mean nothing
+ * before one of them is looked up, so there is nothing to check in them. The key is
+ * claimed for a bounded piece of this work at a time (mkey.c).
  */
 #include <mhca/kernel.h>
 #include "soft.h"
 
+/* Of those that invalidate a memory window; rdma-core's mlx5dv.h has it, the kernel does not. */
+#define SOFT_UMR_CHECK_QPN	BIT(3)
 #define SOFT_UMR_FLAGS	(MLX5_UMR_INLINE | MLX5_UMR_CHECK_FREE | MLX5_UMR_CHECK_NOT_FREE | \
-			 MLX5_UMR_TRANSLATION_OFFSET_EN)
+			 MLX5_UMR_TRANSLATION_OFFSET_EN | SOFT_UMR_CHECK_QPN)
 /* Fields that say where the memory is. */
 #define SOFT_UMR_PLACE	(MLX5_MKEY_MASK_LEN | MLX5_MKEY_MASK_PAGE_SIZE | \
 			 MLX5_MKEY_MASK_START_ADDR)
@@ -45,8 +47,11 @@ static bool soft_umr_owns(const struct soft_qp *qp, const struct soft_mkey *mkey
 	return mkey->qpn == SOFT_ANY_QP || mkey->qpn == qp->obj.num;
 }
 
-static bool soft_umr_state_is_right(const struct soft_mkey *mkey, u8 flags)
+static bool soft_umr_state_is_right(const struct soft_qp *qp, const struct soft_mkey *mkey,
+				    u8 flags)
 {
+	if (flags & SOFT_UMR_CHECK_QPN && mkey->qpn != qp->obj.num)
+		return false;
 	if (flags & MLX5_UMR_CHECK_FREE && mkey->free)
 		return false;
 	return !(flags & MLX5_UMR_CHECK_NOT_FREE) || mkey->free;
@@ -67,6 +72,9 @@ static enum soft_result soft_umr_check(const struct soft_qp *qp, const struct so
 
 	if (umr->mask & ~SOFT_UMR_MASK || umr->flags & ~SOFT_UMR_FLAGS)
 		return SOFT_LOCAL_QP_OP;
+	/* Pages are guest-physical: a kernel's matter. Pieces of other keys are anybody's. */
+	if (!mkey->indirect && !qp->fast_reg)
+		return SOFT_LOCAL_QP_OP;
 	/* Without that flag the field counts words of a kind of table that no key has. */
 	if (umr->offset && !(umr->flags & MLX5_UMR_TRANSLATION_OFFSET_EN))
 		return SOFT_LOCAL_QP_OP;
@@ -75,7 +83,7 @@ static enum soft_result soft_umr_check(const struct soft_qp *qp, const struct so
 	/* The WQE names the key by its new variant, if it gets one. */
 	if (!(umr->mask & MLX5_MKEY_MASK_KEY) && mkey->key != be32_to_cpu(wqe->imm))
 		return SOFT_MW_BIND;
-	if (!soft_umr_state_is_right(mkey, umr->flags))
+	if (!soft_umr_state_is_right(qp, mkey, umr->flags))
 		return SOFT_MW_BIND;
 	if (umr->bytes && !soft_umr_in_table(mkey, umr))
 		return SOFT_MW_BIND;
@@ -192,11 +200,18 @@ static enum soft_result soft_umr_apply(struct soft_mkey *mkey, const struct soft
 	return SOFT_OK;
 }
 
-/* Translations that lie under the key that they are for could never be read. */
+/*
+ * Translations that lie under the key that they are for could never be read. An indirect
+ * key may name that one, so translations do not lie under any of those.
+ */
 static bool soft_umr_eats_itself(const struct soft_wqe *wqe, const struct soft_mkey *mkey)
 {
-	return wqe->sgl.n && !wqe->sgl.seg[0].inline_data &&
-	       wqe->sgl.seg[0].lkey >> 8 == mkey->obj.num;
+	const struct soft_mkey *source;
+
+	if (!wqe->sgl.n || wqe->sgl.seg[0].inline_data)
+		return false;
+	source = soft_mkey_at(mkey->obj.inst, wqe->sgl.seg[0].lkey);
+	return source && (source == mkey || source->indirect);
 }
 
 /**

@@ -21,7 +21,7 @@
 #define SOFT_ST(type)		BIT(MLX5_QP_ST_##type)
 #define SOFT_ST_RELIABLE	(SOFT_ST(RC) | SOFT_ST(XRC))
 #define SOFT_ST_CONNECTED	(SOFT_ST_RELIABLE | SOFT_ST(UC))
-#define SOFT_ST_UMR		(SOFT_ST_RELIABLE | SOFT_ST(REG_UMR))
+#define SOFT_ST_UMR		(SOFT_ST_CONNECTED | SOFT_ST(REG_UMR))
 #define SOFT_ST_DATAGRAM	(SOFT_ST(UD) | SOFT_ST(QP0) | SOFT_ST(QP1))
 
 /**
@@ -279,7 +279,7 @@ static bool soft_parse_send(struct soft_qp *qp, struct soft_wqe *wqe, u32 bytes)
 	const struct soft_opcode *op;
 
 	if (wqe->opcode == MLX5_OPCODE_UMR)
-		return qp->fast_reg && (SOFT_ST_UMR & BIT(qp->type)) &&
+		return (SOFT_ST_UMR & BIT(qp->type)) &&
 		       (qp->type != MLX5_QP_ST_XRC || soft_parse_xrc(&reader, wqe)) &&
 		       soft_parse_umr(&reader, wqe);
 	if (wqe->opcode >= ARRAY_SIZE(soft_opcodes))

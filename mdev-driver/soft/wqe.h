@@ -193,6 +193,12 @@ enum soft_result {
  * @seg: current segment
  * @offset: bytes consumed of it
  * @mkey: key of the current segment once it was found: held; NULL before
+ * @target: @mkey is indirect: key that its current entry names: held; NULL before
+ * @klm: that entry
+ * @klm_at: bytes of @mkey before it
+ * @followed: entries of indirect keys that were followed: SOFT_FOLLOW_MAX at most
+ * @resumes: more of them is SOFT_MORE, with a new cursor in a later turn; otherwise it is
+ *           an error
  */
 struct soft_cursor {
 	struct mhca_instance *inst;
@@ -205,13 +211,22 @@ struct soft_cursor {
 	u32 seg;
 	u32 offset;
 	struct soft_mkey *mkey;
+	struct soft_mkey *target;
+	u32 klm;
+	u64 klm_at;
+	u32 followed;
+	bool resumes;
 };
+
+#define SOFT_FOLLOW_MAX		1024U
+#define SOFT_FOLLOW_BYTES	512U	/* of a turn's budget for each: an entry may name a byte */
 
 /* Put @cursor at byte @at of its segments. */
 void soft_cursor_seek(struct soft_cursor *cursor, u64 at);
 /*
  * Longest contiguous run at @cursor, at most @want bytes: host address in @ptr.
- * SOFT_OK, SOFT_AGAIN, or *_PROT / REMOTE_ACCESS by @cursor->remote.
+ * SOFT_OK, SOFT_AGAIN, SOFT_MORE if @cursor->resumes, or *_PROT / REMOTE_ACCESS by
+ * @cursor->remote.
  */
 enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **ptr, u32 *len);
 /* Move past @len bytes of the current run. */

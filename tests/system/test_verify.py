@@ -8,7 +8,7 @@ from lib_rdma import verified, verify
 GROUPS = {
     "rc": "rc_*", "uc": "uc_*", "xrc": "xrc_*", "ud": "ud_*", "errors": "error_*",
     "rnr": "rnr_*", "solicited": "solicited_*", "cq": "cq_*", "srq": "srq_*",
-    "soak": "soak", "access": "access_*", "dead_peer": "dead_*",
+    "soak": "soak", "windows": "mw_*", "access": "access_*", "dead_peer": "dead_*",
 }
 
 

@@ -15,8 +15,9 @@ static void claimed_by_roce_only(void **state)
 
 	assert_int_equal(MLX5_GET(cmd_hca_cap, caps, umr_modify_entity_size_disabled), ib);
 	assert_int_equal(MLX5_GET(cmd_hca_cap, caps, umr_modify_atomic_disabled), ib);
-	assert_int_equal(MLX5_GET(cmd_hca_cap, caps, umr_indirect_mkey_disabled), 1);
-	assert_int_equal(MLX5_GET(cmd_hca_cap, caps, imaicl), 0);
+	assert_int_equal(MLX5_GET(cmd_hca_cap, caps, umr_indirect_mkey_disabled), 0);
+	assert_int_equal(MLX5_GET(cmd_hca_cap, caps, imaicl), 1);
+	assert_int_equal(MLX5_GET(cmd_hca_cap, caps, max_indirection), 1);
 	assert_int_equal(MLX5_GET(cmd_hca_cap, caps, log_max_klm_list_size),
 			 ib ? 0 : MHCA_LOG_MAX_FAST_REG);
 }
@@ -29,7 +30,7 @@ static void creation(void **state)
 		.pd = g->pd, .octwords = 8, .mode = MLX5_MKC_ACCESS_MODE_MTT, .umr_en = true,
 		.free = true,
 	};
-	struct free_key bad[12];
+	struct free_key bad[14];
 	u32 i, n = 0;
 	u32 key;
 
@@ -40,7 +41,12 @@ static void creation(void **state)
 	bad[n++].octwords = (1U << MHCA_LOG_MAX_KEY_XLT) / 2 + 1;
 	bad[n++].octwords = ~0U;
 	bad[n++].mode = MLX5_MKC_ACCESS_MODE_PA;
-	bad[n++].mode = MLX5_MKC_ACCESS_MODE_KLMS;
+	bad[n].mode = MLX5_MKC_ACCESS_MODE_KLMS;
+	bad[n++].umr_en = false;
+	bad[n].mode = MLX5_MKC_ACCESS_MODE_KLMS;
+	bad[n++].free = false;
+	bad[n].mode = MLX5_MKC_ACCESS_MODE_KLMS;
+	bad[n++].octwords = (1U << MHCA_LOG_MAX_KLM) + 1;
 	bad[n++].mode = MLX5_MKC_ACCESS_MODE_KSM;
 	bad[n++].n_pas = 4;
 	bad[n++].actual = 1;

@@ -53,7 +53,8 @@ static void connect_pair(struct rig *r)
 
 	for (i = 0; i < 2; i++) {
 		pair_modify(&r->p, i, &m);
-		roce_path(r->p.g[!i], !i + 1, &m.path);
+		if (r->w->roce)
+			roce_path(r->p.g[!i], !i + 1, &m.path);
 		assert_ok(client_connect_qp(&r->p.qp[i], &m));
 	}
 }
@@ -70,18 +71,24 @@ void reconnect(struct rig *r)
 	connect_pair(r);
 }
 
-static void create_qps(struct rig *r)
+static void create_qps(struct rig *r, u8 st, bool fast_reg)
 {
 	struct client_qp_attr attr;
-	struct client_modify m;
 	u32 i;
 
 	for (i = 0; i < 2; i++) {
-		client_qp_attr_init(&attr, MLX5_QP_ST_RC, r->p.g[i]->pd, &r->p.g[i]->cq);
-		attr.fast_reg = true;
+		client_qp_attr_init(&attr, st, r->p.g[i]->pd, &r->p.g[i]->cq);
+		attr.fast_reg = fast_reg;
 		assert_ok(client_create_qp(&r->p.g[i]->c, &attr, &r->p.qp[i]));
 	}
 	connect_pair(r);
+}
+
+static void create_driver(struct rig *r)
+{
+	struct client_qp_attr attr;
+	struct client_modify m;
+
 	client_qp_attr_init(&attr, MLX5_QP_ST_REG_UMR, 0, &r->owner->cq);
 	attr.fast_reg = true;
 	attr.log_rq = CLIENT_NO_QUEUE;
@@ -90,7 +97,7 @@ static void create_qps(struct rig *r)
 	assert_ok(client_connect_qp(&r->driver, &m));
 }
 
-void rig_open(struct rig *r, struct world *w, u32 pages)
+static void rig_memory(struct rig *r, struct world *w, u32 pages)
 {
 	struct client_mkey_attr attr = {
 		.access = CLIENT_ALL_ACCESS, .pa = true, .length64 = true, .qpn = CLIENT_ANY_QP,
@@ -105,13 +112,27 @@ void rig_open(struct rig *r, struct world *w, u32 pages)
 	assert_ok(client_create_mkey(&r->owner->c, &attr, &r->list_key));
 	assert_ok(client_mem_alloc(&r->owner->c, PAGE_SIZE, &r->list));
 	assert_ok(client_mem_alloc(&r->owner->c, pages * PAGE_SIZE, &r->mem));
-	create_qps(r);
+}
+
+void rig_open(struct rig *r, struct world *w, u32 pages)
+{
+	rig_memory(r, w, pages);
+	create_qps(r, MLX5_QP_ST_RC, true);
+	create_driver(r);
+}
+
+/* Without a driver: QPs as a process has them. */
+void rig_open_user(struct rig *r, struct world *w, u8 st, u32 pages)
+{
+	rig_memory(r, w, pages);
+	create_qps(r, st, false);
 }
 
 void rig_close(struct rig *r)
 {
 	pair_close(&r->p);
-	assert_ok(client_destroy_qp(&r->driver));
+	if (r->driver.qpn)
+		assert_ok(client_destroy_qp(&r->driver));
 	assert_ok(client_destroy_mkey(&r->owner->c, r->list_key));
 	client_mem_free(&r->owner->c, &r->list);
 	client_mem_free(&r->owner->c, &r->mem);

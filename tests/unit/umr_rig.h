@@ -26,7 +26,7 @@
  * @w: world
  * @owner: guest 0
  * @p: connected QPs that may post UMR WQEs
- * @driver: guest 0's REG_UMR QP
+ * @driver: guest 0's REG_UMR QP, if there is one
  * @list: memory for translations
  * @list_key: PA key in the owner's PD
  * @mem: memory that is registered
@@ -83,6 +83,7 @@ int create_key(struct guest *g, const struct free_key *attr, u32 *key);
 u32 alloc_key(struct guest *g, u32 octwords);
 void reconnect(struct rig *r);
 void rig_open(struct rig *r, struct world *w, u32 pages);
+void rig_open_user(struct rig *r, struct world *w, u8 st, u32 pages);
 void rig_close(struct rig *r);
 void umr_begin(struct umr *u, u32 key, u8 flags, u64 mask);
 void umr_access(struct umr *u, u32 access);

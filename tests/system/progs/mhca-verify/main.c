@@ -33,6 +33,7 @@ static const struct {
 	{ traffic_tests, &n_traffic_tests },
 	{ atomic_tests, &n_atomic_tests },
 	{ datagram_tests, &n_datagram_tests },
+	{ window_tests, &n_window_tests },
 	{ event_tests, &n_event_tests },
 	{ error_tests, &n_error_tests },
 };

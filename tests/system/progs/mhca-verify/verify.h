@@ -302,8 +302,8 @@ struct test {
 };
 
 extern const struct test traffic_tests[], atomic_tests[], error_tests[],
-			 event_tests[], datagram_tests[];
+			 event_tests[], datagram_tests[], window_tests[];
 extern const size_t n_traffic_tests, n_atomic_tests, n_error_tests,
-		    n_event_tests, n_datagram_tests;
+		    n_event_tests, n_datagram_tests, n_window_tests;
 
 #endif /* VERIFY_H */
