@@ -44,7 +44,7 @@ def parser():
                    help="arguments for pytest (after --)")
     c = command("test", "unit tests, every suite's modules, the system tests")
     c.add_argument("--debug-kernel", action="store_true")
-    c.add_argument("--timeout", type=int, default=2600,
+    c.add_argument("--timeout", type=int, default=3400,
                    help="seconds for the system tests (default %(default)s)")
     c = command("exec", "boot the host and run one command in it")
     host_options(c)
