@@ -308,7 +308,8 @@ static enum soft_result soft_run_key(const struct soft_cursor *cursor,
  * @len: out: bytes there, 1 … @want
  *
  * Return: SOFT_OK; SOFT_AGAIN: a page of @len bytes is being pinned, or the key of those
- * bytes changed; SOFT_MORE: enough for this turn, if @cursor->resumes; SOFT_LOCAL_PROT or SOFT_REMOTE_ACCESS: nothing there that may be used, or the end.
+ * bytes changed; SOFT_MORE: enough for this turn, if @cursor->resumes; SOFT_LOCAL_PROT or
+ * SOFT_REMOTE_ACCESS: nothing there that may be used, or the end.
  */
 enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **ptr, u32 *len)
 {
