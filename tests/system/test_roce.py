@@ -7,7 +7,7 @@ import re
 import pytest
 
 from guest import wait_until
-from lib_rdma import assert_clean, device, devinfo, exchange
+from lib_rdma import BIN, assert_clean, device, devinfo, exchange, perftest_rows
 from test_probe import RELOAD, UNLOAD, kernel_complaints
 
 PINGPONG = {
@@ -142,3 +142,55 @@ def test_cm(net, tool):
     values = {"b": net.b.roce_address, "p": next(_ports)}
     server, client = (command.format(**values) for command in CM[tool])
     cm_exchange(net, server, client)
+
+
+def test_multicast(net):
+    """mckey: a group's member gets what another guest sends to it."""
+    group = "239.1.2.3"
+    job = net.b.start_bg(f"stdbuf -oL mckey -m {group} -b {net.b.roce_address} -C 20 -S 500")
+    wait_until(lambda: "joined" in net.b.check(f"cat /run/bg/{job.tag}.out"), 20, "the join")
+    net.a.check(f"mckey -m {group} -b {net.a.roce_address} -C 20 -S 500 -s", 60)
+    rc, out = job.wait(30)
+    assert rc == 0 and "receiving data transfers" in out, out
+
+
+PERFTEST = ["ib_write_bw -s 65536 -n 100", "ib_read_lat -s 64 -n 100",
+            "ib_send_bw -s 1000 -n 200 -c UD", "ib_atomic_lat -n 100"]
+
+
+@pytest.mark.parametrize("tool", PERFTEST)
+def test_perftest_over_cm(net, tool):
+    """perftest whose connections rdma_cm makes."""
+    command = f"{tool} -R -F -p {next(_ports)}"
+    out, _ = cm_exchange(net, command, f"{command} {net.b.roce_address}")
+    assert perftest_rows(out), out
+
+
+PRELOAD = "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/rsocket/librspreload.so"
+
+
+def test_sockets(net):
+    """librspreload: a program of sockets, unmodified; its bytes go by RDMA, not by the netdev."""
+    def count(name):
+        return sum(inst.counters()[name] for inst in net.instances)
+
+    frames, moved = count("eth_tx_ucast_bytes"), count("bytes")
+    command = f"{PRELOAD} {BIN}/mhca-tcp -p {next(_ports)} -s 65536 -n 50"
+    cm_exchange(net, command, f"{command} {net.b.roce_address}")
+    assert count("bytes") - moved >= 2 * 50 * 65536
+    assert count("eth_tx_ucast_bytes") - frames < 1 << 20
+
+
+NOBODY = {
+    "wrong_port": ("{b}", r"RDMA_CM_EVENT_REJECTED"),
+    "no_such_host": ("192.0.2.77", r"RDMA_CM_EVENT_ADDR_ERROR|rdma_resolve_addr"),
+    "no_route": ("198.51.100.1", r"RDMA_CM_EVENT_ADDR_ERROR|rdma_resolve_addr"),
+}
+
+
+@pytest.mark.parametrize("case", NOBODY)
+def test_nobody_there(net, case):
+    """A connection to nobody ends with the documented event, at once or after the timeout."""
+    address, event = NOBODY[case]
+    rc, out = net.a.run(f"rping -c -a {address.format(b=net.b.roce_address)} -p 9 -C 1 -d", 60)
+    assert rc and re.search(event, out), f"{rc}\n{out}"
