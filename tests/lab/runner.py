@@ -19,6 +19,7 @@ import debugkernel
 import deps
 import image
 import kmsg
+import pyverbs
 from channel import ChannelError
 from common import BENCH, BUILD, DEFAULT_SUITE, TOP, LabError, need_root, step, tail
 from vm import HostVM, guest_cpus
@@ -51,6 +52,8 @@ def prepare(args):
     else:
         for s in dict.fromkeys([args.suite, *guests]):
             build.ensure(s, modules=s == args.suite and not debug)
+        if args.suite == DEFAULT_SUITE:
+            pyverbs.ensure(args.suite)
         if debug:
             debug.build_modules()
     return guests, debug
