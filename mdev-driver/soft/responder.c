@@ -457,7 +457,7 @@ static enum soft_result soft_resp_move(struct soft_message *msg, struct soft_qp 
 	enum soft_result result;
 	struct soft_seg one;
 	u64 left = msg->wqe->sgl.len - *msg->done;
-	u64 moved, cost;
+	u64 moved;
 
 	if (!left)
 		return SOFT_OK;
@@ -470,8 +470,7 @@ static enum soft_result soft_resp_move(struct soft_message *msg, struct soft_qp 
 	else
 		result = soft_copy(&remote, &local, left, &moved, &failed);
 	*msg->done += moved;
-	cost = moved + (u64)SOFT_FOLLOW_BYTES * (local.followed + remote.followed);
-	*msg->budget -= min(*msg->budget, cost);
+	*msg->budget -= min(*msg->budget, moved + local.cost + remote.cost);
 	mhca_count_add(msg->qp->obj.inst, bytes, moved);
 	mhca_count_add(access == SOFT_REMOTE_READ ? peer->obj.inst : msg->qp->obj.inst,
 		       tx_bytes, moved);

@@ -139,6 +139,7 @@ void soft_cursor_seek(struct soft_cursor *cursor, u64 at)
 	cursor->klm = 0;
 	cursor->klm_at = 0;
 	cursor->followed = 0;
+	cursor->cost = 0;
 	cursor->resumes = false;
 	while (cursor->seg < cursor->n_segs && at >= cursor->segs[cursor->seg].len) {
 		at -= cursor->segs[cursor->seg].len;
@@ -247,6 +248,7 @@ static bool soft_cursor_find_klm(struct soft_cursor *cursor, u64 offset)
 		if (offset - cursor->klm_at < bytes)
 			return true;
 		cursor->klm_at += bytes;
+		cursor->cost += SOFT_PASS_BYTES;
 		if (cursor->target)
 			soft_mkey_release(cursor->target);
 		cursor->target = NULL;
@@ -275,6 +277,7 @@ static enum soft_result soft_cursor_follow(struct soft_cursor *cursor, u64 *addr
 	if (!cursor->target) {
 		if (cursor->followed++ == SOFT_FOLLOW_MAX)
 			return cursor->resumes ? SOFT_MORE : SOFT_LOCAL_PROT;
+		cursor->cost += SOFT_FOLLOW_BYTES;
 		result = soft_mkey_grant(cursor->inst, be32_to_cpu(klm->key), mkey->pd, cursor->qpn,
 					 cursor->access & SOFT_WRITES ? SOFT_LOCAL_WRITE :
 									SOFT_LOCAL_READ,

@@ -197,6 +197,7 @@ enum soft_result {
  * @klm: that entry
  * @klm_at: bytes of @mkey before it
  * @followed: entries of indirect keys that were followed: SOFT_FOLLOW_MAX at most
+ * @cost: of those and of the entries before them, as bytes of a turn's budget
  * @resumes: more of them is SOFT_MORE, with a new cursor in a later turn; otherwise it is
  *           an error
  */
@@ -215,11 +216,14 @@ struct soft_cursor {
 	u32 klm;
 	u64 klm_at;
 	u32 followed;
+	u64 cost;
 	bool resumes;
 };
 
 #define SOFT_FOLLOW_MAX		1024U
-#define SOFT_FOLLOW_BYTES	512U	/* of a turn's budget for each: an entry may name a byte */
+/* Of a turn's budget: an entry may name a byte, or lie behind thousands. */
+#define SOFT_FOLLOW_BYTES	512U	/* for an entry that is followed */
+#define SOFT_PASS_BYTES		8U	/* for one that is passed on the way */
 
 /* Put @cursor at byte @at of its segments. */
 void soft_cursor_seek(struct soft_cursor *cursor, u64 at);

@@ -374,6 +374,50 @@ static void tiny_pieces(void **state)
 	window_close(&m);
 }
 
+/* Entries that are passed on the way to one cost as well, though they name nothing. */
+static void far_piece(void **state)
+{
+	const u32 n = 1U << MHCA_LOG_MAX_KLM, writes = 8;
+	struct client_sge sge;
+	struct client_send wr = {
+		.opcode = MLX5_OPCODE_RDMA_WRITE, .sge = &sge, .n_sge = 1,
+	};
+	struct mlx5_klm *list;
+	u32 i, key, turns;
+	struct window m;
+	struct guest *g;
+	struct umr u;
+
+	window_open(&m, *state, MLX5_QP_ST_RC, 40);
+	key = alloc_indirect(m.r.owner, n, false);
+	list = (void *)(m.r.mem.va + 8 * PAGE_SIZE);
+	memset(list, 0, n * sizeof(*list));
+	list[n - 1].bcount = cpu_to_be32(1);
+	list[n - 1].key = cpu_to_be32(m.mr);
+	list[n - 1].va = cpu_to_be64((uintptr_t)m.r.mem.va);
+	umr_begin(&u, key, 0, BIND_MASK);
+	umr_access(&u, RW);
+	umr_place(&u, key, IOVA, 1);
+	umr_pointer(&u, (uintptr_t)list, m.mr, n * sizeof(*list));
+	umr_post(&m.r, &m.r.p.qp[0], &u, 0);
+	g = m.r.p.g[1];
+	wr.remote_addr = IOVA;
+	wr.rkey = key;
+	sge = sge_of(g, 0, 1);
+	for (i = 1; i <= writes; i++) {
+		wr.wr_id = i;
+		wr.flags = i == writes ? CLIENT_SIGNALED : 0;
+		assert_ok(client_post_send(&m.r.p.qp[1], &wr));
+	}
+	for (turns = 1; lanes_turn(&m.r.w->hca) && !client_peek_cq(&g->cq); turns++)
+		;
+	assert_true((u64)turns * m.r.w->params.byte_budget >=
+		    (u64)(writes - 1) * n * SOFT_PASS_BYTES);
+	expect_wc(m.r.w, &g->cq, writes, 0);
+	assert_ok(client_destroy_mkey(&m.r.owner->c, key));
+	window_close(&m);
+}
+
 static void remote_add(struct rig *r, u32 key, u64 addr, u8 status)
 {
 	struct guest *g = r->p.g[1];
@@ -530,7 +574,7 @@ static void refused(void **state)
 	window_close(&m);
 }
 
-/* The table says what the key is, and the key's description too. */
+/* QUERY_MKEY says what the key is. */
 static void query(void **state)
 {
 	u32 in[MLX5_ST_SZ_DW(query_mkey_in)] = { 0 };
@@ -559,7 +603,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(type_1), BOTH(zero_based), BOTH(type_2), BOTH(over_uc),
-		BOTH(registration_decides), BOTH(no_pages), BOTH(list_with_gaps), BOTH(tiny_pieces), BOTH(atomics), BOTH(atomic_result),
+		BOTH(registration_decides), BOTH(no_pages), BOTH(list_with_gaps), BOTH(tiny_pieces), BOTH(far_piece),
+		BOTH(atomics), BOTH(atomic_result),
 		BOTH(refused), BOTH(query),
 	};
 
