@@ -57,11 +57,12 @@ class Channel:
         """Wait for the agent's greeting: the VM has booted."""
         self._read_until(READY, timeout, "boot")
 
-    def run(self, cmd, timeout=60, stream=None):
+    def run(self, cmd, timeout=60, stream=None, silence=None):
         """Run a shell command; (exit status, output as text).
 
         The VM's own timeout(1) ends the command, with status 124; the channel
-        itself gives up some seconds later. `stream` gets bytes as they come.
+        itself gives up some seconds later, or after `silence` seconds without
+        output. `stream` gets bytes as they come.
         """
         self.serial += 1
         mark = f"@MHCA-{self.serial}-{id(self) & 0xffff:x}:"
@@ -70,7 +71,7 @@ class Channel:
         self.sock.sendall(line.encode())
         what = f"`{cmd if len(cmd) < 100 else cmd[:100] + '…'}`"
         out = self._read_until(b"\n" + mark.encode(), timeout + 30, what,
-                               stream)
+                               stream, silence)
         status = self._read_until(b"@\n", 10, what)
         return int(status), out.decode("utf-8", "replace")
 
@@ -79,9 +80,10 @@ class Channel:
         if dead:
             raise ChannelError(dead)
 
-    def _read_until(self, mark, timeout, what, stream=None):
+    def _read_until(self, mark, timeout, what, stream=None, silence=None):
         """The bytes before `mark`, which is consumed."""
         end = time.monotonic() + timeout
+        heard = time.monotonic()
         shown = 0
         while True:
             at = self.buf.find(mark)
@@ -98,9 +100,12 @@ class Channel:
             if time.monotonic() > end:
                 raise ChannelError(f"no answer within {timeout:g} s to {what}; "
                                    f"so far: {self.buf[-2000:].decode('utf-8', 'replace')!r}")
+            if silence and time.monotonic() - heard > silence:
+                raise ChannelError(f"{what}: nothing heard for {silence:g} s")
             self.sock.settimeout(0.5)
             try:
                 data = self.sock.recv(65536)
+                heard = time.monotonic()
             except TimeoutError:
                 self._check_alive()
                 continue

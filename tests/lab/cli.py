@@ -40,11 +40,13 @@ def parser():
                    help="this machine is the host; no VM around it")
     c.add_argument("--timeout", type=int, default=3600,
                    help="seconds for the tests (default %(default)s)")
+    c.add_argument("--budget", type=int, default=None,
+                   help="seconds after which no test is started, but skipped")
     c.add_argument("pytest", nargs=argparse.REMAINDER,
                    help="arguments for pytest (after --)")
     c = command("test", "unit tests, every suite's modules, the system tests")
     c.add_argument("--debug-kernel", action="store_true")
-    c.add_argument("--timeout", type=int, default=3400,
+    c.add_argument("--timeout", type=int, default=36000,
                    help="seconds for the system tests (default %(default)s)")
     c = command("exec", "boot the host and run one command in it")
     host_options(c)

@@ -9,6 +9,9 @@ pair         two running guests `a` and `b`, an instance each; reused by the
 guest_suite  runs the test once for each suite in MHCA_GUEST_SUITES
 lab          the lab's configuration (a dict)
 
+Tests that share guests run one after the other (rank()), and with --budget those
+that have not begun in time are skipped.
+
 A test fails if the host's kernel log or a guest's console shows a warning or
 worse; @pytest.mark.kmsg_ok("regex", …) allows the lines a test provokes.
 """
@@ -18,6 +21,7 @@ import os
 import pathlib
 import re
 import signal
+import time
 
 import pytest
 
@@ -29,6 +33,7 @@ from lib_net import Bridge                      # noqa: E402
 LOGS = pathlib.Path(os.environ.get("MHCA_LOGS", "/tmp/mhca-logs"))
 GUESTS = []                                     # all that run now
 HOST_LOG = []                                   # the one Kmsg reader
+STARTED = time.monotonic()
 
 
 def pytest_configure(config):
@@ -59,8 +64,19 @@ def suites():
     return [s for s in asked or conf["guest_suites"] if s in conf["guests"]]
 
 
+def rank(item):
+    """Where a test stands in a run: with those on the same guests; other suites last."""
+    suite = item.callspec.params.get("guest_suite") if hasattr(item, "callspec") else None
+    if suite and suite != suites()[0]:
+        return 4
+    order = (3, "roce_pair"), (2, "pair"), (1, "make_guest")
+    return next((n for n, fixture in order if fixture in item.fixturenames), 0)
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """Soak and full tests run only when asked for."""
+    items.sort(key=rank)
     if os.environ.get("MHCA_SOAK") == "1":
         return
     unasked = {"soak"} if os.environ.get("MHCA_FULL") == "1" else {"soak", "full"}
@@ -73,6 +89,14 @@ def pytest_generate_tests(metafunc):
     """A test that asks for guest_suite runs once for each."""
     if "guest_suite" in metafunc.fixturenames:
         metafunc.parametrize("guest_suite", suites(), scope="session")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """A run that has a budget starts no test after it."""
+    budget = lab_config().get("budget")
+    if budget and time.monotonic() - STARTED > budget:
+        pytest.skip(f"not run: the {budget} s of this run were over")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -25,6 +25,10 @@ from common import BENCH, BUILD, DEFAULT_SUITE, TOP, LabError, need_root, step, 
 from vm import HostVM, guest_cpus
 
 
+# Longer than any test of a run with a budget may take (fixtures.py).
+SILENCE = 1000
+
+
 def new_logs():
     """A directory for this run's logs; build/lab/logs/latest points to it."""
     name = time.strftime("%Y%m%d-%H%M%S") + f"-{os.getpid()}"
@@ -95,11 +99,12 @@ def lab_config(args, guests, here=False):
     conf = {"suite": args.suite, "debug_kernel": args.debug_kernel,
             "here": here, "guest_suites": guests, "modules": modules,
             # The CPU without guests (vm.guest_cpus()) is the lanes'.
-            "lane_cpus": None if here else "0", "guests": {}}
+            "lane_cpus": None if here else "0", "guests": {},
+            "budget": getattr(args, "budget", None)}
     for s in dict.fromkeys([args.suite, *guests]):
         where, out = img(s)
         serial = "img-root" if s == args.suite else f"img-{s}"
-        conf["guests"][s] = {"kernel": f"{where}/vmlinuz",
+        conf["guests"][s] = {"kernel": f"{where}/vmlinux",
                              "initrd": f"{where}/{image.initrd(s).name}",
                              "out": out, "cpus": None if here else guest_cpus(),
                              "disk": f"{where}/rootfs.sqfs" if here else None,
@@ -215,7 +220,7 @@ def run_tests(args):
             try:
                 status, _ = vm.channel.run(
                     pytest_command(args, "/mhca/src", "/mhca/run"),
-                    args.timeout, both)
+                    args.timeout, both, SILENCE if args.budget else None)
                 if status == 124:
                     problems.append(f"no end within {args.timeout} s")
                 problems += check_host(vm, logs)

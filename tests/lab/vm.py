@@ -115,7 +115,7 @@ class HostVM:
     def __init__(self, suite, logs, *, disks=(), shares=(), cmdline="",
                  kernel=None, initrd=None, interactive=False):
         image = image_dir(suite)
-        self.kernel = kernel or image / "vmlinuz"
+        self.kernel = kernel or image / "vmlinux"
         self.initrd = initrd or suite_initrd(suite)
         self.disks = [("img-root", image / "rootfs.sqfs"), *disks]
         self.shares = shares

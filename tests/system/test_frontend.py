@@ -19,10 +19,9 @@ def test_trapped_doorbells(host, make_guest):
     assert_clean(inst)
 
 
-def test_mapped_doorbells(host, make_guest):
+def test_mapped_doorbells(pair):
     """Without it a doorbell is a store; it faults only after an idle spell."""
-    inst = host.instance()
-    guest = make_guest([inst])
+    inst, guest = pair.instances[0], pair.a
     before = inst.counters()
     verified(verify(guest, guest, "rc_lists"))
     after = inst.counters()

@@ -4,20 +4,15 @@
 from guest import ExitCauses
 
 
-def test_guest_without_instance(make_guest, guest_suite):
-    """A stock guest boots, runs commands and sees the shared programs."""
-    g = make_guest(suite=guest_suite)
+def test_guest(make_guest):
+    """A guest without an instance: commands, background, QMP, exit counters, reboot, kill."""
+    g = make_guest(mem=512)
     assert "Linux" in g.check("uname -a")
     assert g.run("exit 3")[0] == 3
     assert g.run("printf 'a\\nb'") == (0, "a\nb")
     assert g.run("sleep 10", timeout=1)[0] == 124
     g.check("[ -d /mhca/out/bin ]")
     assert g.dmesg()
-
-
-def test_guest_control(make_guest):
-    """Background commands, QMP, exit counters, reboot, kill."""
-    g = make_guest(mem=512)
     job = g.start_bg("echo started; read x < /run/never-there || exit 7")
     assert job.wait() == (7, job.output())
     job = g.start_bg("sleep 100")

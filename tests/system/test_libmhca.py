@@ -110,16 +110,14 @@ def bridge():
     net.remove()
 
 
-def test_with_stock_guest(alone, make_guest, bridge, record_property):
+def test_with_stock_guest(host, pair, record_property):
     """mhca-pingpong on the host talks to ibv_*_pingpong of an unmodified guest."""
-    mine, theirs = alone.instance(), alone.instance()
-    guest = make_guest([theirs], extra=bridge.plug())
-    bridge.up(guest, 1)
+    mine, guest = host.instance(), pair.a
     for service, options in [("rc", ""), ("uc", ""), ("ud", "-s 1024"), ("rc", "-e")]:
         port = next(_ports)
         common = f"-c -n 50 {options} -p {port}"
         job = guest.start_bg(f"ibv_{service}_pingpong {common} -d {device(guest)}")
-        status, out = Program(alone, "mhca-pingpong",
+        status, out = Program(host, "mhca-pingpong",
                               f"-t {service} {common} {mine.uuid} {guest.address}").result()
         if status:
             job.kill()
@@ -139,21 +137,19 @@ VERIFY = {
 
 
 @pytest.mark.parametrize("group", VERIFY)
-def test_verify_with_stock_guest(alone, make_guest, bridge, record_property, group):
+def test_verify_with_stock_guest(host, pair, record_property, group):
     """mhca-verify over libmhca on the host against mhca-verify over verbs in a guest.
 
     Every opcode, size class, alignment and mistake, each side in turn the one that
     asks, and each byte compared.
     """
-    mine, theirs = alone.instance(), alone.instance()
-    guest = make_guest([theirs], extra=bridge.plug())
-    bridge.up(guest, 1)
+    mine, guest = host.instance(), pair.a
     for tests in VERIFY[group]:
         port = next(_ports)
         job = guest.start_bg(f"{BIN}/mhca-verify -t '{tests}' -p {port}")
         guest.check(f"i=0; until ss -Hltn | grep -q ':{port} '; do i=$((i+1)); "
                     "[ $i -lt 400 ] || exit 1; sleep 0.05; done", 60)
-        status, out = Program(alone, "mhca-verify-lib", f"-d {mine.uuid} -t {tests} "
+        status, out = Program(host, "mhca-verify-lib", f"-d {mine.uuid} -t {tests} "
                               f"-p {port} {guest.address}").result(600)
         if status:
             job.kill()

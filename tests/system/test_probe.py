@@ -21,14 +21,9 @@ def working(guest):
     return verified(verify(guest, guest, "rc_lists"))
 
 
-def test_probe(host, make_guest, guest_suite, record_property):
-    """mlx5_core and mlx5_ib probe in silence; the port is usable at once."""
-    inst = host.instance()
-    guest = make_guest([inst], suite=guest_suite)
+def as_probed(inst, guest):
+    """What the drivers made of an instance that is theirs since the guest booted."""
     info = devinfo(guest)
-    record_property("guest_kernel", guest.check("uname -r").strip())
-    record_property("traps_of_probe", inst.counters()["traps"])
-    record_property("commands_of_probe", inst.counters()["commands"])
     assert info["state"].startswith("PORT_ACTIVE"), info["text"]
     assert info["link_layer"] == "InfiniBand"
     assert info["node_guid"] == inst.read("node_guid")
@@ -39,6 +34,42 @@ def test_probe(host, make_guest, guest_suite, record_property):
     assert inst.state == "initialised"
     assert not kernel_complaints(guest)
     assert inst.counters()["commands_refused"] == 0
+
+
+def test_life(host, make_guest, guest_suite, record_property):
+    """Probed in silence; unbind, reset, rebind; unload, load; kill -9: clean and working."""
+    inst = host.instance()
+    guest = make_guest([inst], suite=guest_suite)
+    record_property("guest_kernel", guest.check("uname -r").strip())
+    record_property("traps_of_probe", inst.counters()["traps"])
+    record_property("commands_of_probe", inst.counters()["commands"])
+    as_probed(inst, guest)
+    working(guest)
+
+    slot = guest.check("basename $(readlink /sys/class/infiniband/*/device)").strip()
+    driver = "/sys/bus/pci/drivers/mlx5_core"
+    guest.check(f"echo {slot} > {driver}/unbind")
+    assert_clean(inst)
+    guest.check(f"echo 1 > /sys/bus/pci/devices/{slot}/reset")
+    guest.check(f"echo {slot} > {driver}/bind")
+    working(guest)
+
+    guest.check(UNLOAD, 120)
+    assert_clean(inst)
+    assert inst.state == "reset"
+    guest.check(RELOAD, 120)
+    working(guest)
+    assert not kernel_complaints(guest)
+    killed(inst, guest)
+
+
+def killed(inst, guest):
+    """kill -9 of QEMU: nothing stays held, and the next guest finds it usable."""
+    guest.kill()
+    assert inst.state == "closed"
+    assert_clean(inst)
+    guest.start()
+    as_probed(inst, guest)
     working(guest)
 
 
@@ -60,65 +91,17 @@ def test_identity_follows_uuid(host):
     assert before == (again.read("node_guid"), again.read("port_guid"), again.read("mac"))
 
 
-def test_life_cycle(host, make_guest, guest_suite):
-    """Unbind, reset, rebind; unload and load; reboot: clean, and working again."""
-    inst = host.instance()
-    guest = make_guest([inst], suite=guest_suite)
-    slot = guest.check("basename $(readlink /sys/class/infiniband/*/device)").strip()
-    driver = "/sys/bus/pci/drivers/mlx5_core"
-
-    guest.check(f"echo {slot} > {driver}/unbind")
-    assert_clean(inst)
-    guest.check(f"echo 1 > /sys/bus/pci/devices/{slot}/reset")
-    guest.check(f"echo {slot} > {driver}/bind")
-    working(guest)
-
-    guest.check(UNLOAD, 120)
-    assert_clean(inst)
-    assert inst.state == "reset"
-    guest.check(RELOAD, 120)
-    working(guest)
-
-    guest.reboot()
-    assert devinfo(guest)["state"].startswith("PORT_ACTIVE")
-    working(guest)
-    assert not kernel_complaints(guest)
-
-
-def test_reboot_with_live_queues(host, make_guest):
-    """A guest that reboots in the middle of traffic finds a fresh function."""
+def test_ends_in_traffic(host, make_guest):
+    """Guests that reboot and that are killed in the middle of traffic leave nothing."""
     inst = host.instance()
     guest = make_guest([inst])
-    for _ in range(2):
+    for end in (guest.reboot, lambda: killed(inst, guest)):
         before = inst.counters()["messages"]
         guest.start_bg(f"{BIN}/mhca-verify -l -S 600 -t soak")
         wait_until(lambda n=before: inst.counters()["messages"] > n + 500, 60, "traffic")
-        guest.reboot()
+        end()
+        as_probed(inst, guest)
         working(guest)
-
-
-def killed(inst, guest):
-    """kill -9 of QEMU: nothing stays held, and the next guest finds it usable."""
-    guest.kill()
-    assert inst.state == "closed"
-    assert_clean(inst)
-    guest.start()
-    working(guest)
-
-
-def test_kill(host, make_guest, guest_suite):
-    """A guest that only has its driver loaded."""
-    inst = host.instance()
-    killed(inst, make_guest([inst], suite=guest_suite))
-
-
-def test_kill_in_traffic(host, make_guest):
-    """A guest in the middle of traffic; its kernel is gone, so any suite will do."""
-    inst = host.instance()
-    guest = make_guest([inst])
-    guest.start_bg(f"{BIN}/mhca-verify -l -S 600 -t soak")
-    wait_until(lambda: inst.counters()["messages"] > 500, 60, "traffic")
-    killed(inst, guest)
 
 
 def test_hot_plug(host, make_guest):

@@ -60,8 +60,11 @@ def net(roce_pair):
     return roce_pair
 
 
-def test_probe(host, make_guest, guest_suite, record_property):
-    """mlx5_core, mlx5e and mlx5_ib probe in silence; the port has a netdev and is up."""
+def test_life(host, make_guest, guest_suite, record_property):
+    """mlx5_core, mlx5e and mlx5_ib probe in silence; a netdev, a port that is up, traffic.
+
+    Each guest kernel registers the processes' memory as it likes to: with UMR.
+    """
     inst = host.instance("roce")
     guest = make_guest([inst], suite=guest_suite)
     name = bring_up(guest, 1)
@@ -83,6 +86,10 @@ def test_probe(host, make_guest, guest_suite, record_property):
     assert_clean(inst)
     guest.check(RELOAD, 120)
     bring_up(guest, 1)
+    assert "MEM_MGT_EXTENSION" in devinfo(guest)["text"]
+    index = gid_index(guest)
+    for tool in ("rc", "rc_events", "ud"):
+        exchange(guest, guest, f"{PINGPONG[tool]} -d {device(guest)} -g {index}")
     assert not kernel_complaints(guest)
     assert inst.counters()["commands_refused"] == 0
 

@@ -6,9 +6,8 @@ import itertools
 import pytest
 
 from guest import wait_until
-from lib_rdma import assert_clean, device, devinfo, exchange
-from test_probe import UNLOAD, kernel_complaints
-from test_roce import PINGPONG, bring_up, gid_index
+from test_probe import kernel_complaints
+from test_roce import bring_up
 
 NQN = "nqn.2026-11.test:mhca"
 CONFIG = "/sys/kernel/config/nvmet"
@@ -62,12 +61,6 @@ def disconnect(guest):
     wait_until(lambda: guest.run("ls /dev/nvme*n1")[0] != 0, 20, "the namespace to go")
 
 
-def test_capability(net):
-    """The guest's driver offers memory management extensions."""
-    for guest in (net.a, net.b):
-        assert "MEM_MGT_EXTENSION" in devinfo(guest)["text"]
-
-
 def test_nvme(net, target, record_property):
     """A remote disk: written, read back and compared, after a disconnect too."""
     disk = connect(net, target)
@@ -105,17 +98,3 @@ def test_nvme_reset(net, target):
         assert job.wait(120)[0] == 0
     net.a.check(f"dd if={disk} bs=1M iflag=direct count={MIB} 2>/dev/null | cmp - /tmp/data",
                 120)
-
-
-def test_registers(host, make_guest, guest_suite):
-    """Each guest kernel registers memory of processes with UMR as it likes to."""
-    inst = host.instance("roce")
-    guest = make_guest([inst], suite=guest_suite)
-    bring_up(guest, 1)
-    index = gid_index(guest)
-    for tool in ("rc", "rc_events", "ud"):
-        exchange(guest, guest, f"{PINGPONG[tool]} -d {device(guest)} -g {index}")
-    assert "MEM_MGT_EXTENSION" in devinfo(guest)["text"]
-    assert not kernel_complaints(guest)
-    guest.check(UNLOAD, 120)
-    assert_clean(inst)
