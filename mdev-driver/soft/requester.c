@@ -173,6 +173,25 @@ static u32 soft_req_posted(struct soft_qp *qp, bool *broken)
 	return *broken ? 0 : posted;
 }
 
+/**
+ * soft_qp_has_work() - does a QP's record say that there is something to do?
+ * @qp: QP; its lane's lock held
+ *
+ * Return: true: send WQEs, or receive WQEs to be flushed.
+ */
+bool soft_qp_has_work(const struct soft_qp *qp)
+{
+	const __be32 *record = mhca_object_record(&qp->obj);
+
+	if (!record)
+		return false;
+	if (!qp->req.none &&
+	    (u16)be32_to_cpu(READ_ONCE(record[MLX5_SND_DBR])) != qp->req.consumer)
+		return true;
+	return qp->state == MLX5_QP_STATE_ERR && !qp->rsp.none && !qp->srq &&
+	       (u16)be32_to_cpu(READ_ONCE(record[MLX5_RCV_DBR])) != READ_ONCE(qp->rsp.consumer);
+}
+
 static u64 soft_max_message(const struct soft_qp *qp)
 {
 	u32 log = MLX5_GET(qpc, qp->attr, log_msg_max);

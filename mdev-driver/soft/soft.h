@@ -584,7 +584,12 @@ void soft_lane_fail(struct soft_qp *qp);				/* any lane */
  */
 void soft_lane_forget_qp(struct soft_lane *lane, struct soft_qp *qp);
 void soft_lane_forget_cq(struct soft_lane *lane, struct soft_cq *cq);
-void soft_lane_forget_uar(struct soft_uar *uar);
+
+/* doorbell.c; lane->lock */
+#define SOFT_TURN_REQUESTS	64	/* entries of each hand-over list taken in a turn */
+bool soft_doorbell_take(struct soft_lane *lane, u64 now);
+bool soft_doorbell_poll(struct soft_lane *lane, u64 now);
+void soft_doorbell_forget(struct soft_uar *uar);
 
 /* describe.c: struct mhca_object_ops.describe */
 int soft_qp_describe(const struct mhca_object *obj, char *buf, size_t size);
@@ -702,6 +707,7 @@ enum soft_result soft_umr_execute(struct soft_qp *qp, const struct soft_wqe *wqe
  * true: something was done.
  */
 bool soft_requester_run(struct soft_qp *qp);
+bool soft_qp_has_work(const struct soft_qp *qp);
 
 /**
  * struct soft_message - a connected message on its way to a responder

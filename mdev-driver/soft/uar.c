@@ -52,7 +52,7 @@ static void soft_uar_destroy(struct mhca_object *obj)
 		uar->touch_queued = false;
 	}
 	spin_unlock(&lane->touch_lock);
-	soft_lane_forget_uar(uar);
+	soft_doorbell_forget(uar);
 	mutex_unlock(&lane->lock);
 
 	inst->vmm_ops->zap(inst->vmm, obj->num);

@@ -5,12 +5,18 @@
 
 #include <shim/core.h>
 
+/* As in the kernel: list_empty() may look at a list that its lock's holder changes. */
+static inline void shim_list_point(struct list_head *entry, struct list_head *next)
+{
+	__atomic_store_n(&entry->next, next, __ATOMIC_RELAXED);
+}
+
 #define LIST_HEAD_INIT(name)	{ &(name), &(name) }
 #define LIST_HEAD(name)		struct list_head name = LIST_HEAD_INIT(name)
 
 static inline void INIT_LIST_HEAD(struct list_head *list)
 {
-	list->next = list;
+	shim_list_point(list, list);
 	list->prev = list;
 }
 
@@ -28,7 +34,7 @@ static inline void shim_list_insert(struct list_head *entry, struct list_head *p
 	next->prev = entry;
 	entry->next = next;
 	entry->prev = prev;
-	prev->next = entry;
+	shim_list_point(prev, entry);
 }
 
 static inline void list_add(struct list_head *entry, struct list_head *head)
@@ -46,7 +52,7 @@ static inline void __list_del_entry(struct list_head *entry)
 	if (!entry->next || entry->prev->next != entry || entry->next->prev != entry)
 		shim_warn(__FILE__, __LINE__, "list corruption at removal");
 	entry->next->prev = entry->prev;
-	entry->prev->next = entry->next;
+	shim_list_point(entry->prev, entry->next);
 }
 
 static inline void list_del(struct list_head *entry)
