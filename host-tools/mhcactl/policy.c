@@ -13,7 +13,7 @@
 #define DESCRIPTION_MAX	255
 
 enum kind { KIND_MAC, KIND_GUID, KIND_NUMBER, KIND_TEXT, KIND_DOORBELL, KIND_SWITCH,
-	    KIND_JSON };
+	    KIND_LINK, KIND_JSON };
 
 /**
  * struct policy - a setting that this tool knows
@@ -49,6 +49,7 @@ static const struct policy policies[] = {
 	{ "max_mr_mb",     KIND_NUMBER,   1, UINT32_MAX },
 	{ "doorbell",      KIND_DOORBELL, 0, 0 },
 	{ "spoof_check",   KIND_SWITCH,   0, 0 },
+	{ "link",          KIND_LINK,     0, 0 },
 	{ "config",        KIND_JSON,     0, 0 },
 };
 
@@ -168,6 +169,9 @@ const char *policy_check(const char *name, const char *value)
 	case KIND_SWITCH:
 		return !strcmp(value, "on") || !strcmp(value, "off") ?
 		       NULL : "must be 'on' or 'off'";
+	case KIND_LINK:
+		return !strcmp(value, "up") || !strcmp(value, "down") ?
+		       NULL : "must be 'up' or 'down'";
 	case KIND_JSON:
 		return check_json(value);
 	}

@@ -95,7 +95,6 @@ struct mhca_instance *mhca_instance_create(struct mhca_hca *hca,
 	inst->id = *id;
 	inst->vmm_ops = vmm_ops;
 	inst->vmm = vmm;
-	inst->port.up = true;
 	mhca_instance_default_policy(inst);
 
 	err = hca->ops->instance_init(inst);

@@ -9,6 +9,7 @@
 
 static const char * const mhca_doorbell_words[] = { "map", "trap", NULL };
 static const char * const mhca_switch_words[] = { "off", "on", NULL };
+static const char * const mhca_link_words[] = { "down", "up", NULL };
 
 #define NUMBER(_id, _name, _unit, _min, _max, _fallback, ...)			\
 	[MHCA_POLICY_##_id] = {							\
@@ -50,6 +51,10 @@ const struct mhca_policy_row mhca_policy_rows[MHCA_POLICIES] = {
 	[MHCA_POLICY_SPOOF_CHECK] = {
 		.name = "spoof_check", .unit = "", .form = MHCA_FORM_CHOICE, .live = true,
 		.words = mhca_switch_words, .fallback = true, .kind = MHCA_NO_OBJECT,
+	},
+	[MHCA_POLICY_LINK] = {
+		.name = "link", .unit = "", .form = MHCA_FORM_CHOICE, .live = true,
+		.words = mhca_link_words, .fallback = true, .kind = MHCA_NO_OBJECT,
 	},
 	[MHCA_POLICY_DESCRIPTION] = {
 		.name = "description", .unit = "", .form = MHCA_FORM_TEXT,
@@ -383,6 +388,7 @@ static u64 mhca_policy_mib(const struct mhca_policy *policy, enum mhca_policy_id
  */
 void mhca_policy_apply(struct mhca_instance *inst, const struct mhca_policy *policy)
 {
+	bool up = policy->value[MHCA_POLICY_LINK], turned = up != inst->port.up;
 	struct mhca_quota *quota = &inst->quota;
 	int i;
 
@@ -403,6 +409,11 @@ void mhca_policy_apply(struct mhca_instance *inst, const struct mhca_policy *pol
 	WRITE_ONCE(quota->weight, policy->value[MHCA_POLICY_WEIGHT]);
 	WRITE_ONCE(inst->port.segment, policy->value[MHCA_POLICY_SEGMENT]);
 	WRITE_ONCE(inst->port.spoof_check, policy->value[MHCA_POLICY_SPOOF_CHECK]);
+	WRITE_ONCE(inst->port.up, up);
 	if (inst->backend)
 		inst->hca->ops->port_changed(inst);
+	/* A driver that has not started yet asks for the state when it does. */
+	if (turned && READ_ONCE(inst->fn) == MHCA_FN_INITIALISED)
+		mhca_event_port(inst, up ? MLX5_PORT_CHANGE_SUBTYPE_ACTIVE :
+					   MLX5_PORT_CHANGE_SUBTYPE_DOWN);
 }

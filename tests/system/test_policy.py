@@ -25,7 +25,7 @@ CLOSED_ONLY = {
 }
 LIVE = {
     "segment": "7", "rate_mbps": "1000", "burst_kb": "512", "cmd_rate": "5000",
-    "weight": "300", "spoof_check": "off", "description": 'tenant 7, "blue"',
+    "weight": "300", "spoof_check": "off", "link": "down", "description": 'tenant 7, "blue"',
 }
 
 

@@ -77,6 +77,8 @@ static const struct value_case value_cases[] = {
 	{ MHCA_POLICY_DOORBELL, "Trap", -EINVAL, NULL },
 	{ MHCA_POLICY_DOORBELL, "", -EINVAL, NULL },
 	{ MHCA_POLICY_SPOOF_CHECK, "off", 0, "off" },
+	{ MHCA_POLICY_LINK, "down", 0, "down" },
+	{ MHCA_POLICY_LINK, "auto", -EINVAL, NULL },
 	{ MHCA_POLICY_DESCRIPTION, "", 0, "" },
 	{ MHCA_POLICY_DESCRIPTION, "tenant 7, \"blue\" \\ gr\xc3\xbcn", 0,
 	  "tenant 7, \"blue\" \\ gr\xc3\xbcn" },

@@ -465,7 +465,8 @@ struct mhca_identity {
  * @segment: isolated network that the port belongs to: ports of different segments do
  *           not reach each other. Policy; may change at any time.
  *           A change is told by &struct mhca_hca_ops.port_changed.
- * @up: PORT_ACTIVE
+ * @up: PORT_ACTIVE; else PORT_DOWN, and nothing reaches it or comes from it. Policy;
+ *      may change at any time, with an event for the guest
  * @spoof_check: frames and messages may only have the instance's own source
  *               addresses
  * @qkey_violations: datagrams refused for their Q_Key
@@ -572,6 +573,7 @@ enum mhca_policy_id {
 	MHCA_POLICY_MAX_MR_MB,
 	MHCA_POLICY_DOORBELL,
 	MHCA_POLICY_SPOOF_CHECK,
+	MHCA_POLICY_LINK,
 	MHCA_POLICY_DESCRIPTION,
 	MHCA_POLICIES
 };
