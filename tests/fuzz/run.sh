@@ -13,9 +13,12 @@ time=$1
 shift
 targets=${*:-command doorbell program wqe}
 
-[ -f "$build/build.ninja" ] ||
-	meson setup --native-file "$root/tests/fuzz/clang.ini" "$build" "$root" -Dfuzz=true -Dhost_tools=disabled \
-		"-Dkernel_headers=${KERNEL_HEADERS:-}" >/dev/null
+# Anew each time: files of the core come and go.
+again=
+[ ! -f "$build/build.ninja" ] || again=--reconfigure
+# shellcheck disable=SC2086
+meson setup $again --native-file "$root/tests/fuzz/clang.ini" "$build" "$root" -Dfuzz=true -Dhost_tools=disabled \
+	"-Dkernel_headers=${KERNEL_HEADERS:-}" >/dev/null
 # shellcheck disable=SC2046
 ninja -C "$build" $(for t in $targets; do
 	echo "tests/fuzz/libfuzzer-$t tests/fuzz/fuzz-$t"; done) tests/fuzz/fuzz-dict >/dev/null

@@ -101,16 +101,17 @@ class Guest:
     instances  Instance objects (or UUIDs), each becomes one vfio-pci device
     mem, cpus  MiB and vCPUs
     load       load mlx5_core and mlx5_ib at boot
+    machine    QEMU's: "q35", or "pc" (i440fx, without PCIe)
     root_ports number of empty PCIe root ports (rp0, rp1, …) for hot-plug
     extra      further QEMU arguments
     """
 
     def __init__(self, conf, logs, name, instances=(), *, mem=1024, cpus=1,
-                 load=True, root_ports=0, extra=(), cmdline=""):
+                 load=True, machine="q35", root_ports=0, extra=(), cmdline=""):
         self.conf, self.name = conf, name
         self.instances = list(instances)
         self.mem, self.cpus, self.load = mem, cpus, load
-        self.root_ports, self.extra = root_ports, list(extra)
+        self.machine, self.root_ports, self.extra = machine, root_ports, list(extra)
         self.cmdline = cmdline
         n = next(_numbers)
         self.console = pathlib.Path(logs) / f"guest-{n:03d}-{name}-console.log"
@@ -136,7 +137,7 @@ class Guest:
         cmdline = f"{CMDLINE} mhca.load={int(self.load)} {self.cmdline}"
         a = ["qemu-system-x86_64", "-name", f"mhca-{self.name}",
              "-nodefaults", "-no-user-config", "-display", "none",
-             "-M", "q35", "-accel", "kvm", "-cpu", "host",
+             "-M", self.machine, "-accel", "kvm", "-cpu", "host",
              "-smp", str(self.cpus), "-m", str(self.mem),
              "-kernel", self.conf["kernel"], "-initrd", self.conf["initrd"],
              "-append", cmdline, "-serial", f"file:{self.console}",

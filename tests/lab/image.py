@@ -22,8 +22,8 @@ import subprocess
 import tempfile
 import time
 
-from common import (LAB, SUITES, LabError, cache_dir, digest, locked,
-                    need_root, run, step)
+from common import (BUILD, DEFAULT_SUITE, LAB, SUITES, LabError, cache_dir, digest,
+                    locked, need_root, run, step)
 
 FILES = LAB / "files"
 FORMAT = "2"                    # raise it when the way of building changes
@@ -35,6 +35,11 @@ COMMON_PACKAGES = """
     perftest rdmacm-utils infiniband-diags python3-pyverbs python3-pytest
     iproute2 pciutils kmod busybox-static ethtool iperf3 trace-cmd strace
     mdevctl procps psmisc util-linux
+""".split()
+
+# What only the default suite's tests use: user space of kernel ULPs, libvirt.
+DEFAULT_PACKAGES = """
+    nfs-kernel-server open-iscsi fio libvirt-daemon-driver-qemu libvirt-clients
 """.split()
 
 # Parts of packages that no test looks at; kernel modules for absent hardware.
@@ -49,12 +54,16 @@ EXCLUDE = [
     "drivers/usb", "drivers/input", "drivers/mmc", "drivers/mtd",
     "drivers/scsi", "drivers/ata", "drivers/hwmon", "drivers/isdn",
     "drivers/video", "drivers/comedi", "drivers/message", "drivers/accel",
-    "fs/ocfs2", "fs/xfs", "fs/btrfs", "fs/nfs", "fs/nfsd", "fs/smb", "fs/ceph",
+    "fs/ocfs2", "fs/xfs", "fs/btrfs", "fs/smb", "fs/ceph",
     "fs/gfs2", "fs/f2fs", "fs/jfs", "fs/ubifs", "fs/bcachefs", "net/bluetooth",
     "net/wireless", "net/mac80211", "net/nfc", "net/can")]
 INCLUDE = ["/usr/lib/x86_64-linux-gnu/libc_nonshared.a",
            "/usr/lib/x86_64-linux-gnu/libpthread.a",
            "/usr/lib/x86_64-linux-gnu/libm.a"]
+# Of drivers/scsi, what remote disks need (iSER, SRP).
+INCLUDE += [f"{top}/lib/modules/*/kernel/drivers/scsi/{name}.ko*" for top in ("", "/usr")
+            for name in ("scsi_common", "scsi_mod", "sd_mod", "libiscsi",
+                         "scsi_transport_iscsi", "scsi_transport_srp")]
 
 # Loaded by the initramfs, in this order, before the root file system exists.
 EARLY_MODULES = ["virtio_pci", "virtio_blk", "squashfs", "overlay"]
@@ -77,9 +86,14 @@ def sources(suite):
     return lines
 
 
+def packages(suite):
+    """What is installed in a suite's image."""
+    return COMMON_PACKAGES + (DEFAULT_PACKAGES if suite == DEFAULT_SUITE else [])
+
+
 def key(suite):
     """What the image is made of, as a hash."""
-    return digest(FORMAT, suite, " ".join(COMMON_PACKAGES + EXCLUDE + INCLUDE),
+    return digest(FORMAT, suite, " ".join(packages(suite) + EXCLUDE + INCLUDE),
                   "\n".join(sources(suite)))
 
 
@@ -113,6 +127,17 @@ def ensure(suite):
             make_initrd(image_dir(suite) / "rootfs", kernel_version(suite),
                         initrd(suite), EARLY_MODULES)
     return image_dir(suite)
+
+
+def kernel_headers(suite):
+    """Common headers of a suite's kernel, by a path that outlives the image's key."""
+    target = next((image_dir(suite) / "rootfs/usr/src").glob("linux-headers-*-common"))
+    link = BUILD / suite / "kernel-headers"
+    if not link.is_symlink() or link.readlink() != target:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+    return link
 
 
 def build(suite):
@@ -162,7 +187,7 @@ def bootstrap(suite, root, log):
             "Pin-Priority: 600\\n' > \"$1/etc/apt/preferences.d/qemu\"")
     cmd = ["mmdebstrap", "--mode=root", "--variant=minbase",
            "--skip=cleanup/apt/lists", "--components=main",
-           "--include=" + ",".join(COMMON_PACKAGES),
+           "--include=" + ",".join(packages(suite)),
            *opts, *hooks, suite, root, *sources(suite)]
     run(cmd, log=log, env=dict(os.environ, DEBIAN_FRONTEND="noninteractive",
                                INITRD="No", LC_ALL="C"))

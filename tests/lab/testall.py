@@ -13,7 +13,7 @@ import build
 import deps
 import image
 import runner
-from common import SUITES, TOP, LabError, step
+from common import DEFAULT_SUITE, SUITES, TOP, LabError, step
 
 MESON = TOP / "build" / "meson"
 FUZZ_SECONDS = 5
@@ -24,13 +24,13 @@ def unit_tests():
     """The user-space tests under meson; (passed, failed, skipped)."""
     if not (TOP / "meson.build").exists():
         return 0, 0, 0
-    headers = next((image.image_dir("trixie") / "rootfs/usr/src").glob(
-        "linux-headers-*-common"))
+    headers = image.kernel_headers(DEFAULT_SUITE)
     step("unit", f"meson test in {MESON}")
     env = dict(os.environ, LC_ALL="C.UTF-8")
-    if not (MESON / "build.ninja").exists():
-        subprocess.run(["meson", "setup", MESON, TOP,
-                        f"-Dkernel_headers={headers}"], check=False, env=env)
+    # Anew each time: files of the core come and go.
+    again = ["--reconfigure"] if (MESON / "build.ninja").exists() else []
+    subprocess.run(["meson", "setup", *again, MESON, TOP,
+                    f"-Dkernel_headers={headers}"], check=False, env=env)
     if subprocess.run(["meson", "compile", "-C", MESON, "-j", str(build.jobs())],
                       check=False, env=env).returncode:
         print("=== the unit tests do not build")
@@ -44,8 +44,7 @@ def unit_tests():
 def fuzz():
     """Each fuzz target searches for FUZZ_SECONDS; (passed, failed, skipped)."""
     script = TOP / "tests" / "fuzz" / "run.sh"
-    headers = next((image.image_dir("trixie") / "rootfs/usr/src").glob(
-        "linux-headers-*-common"))
+    headers = image.kernel_headers(DEFAULT_SUITE)
     step("fuzz", f"{script} {FUZZ_SECONDS}")
     env = dict(os.environ, LC_ALL="C.UTF-8", KERNEL_HEADERS=str(headers))
     p = subprocess.run([script, str(FUZZ_SECONDS)], check=False, env=env, text=True,
