@@ -8,7 +8,9 @@
  *
  * The arm word of the CQ's record is the truth about arming; the UAR register is a
  * hint to look at it. It holds SOFT_ARM_NONE from creation and after each event, so
- * that every arm of a driver, the all-zero first one included, is seen.
+ * that every arm of a driver, the all-zero first one included, is seen. Drivers count
+ * the events in an arm's sequence number. Kernels since 2026 (6.12.117, 7.2) store an
+ * arm with number 2 in the record of a new CQ, which shall not be taken for one.
  */
 #include <mhca/kernel.h>
 #include "soft.h"
@@ -16,6 +18,7 @@
 #define SOFT_CI_MASK		0xffffffU
 #define SOFT_CI_AHEAD		0x800000U	/* half the range: "not behind" */
 #define SOFT_ARM_SOLICITED	BIT(24)
+#define SOFT_ARM_SN		GENMASK(29, 28)
 #define SOFT_USER_INDEX_NONE	0xffffffU
 #define SOFT_CQE_LOG_BYTES	6
 #define SOFT_CQ_OVERRUN		1		/* CQ_ERROR event's syndrome */
@@ -196,6 +199,19 @@ static bool soft_cq_write(struct soft_cq *cq, struct soft_qp *qp,
 
 /* ---- Events ------------------------------------------------------------ */
 
+/**
+ * soft_cq_armed() - is the word of a CQ's record an arm that was not answered?
+ * @cq: CQ; its lock held
+ * @word: as it stands there
+ *
+ * Return: true: an event is due when there are CQEs.
+ */
+bool soft_cq_armed(const struct soft_cq *cq, __be32 word)
+{
+	lockdep_assert_held(&cq->lock);
+	return word != SOFT_ARM_NONE && (cq->fired || !(be32_to_cpu(word) & SOFT_ARM_SN));
+}
+
 /* CQEs that an arm word asks about and its writer has not seen. */
 static u32 soft_cq_waiting(const struct soft_cq *cq, u32 arm)
 {
@@ -236,6 +252,8 @@ static void soft_cq_fire(struct soft_cq *cq, __be32 *record, __be32 arm)
 	if (unlikely(!mhca_eq_post_comp(cq->eq, cq->obj.num))) {
 		(void)cmpxchg(&record[1], SOFT_ARM_NONE, arm);
 		soft_cq_owe(cq, SOFT_EQ_RETRY_NS);
+	} else {
+		cq->fired = true;
 	}
 	mhca_guest_dirty(cq->obj.inst, &record[1], sizeof(record[1]));
 }
@@ -255,7 +273,7 @@ static void soft_cq_notify(struct soft_cq *cq, __be32 *record, bool late)
 		return;
 	smp_mb();	/* CQE or arm before the other one's word */
 	arm = READ_ONCE(record[1]);
-	if (arm == SOFT_ARM_NONE)
+	if (!soft_cq_armed(cq, arm))
 		return;
 	waiting = soft_cq_waiting(cq, be32_to_cpu(arm));
 	if (!waiting || (!late && soft_cq_moderate(cq, waiting)))

@@ -239,9 +239,10 @@ static enum mhca_syndrome soft_cq_query(struct mhca_cmd *cmd)
 	void *cqc = MLX5_ADDR_OF(query_cq_out, cmd->out, cq_context);
 	int idx = soft_enter(cmd->inst);
 	__be32 *record = mhca_object_record(&cq->obj);
-	bool armed = record && READ_ONCE(record[1]) != SOFT_ARM_NONE;
+	bool armed;
 
 	spin_lock(&cq->lock);
+	armed = record && soft_cq_armed(cq, READ_ONCE(record[1]));
 	MLX5_SET(cqc, cqc, cqe_sz, cq->ring.log_stride == SOFT_LOG_CQE_128);
 	MLX5_SET(cqc, cqc, status, cq->failed ? SOFT_CQC_STATUS_OVERFLOW : SOFT_CQC_STATUS_OK);
 	MLX5_SET(cqc, cqc, st, armed ? SOFT_CQC_ST_ARMED : SOFT_CQC_ST_FIRED);

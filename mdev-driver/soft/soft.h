@@ -269,6 +269,7 @@ struct soft_ring {
  * @lock: protects all below
  * @ring: CQEs
  * @pi: CQEs written, free running
+ * @fired: an event was sent
  * @failed: overrun: no CQE will be written any more
  * @ignore_overrun: cqc.oi
  * @max_count: moderation: event after that many CQEs (0, 1: each)
@@ -292,6 +293,7 @@ struct soft_cq {
 	spinlock_t lock;
 	struct soft_ring ring;
 	u32 pi;
+	bool fired;
 	bool failed;
 	bool ignore_overrun;
 	u16 max_count;
@@ -824,6 +826,8 @@ enum soft_l3 { SOFT_L3_GRH, SOFT_L3_IPV6, SOFT_L3_IPV4 };
 void soft_complete(struct soft_cq *cq, struct soft_qp *qp, const struct soft_cqe *cqe);
 /* The same for a CQE that is complete but for its owner bit (Ethernet). */
 void soft_complete_raw(struct soft_cq *cq, struct mlx5_cqe64 *cqe);
+/* Is the word of a CQ's record an arm that was not answered? cq->lock */
+bool soft_cq_armed(const struct soft_cq *cq, __be32 word);
 /* An arm was seen or may have been missed: fire if CQEs are waiting. */
 void soft_cq_check_arm(struct soft_cq *cq);
 /* The CQ's timer is due (lane->lock held). */

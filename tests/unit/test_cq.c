@@ -246,6 +246,28 @@ static void very_first_arm_counts(void **state)
 	loop_close(&l);
 }
 
+/* What kernels since 2026 store in the record of a new CQ is no arm. */
+static void initial_word_is_no_arm(void **state)
+{
+	struct world *w = *state;
+	struct loop l;
+
+	loop_open_log(w, &l, 6);
+	l.cq.record.word[1] = cpu_to_be32(2U << 28);
+	complete_n(w, &l, 1, 1);
+	assert_false(comp_event(w, l.g, l.cq.cqn));
+	client_arm_cq(&l.cq, false);
+	assert_true(comp_event(w, l.g, l.cq.cqn));
+	expect_n(w, &l, 1, 1);
+	/* After events an arm has that number in earnest. */
+	l.cq.arm_sn = 2;
+	client_arm_cq(&l.cq, false);
+	complete_n(w, &l, 2, 1);
+	assert_true(comp_event(w, l.g, l.cq.cqn));
+	expect_n(w, &l, 2, 1);
+	loop_close(&l);
+}
+
 /* Armed after the completion came, with the old consumer index: fires at once. */
 static void late_arm_fires(void **state)
 {
@@ -497,6 +519,7 @@ int main(void)
 		world_test(resize_too_small_is_refused),
 		world_test(one_event_per_arm),
 		world_test(very_first_arm_counts),
+		world_test(initial_word_is_no_arm),
 		world_test(late_arm_fires),
 		world_test(solicited_arm),
 		world_test(overwritten_arms_are_found),
