@@ -39,7 +39,7 @@ COMMON_PACKAGES = """
 
 # What only the default suite's tests use: user space of kernel ULPs, libvirt.
 DEFAULT_PACKAGES = """
-    nfs-kernel-server open-iscsi fio libvirt-daemon-driver-qemu libvirt-clients
+    nfs-kernel-server open-iscsi fio libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
 """.split()
 
 # Parts of packages that no test looks at; kernel modules for absent hardware.

@@ -11,6 +11,15 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 from fixtures import *      # noqa: E402,F401,F403
 from fixtures import PAIRS  # noqa: E402
 from lib_client import Client  # noqa: E402
+from lib_roce import bring_up  # noqa: E402
+
+
+@pytest.fixture
+def net(roce_pair):
+    """Two guests with RoCE instances, whose netdevs have addresses."""
+    for number, guest in enumerate((roce_pair.a, roce_pair.b), 1):
+        guest.dev = bring_up(guest, number)
+    return roce_pair
 
 
 @pytest.fixture(autouse=True)

@@ -9,28 +9,7 @@ import pytest
 
 from guest import wait_until
 from host import sh
-
-SUBNET = "10.99.0"
-
-
-def netdev(guest):
-    """The instance's netdev in a guest."""
-    return guest.check("ls -d /sys/bus/pci/drivers/mlx5_core/*/net/*").split("/")[-1].strip()
-
-
-def up(guest, number):
-    """Give a guest its address; wait for its carrier."""
-    guest.dev = netdev(guest)
-    guest.ip = f"{SUBNET}.{number}"
-    guest.check("sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0")
-    guest.check(f"ip addr replace {guest.ip}/24 dev {guest.dev} && ip link set {guest.dev} up", 120)
-    carrier(guest)
-
-
-def carrier(guest):
-    """Wait until a guest's netdev has it."""
-    wait_until(lambda: guest.check(f"cat /sys/class/net/{guest.dev}/carrier").strip() == "1",
-               30, f"carrier of {guest.dev}")
+from lib_roce import SUBNET, carrier
 
 
 def ping(guest, address, args="", count=4):
@@ -56,16 +35,16 @@ def iperf(server, client, address, args="", seconds=3):
 
 
 @pytest.fixture(name="guests")
-def guests_fixture(roce_pair):
-    """Two guests with a RoCE instance each, addresses .1 and .2, MTU 1500 before and after."""
-    both = roce_pair.a, roce_pair.b
-    for number, (guest, inst) in enumerate(zip(both, roce_pair.instances), 1):
+def guests_fixture(net):
+    """Two guests with a RoCE instance each; MTU 1500 before and after, and no VLAN after."""
+    both = net.a, net.b
+    for guest, inst in zip(both, net.instances):
         guest.inst = inst
-        up(guest, number)
+        guest.check("sysctl -qw net.ipv6.conf.all.accept_dad=0 "
+                    "net.ipv6.conf.default.accept_dad=0")
     yield both
     for guest in both:
-        guest.run(f"ip link del v7; ip link del v8; ip link set {guest.dev} mtu 1500; "
-                  f"ip addr del {guest.ip}/24 dev {guest.dev}", 120)
+        guest.run(f"ip link del v7; ip link del v8; ip link set {guest.dev} mtu 1500", 120)
 
 
 @pytest.fixture(name="uplink")
@@ -87,25 +66,25 @@ def test_guest_to_guest(guests, record_property):
     """Ping v4 and v6, TCP and UDP, jumbo frames, VLANs, ifdown and ifup."""
     a, b = guests
     forged = a.inst.counters()["drop_spoof"]
-    ping(a, b.ip)
-    ping(b, a.ip, "-s 1472")
+    ping(a, b.roce_address)
+    ping(b, a.roce_address, "-s 1472")
     v6 = b.check(f"ip -6 -o addr show dev {b.dev} scope link").split()[3].split("/")[0]
     ping(a, f"{v6}%{a.dev}")
-    record_property("tcp_bps", iperf(b, a, b.ip))
-    record_property("udp_bps", iperf(b, a, b.ip, "-u -b 20M"))
+    record_property("tcp_bps", iperf(b, a, b.roce_address))
+    record_property("udp_bps", iperf(b, a, b.roce_address, "-u -b 20M"))
 
     for g in guests:
         g.check(f"ip link set {g.dev} mtu 9000", 120)
         carrier(g)
-    ping(a, b.ip, "-s 8972")
-    record_property("tcp_jumbo_bps", iperf(b, a, b.ip))
+    ping(a, b.roce_address, "-s 8972")
+    record_property("tcp_jumbo_bps", iperf(b, a, b.roce_address))
     for g in guests:
         g.check(f"ip link set {g.dev} mtu 1500", 120)
         carrier(g)
 
     for g in guests:
         g.check(f"ip link add link {g.dev} name v7 type vlan id 7 && ip link set v7 up && "
-                f"ip addr add 10.98.0.{g.ip[-1]}/24 dev v7", 60)
+                f"ip addr add 10.98.0.{g.roce_address[-1]}/24 dev v7", 60)
     ping(a, "10.98.0.2", "-s 1472")
     b.check("ip link del v7 && "
             f"ip link add link {b.dev} name v8 type vlan id 8 && ip link set v8 up && "
@@ -115,38 +94,38 @@ def test_guest_to_guest(guests, record_property):
     for _ in range(3):
         b.check(f"ip link set {b.dev} down && ip link set {b.dev} up", 120)
         carrier(b)
-        ping(a, b.ip, count=3)
+        ping(a, b.roce_address, count=3)
     assert a.inst.counters()["drop_spoof"] == forged
 
 
 def test_forged_source(guests):
     """A guest that takes another's MAC, or any, reaches nobody and is counted."""
     a, b = guests
-    ping(a, b.ip)
+    ping(a, b.roce_address)
     own = a.check(f"cat /sys/class/net/{a.dev}/address").strip()
     other = b.check(f"cat /sys/class/net/{b.dev}/address").strip()
     for forged in (other, "02:12:34:56:78:9a"):
         before = a.inst.counters()["drop_spoof"]
         a.check(f"ip link set {a.dev} address {forged} && ip neigh flush all; "
-                f"ip neigh replace {b.ip} lladdr {other} dev {a.dev}", 60)
+                f"ip neigh replace {b.roce_address} lladdr {other} dev {a.dev}", 60)
         got = b.inst.counters()["eth_rx_ucast"]
-        silent(a, b.ip)
+        silent(a, b.roce_address)
         assert a.inst.counters()["drop_spoof"] > before
         assert b.inst.counters()["eth_rx_ucast"] == got
     a.check(f"ip link set {a.dev} address {own} && ip neigh flush all", 60)
-    ping(a, b.ip)
+    ping(a, b.roce_address)
 
 
 def test_uplink(host, guests, uplink, record_property):
     """The host through the uplink: ping, TCP both ways, jumbo; then behind a bridge."""
     a, b = guests
-    ping(host, a.ip, count=3)
+    ping(host, a.roce_address, count=3)
     ping(a, f"{SUBNET}.254", "-s 1472")
     assert host.check(f"cat /sys/class/net/{uplink}/carrier").strip() == "1"
     server = a.start_bg("iperf3 -s")
     wait_until(lambda: a.run("ss -Hltn | grep -q :5201")[0] == 0, 30, "iperf3")
     for way in ("", "-R"):
-        text = host.check(f"iperf3 -J -c {a.ip} -t 3 {way}", 120)
+        text = host.check(f"iperf3 -J -c {a.roce_address} -t 3 {way}", 120)
         record_property(f"host_tcp{way}_bps",
                         json.loads(text)["end"]["sum_received"]["bits_per_second"])
     with contextlib.suppress(Exception):
@@ -156,7 +135,7 @@ def test_uplink(host, guests, uplink, record_property):
         carrier(g)
     host.check(f"ip link set {uplink} mtu 9000")
     ping(a, f"{SUBNET}.254", "-s 8972")
-    ping(a, b.ip, "-s 8972")
+    ping(a, b.roce_address, "-s 8972")
     # A third party behind a bridge, in a namespace of its own.
     host.check("ip netns add third; ip link add br9 type bridge && ip link set br9 up && "
                "ip link add t0 type veth peer name t1 netns third && ip link set t0 master br9 up && "
@@ -166,7 +145,7 @@ def test_uplink(host, guests, uplink, record_property):
     try:
         ping(a, f"{SUBNET}.9", count=3)
         ping(b, f"{SUBNET}.9", count=3)
-        text = host.check(f"ip netns exec third busybox ping -c 3 -W 10 {a.ip}", 60)
+        text = host.check(f"ip netns exec third busybox ping -c 3 -W 10 {a.roce_address}", 60)
         assert "3 packets received" in text, text
         counters = ethtool(host, uplink)
         assert counters["drop_mac"] == 0 and counters["drop_frame"] == 0, counters

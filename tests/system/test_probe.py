@@ -3,6 +3,8 @@
 
 import re
 
+import pytest
+
 from guest import wait_until
 from lib_rdma import BIN, assert_clean, devinfo, verified, verify
 
@@ -104,13 +106,15 @@ def test_ends_in_traffic(host, make_guest):
         working(guest)
 
 
-def test_hot_plug(host, make_guest):
-    """An instance comes and goes while its guest runs."""
-    guest = make_guest([], root_ports=1)
+# The machine, its empty PCIe ports, where the device goes.
+@pytest.mark.parametrize("machine,ports,bus", [("q35", 1, "rp0"), ("pc", 0, "pci.0")])
+def test_hot_plug(host, make_guest, machine, ports, bus):
+    """An instance comes and goes while its guest runs: by pciehp, and by ACPI on i440fx."""
+    guest = make_guest([], machine=machine, root_ports=ports)
     guest.check("modprobe pciehp; modprobe -a mlx5_ib ib_umad")
     inst = host.instance()
     for _ in range(2):
-        guest.qmp("device_add", driver="vfio-pci", id="hca", bus="rp0",
+        guest.qmp("device_add", driver="vfio-pci", id="hca", bus=bus,
                   sysfsdev=f"/sys/bus/mdev/devices/{inst.uuid}")
         wait_until(lambda: guest.run("ls /sys/class/infiniband/*")[0] == 0, 60,
                    "RDMA device after hot-plug", 0.5)

@@ -11,7 +11,7 @@ import pytest
 
 import kmsg
 from lib_rdma import device
-from test_roce import bring_up, gid_index
+from lib_roce import bring_up, gid_index
 
 CORE = ["mr", "qp", "cq", "cq_events", "srq", "pd", "addr", "atomic"]
 MORE = ["qpex", "cqex", "device", "rdmacm", "rss_traffic", "odp", "parent_domain", "shared_pd",

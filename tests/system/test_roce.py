@@ -8,6 +8,7 @@ import pytest
 
 from guest import wait_until
 from lib_rdma import BIN, assert_clean, device, devinfo, exchange, perftest_rows
+from lib_roce import bring_up, counted, gid_index, netdev, roce_gids
 from test_probe import RELOAD, UNLOAD, kernel_complaints
 
 PINGPONG = {
@@ -20,44 +21,6 @@ PINGPONG = {
 }
 
 _ports = itertools.count(21000)
-
-
-def netdev(guest):
-    """The instance's netdev in a guest."""
-    return guest.check("ls -d /sys/bus/pci/drivers/mlx5_core/*/net/*").split("/")[-1].strip()
-
-
-def bring_up(guest, number):
-    """Give the netdev an address, 192.0.2.NUMBER, and wait for its carrier."""
-    name = netdev(guest)
-    guest.check(f"ip link set {name} up && ip addr replace 192.0.2.{number}/24 dev {name}", 120)
-    wait_until(lambda: guest.check(f"cat /sys/class/net/{name}/carrier").strip() == "1", 10,
-               "carrier")
-    guest.roce_address = f"192.0.2.{number}"
-    return name
-
-
-def roce_gids(guest):
-    """(index, GID, type) of the RoCE address table."""
-    text = guest.check(
-        "cd /sys/class/infiniband/*/ports/1; for i in gid_attrs/types/*; do n=${i##*/}; "
-        "t=$(cat $i 2>/dev/null) && echo \"$n $(cat gids/$n) $t\"; done; true")
-    return [tuple(line.split(None, 2)) for line in text.splitlines()]
-
-
-def gid_index(guest):
-    """The index of the GID of the guest's IPv4 address."""
-    last = int(guest.roce_address.rsplit(".", 1)[1])
-    return next(int(i) for i, gid, _ in roce_gids(guest)
-                if gid.endswith(f":ffff:c000:{0x0200 + last:04x}"))
-
-
-@pytest.fixture
-def net(roce_pair):
-    """Two guests with RoCE instances, whose netdevs have addresses."""
-    for number, guest in enumerate((roce_pair.a, roce_pair.b), 1):
-        bring_up(guest, number)
-    return roce_pair
 
 
 def test_life(host, make_guest, guest_suite, record_property):
@@ -92,13 +55,6 @@ def test_life(host, make_guest, guest_suite, record_property):
         exchange(guest, guest, f"{PINGPONG[tool]} -d {device(guest)} -g {index}")
     assert not kernel_complaints(guest)
     assert inst.counters()["commands_refused"] == 0
-
-
-def counted(pair):
-    """What the instances of a pair count that is not 0, as text for a failure."""
-    return "\n".join(str({k: v for k, v in inst.counters().items()
-                          if v and k.startswith(("eth_", "drop_", "wqes", "messages", "cqes"))})
-                     for inst in pair.instances)
 
 
 def test_ping(net):

@@ -7,20 +7,11 @@ import pytest
 
 from guest import wait_until
 from test_probe import kernel_complaints
-from test_roce import bring_up
 
 NQN = "nqn.2026-11.test:mhca"
 CONFIG = "/sys/kernel/config/nvmet"
 MIB = 24
 _ports = itertools.count(4420)
-
-
-@pytest.fixture
-def net(roce_pair):
-    """Two guests with RoCE instances, whose netdevs have addresses."""
-    for number, guest in enumerate((roce_pair.a, roce_pair.b), 1):
-        bring_up(guest, number)
-    return roce_pair
 
 
 @pytest.fixture

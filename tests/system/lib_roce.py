@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Guests with RoCE instances: their netdevs, addresses and GIDs."""
+
+from guest import wait_until
+
+SUBNET = "192.0.2"
+
+
+def netdev(guest):
+    """The instance's netdev in a guest."""
+    return guest.check("ls -d /sys/bus/pci/drivers/mlx5_core/*/net/*").split("/")[-1].strip()
+
+
+def carrier(guest):
+    """Wait until a guest's netdev has it."""
+    wait_until(lambda: guest.check(f"cat /sys/class/net/{netdev(guest)}/carrier").strip() == "1",
+               30, "carrier")
+
+
+def bring_up(guest, number):
+    """Give the netdev an address, SUBNET.NUMBER, and wait for its carrier; its name."""
+    name = netdev(guest)
+    guest.roce_address = f"{SUBNET}.{number}"
+    guest.check(f"ip link set {name} up && ip addr replace {guest.roce_address}/24 dev {name}",
+                120)
+    carrier(guest)
+    return name
+
+
+def roce_gids(guest):
+    """(index, GID, type) of the RoCE address table."""
+    text = guest.check(
+        "cd /sys/class/infiniband/*/ports/1; for i in gid_attrs/types/*; do n=${i##*/}; "
+        "t=$(cat $i 2>/dev/null) && echo \"$n $(cat gids/$n) $t\"; done; true")
+    return [tuple(line.split(None, 2)) for line in text.splitlines()]
+
+
+def gid_index(guest, address=None):
+    """The index of the GID of an IPv4 address, the guest's own by default."""
+    a, b, c, d = map(int, (address or guest.roce_address).split("."))
+    mapped = f":ffff:{a << 8 | b:04x}:{c << 8 | d:04x}"
+    return next(int(i) for i, gid, _ in roce_gids(guest) if gid.endswith(mapped))
+
+
+def counted(pair):
+    """What the instances of a pair count that is not 0, as text for a failure."""
+    return "\n".join(str({k: v for k, v in inst.counters().items()
+                          if v and k.startswith(("eth_", "drop_", "wqes", "messages", "cqes"))})
+                     for inst in pair.instances)
