@@ -129,6 +129,21 @@ static const char *check_number(const struct policy *policy, const char *text)
 	return number < policy->min ? "must not be zero" : NULL;
 }
 
+static const char *check_choice(enum kind kind, const char *text)
+{
+	static const struct {
+		const char *words[2];
+		const char *reason;
+	} choices[] = {
+		[KIND_DOORBELL] = { { "map", "trap" }, "must be 'map' or 'trap'" },
+		[KIND_SWITCH] = { { "on", "off" }, "must be 'on' or 'off'" },
+		[KIND_LINK] = { { "up", "down" }, "must be 'up' or 'down'" },
+	};
+
+	return !strcmp(text, choices[kind].words[0]) || !strcmp(text, choices[kind].words[1]) ?
+	       NULL : choices[kind].reason;
+}
+
 static const char *check_text(const char *text)
 {
 	if (strlen(text) > DESCRIPTION_MAX)
@@ -164,14 +179,9 @@ const char *policy_check(const char *name, const char *value)
 	case KIND_TEXT:
 		return check_text(value);
 	case KIND_DOORBELL:
-		return !strcmp(value, "map") || !strcmp(value, "trap") ?
-		       NULL : "must be 'map' or 'trap'";
 	case KIND_SWITCH:
-		return !strcmp(value, "on") || !strcmp(value, "off") ?
-		       NULL : "must be 'on' or 'off'";
 	case KIND_LINK:
-		return !strcmp(value, "up") || !strcmp(value, "down") ?
-		       NULL : "must be 'up' or 'down'";
+		return check_choice(policies[rank].kind, value);
 	case KIND_JSON:
 		return check_json(value);
 	}

@@ -9,8 +9,9 @@
  * The arm word of the CQ's record is the truth about arming; the UAR register is a
  * hint to look at it. It holds SOFT_ARM_NONE from creation and after each event, so
  * that every arm of a driver, the all-zero first one included, is seen. Drivers count
- * the events in an arm's sequence number. Kernels since 2026 (6.12.117, 7.2) store an
- * arm with number 2 in the record of a new CQ, which shall not be taken for one.
+ * the events in an arm's sequence number. Newer mlx5_core (Debian's 6.1.192, 6.12.117,
+ * 7.2.13) stores an arm with number 2 in the record of a new CQ, which shall not be
+ * taken for one.
  */
 #include <mhca/kernel.h>
 #include "soft.h"

@@ -16,6 +16,7 @@ A test fails if the host's kernel log or a guest's console shows a warning or
 worse; @pytest.mark.kmsg_ok("regex", …) allows the lines a test provokes.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -49,6 +50,7 @@ def pytest_configure(config):
     LOGS.mkdir(parents=True, exist_ok=True)
 
 
+@functools.cache
 def lab_config():
     """The file the lab wrote for this run."""
     path = os.environ.get("MHCA_LAB_CONFIG")

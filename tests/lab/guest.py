@@ -15,8 +15,8 @@ import time
 
 from channel import Channel, ChannelError
 
-# lastbus: the kernel looks for devices below host bridges nobody told it of, in 8,160
-# reads that each leave the guest. nr_uarts: so does each port of absent ones.
+# lastbus: else the kernel looks for devices below host bridges nobody told it of, in
+# thousands of reads that leave the guest. nr_uarts: so does probing absent ones.
 CMDLINE = ("console=ttyS0 quiet loglevel=5 mitigations=off panic=0 net.ifnames=0 "
            "nokaslr cryptomgr.notests random.trust_cpu=on no_timer_check audit=0 "
            "apparmor=0 security=none pci=noearly,lastbus=0 8250.nr_uarts=1 "

@@ -7,8 +7,8 @@ hash of what the image is made of, so a changed package list makes a new image
 and VMs that still run keep theirs. Our own init scripts travel in the initrd,
 which is made anew in a second when one of them changes.
 
-Kernel and modules are the distribution's own, but decompressed here, once: an
-emulated guest spends 3 to 9 seconds on its kernel and 3 on mlx5_core's module.
+Kernel and modules are the distribution's own, but decompressed here, once, and not
+by every emulated guest that boots.
 QEMU enters the ELF file by its PVH note (CONFIG_PVH, set in Debian's kernels).
 """
 

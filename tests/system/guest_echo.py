@@ -28,7 +28,7 @@ def read(conn, size):
 
 
 def smc(role, address, port, peer):
-    """(send, receive) of a stream over SMC-R."""
+    """(send, receive) of a stream over SMC."""
     s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_SMC)
     if role == "server":
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -13,8 +13,8 @@ def netdev(guest):
 
 def carrier(guest):
     """Wait until a guest's netdev has it."""
-    wait_until(lambda: guest.check(f"cat /sys/class/net/{netdev(guest)}/carrier").strip() == "1",
-               30, "carrier")
+    path = f"/sys/class/net/{netdev(guest)}/carrier"
+    wait_until(lambda: guest.check(f"cat {path}").strip() == "1", 30, "carrier")
 
 
 def bring_up(guest, number):

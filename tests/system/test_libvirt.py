@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import kmsg
 from channel import Channel
 from guest import CMDLINE, Guest, wait_until
 from lib_rdma import BIN, assert_clean, verified
@@ -94,6 +95,7 @@ def test_domain(lab, alone, virsh, tmp_path):
     xml = hostdev(tool, inst)
     conf = lab["guests"][lab["guest_suites"][0]]
     guest = Guest(conf, tmp_path, "libvirt")
+    guest.console = tmp_path / "console"
     (tmp_path / "domain.xml").write_text(DOMAIN.format(
         kernel=conf["kernel"], initrd=conf["initrd"], cmdline=CMDLINE, disk=guest.disk(),
         out=conf["out"], folder=tmp_path, hostdev=xml))
@@ -115,6 +117,7 @@ def test_domain(lab, alone, virsh, tmp_path):
     wait_until(lambda: guest.run("ls /sys/class/infiniband/*")[0] == 0, 60,
                "RDMA device after hot-plug", 0.5)
     works()
+    assert not kmsg.bad_lines(guest.new_console())
     virsh("destroy mhca-domain")
     wait_until(lambda: inst.state == "closed", 30, "the instance to close")
     assert_clean(inst)

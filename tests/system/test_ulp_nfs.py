@@ -34,7 +34,7 @@ def test_nfs(net, mounted, record_property):
     """Files written and read with O_DIRECT and through the page cache, and compared."""
     assert "proto=rdma" in net.a.check("cat /proc/mounts")
     before = net.instances[0].counters()
-    record_property("bytes", verified_io(net.a, f"{mounted}/blocks", file=True))
+    record_property("bytes", verified_io(net.a, f"{mounted}/blocks"))
     net.a.check("dd if=/dev/urandom of=/tmp/data bs=1M count=8 2>&1 && "
                 f"cp /tmp/data {mounted}/data && sync && echo 3 > /proc/sys/vm/drop_caches && "
                 f"cmp /tmp/data {mounted}/data", 120)

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""SCSI over RDMA between the kernels of two stock guests: SRP and iSER.
-
-Both register lists with gaps (IB_MR_TYPE_SG_GAPS), which mlx5 makes of indirect keys.
-"""
+"""SCSI over RDMA between the kernels of two stock guests: SRP and iSER."""
 
 import itertools
 import re

@@ -96,6 +96,7 @@ def test_refused(host, tool, error, code, words):
     ("max_qp=99999999999999999999", "too large"),
     ("weight=0", "must not be zero"),
     ("doorbell=poll", "'map' or 'trap'"),
+    ("link=auto", "'up' or 'down'"),
     ("description=a\nb", "control character"),
     ("description=" + "x" * 256, "longer than 255"),
     ("config=[]", "not a JSON object"),

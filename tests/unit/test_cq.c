@@ -246,7 +246,7 @@ static void very_first_arm_counts(void **state)
 	loop_close(&l);
 }
 
-/* What kernels since 2026 store in the record of a new CQ is no arm. */
+/* What newer kernels store in the record of a new CQ is no arm. */
 static void initial_word_is_no_arm(void **state)
 {
 	struct world *w = *state;
