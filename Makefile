@@ -29,7 +29,7 @@ demo:
 	$(LAB) run -- -q -s tests/bench/demo.py
 
 bench:
-	$(LAB) run -- -q -s tests/bench/bench.py
+	$(LAB) run -- -q -s tests/bench/bench.py tests/bench/bench_roce.py
 	mkdir -p build/bench
 	cp build/lab/logs/latest/bench.jsonl build/bench/$$(date +%Y%m%d-%H%M%S).jsonl
 

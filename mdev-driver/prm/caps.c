@@ -54,7 +54,6 @@ struct mhca_cap_settable {
 #define MHCA_ATOMIC_8_BYTES	BIT(3)
 #define MHCA_L3_IPV4		BIT(1)
 #define MHCA_L3_IPV6		BIT(2)
-#define MHCA_ROCE_VERSION_2	BIT(2)
 #define MHCA_INLINE_NOT_NEEDED	2
 
 /* General capabilities of every port. */
@@ -135,7 +134,7 @@ static const struct mhca_cap mhca_roce_general_caps[] = {
 
 static const struct mhca_cap mhca_roce_caps[] = {
 	{ ROCE(l3_type), MHCA_L3_IPV4 | MHCA_L3_IPV6 },
-	{ ROCE(roce_version), MHCA_ROCE_VERSION_2 },
+	{ ROCE(roce_version), BIT(MHCA_ROCE_V1) | BIT(MHCA_ROCE_V2) },
 	{ ROCE(r_roce_dest_udp_port), MHCA_ROCE_UDP_PORT },
 	{ ROCE(r_roce_max_src_udp_port), 0xffff },
 	{ ROCE(r_roce_min_src_udp_port), 0xc000 },

@@ -11,7 +11,6 @@
 #define MHCA_LIST_ENTRY		sizeof(__be64)
 #define MHCA_VPORT_UP		1
 #define MHCA_VPORT_DOWN		0
-#define MHCA_ROCE_V2		2
 #define MHCA_ROCE_L3_IPV4	0
 #define MHCA_ROCE_L3_IPV6	1
 #define MHCA_VLAN_MAX		4094
@@ -273,9 +272,10 @@ enum mhca_syndrome mhca_check_roce_address_set(const struct mhca_cmd *cmd)
 {
 	const void *addr = MLX5_ADDR_OF(set_roce_address_in, cmd->in, roce_address);
 	const void *gid = MLX5_ADDR_OF(roce_addr_layout, addr, source_l3_address);
+	u8 version = MLX5_GET(roce_addr_layout, addr, roce_version);
 
 	if (memchr_inv(gid, 0, 16)) {
-		if (MLX5_GET(roce_addr_layout, addr, roce_version) != MHCA_ROCE_V2 ||
+		if ((version != MHCA_ROCE_V1 && version != MHCA_ROCE_V2) ||
 		    MLX5_GET(roce_addr_layout, addr, roce_l3_type) > MHCA_ROCE_L3_IPV6)
 			return MHCA_SYN_RESERVED;
 		if (MLX5_GET(roce_addr_layout, addr, vlan_id) > MHCA_VLAN_MAX)
@@ -296,12 +296,14 @@ enum mhca_syndrome mhca_cmd_set_roce_address(struct mhca_cmd *cmd)
 	memcpy(entry->gid, MLX5_ADDR_OF(roce_addr_layout, addr, source_l3_address),
 	       sizeof(entry->gid));
 	if (memchr_inv(entry->gid, 0, sizeof(entry->gid))) {
+		entry->valid = true;
 		memcpy(entry->mac, &mac_high, sizeof(mac_high));
 		memcpy(entry->mac + sizeof(mac_high), &mac_low, sizeof(mac_low));
 		entry->vlan_valid = MLX5_GET(roce_addr_layout, addr, vlan_valid);
 		entry->vlan = MLX5_GET(roce_addr_layout, addr, vlan_id);
 		entry->version = MLX5_GET(roce_addr_layout, addr, roce_version);
-		entry->ipv4 = MLX5_GET(roce_addr_layout, addr, roce_l3_type) == MHCA_ROCE_L3_IPV4;
+		entry->ipv4 = entry->version == MHCA_ROCE_V2 &&
+			      MLX5_GET(roce_addr_layout, addr, roce_l3_type) == MHCA_ROCE_L3_IPV4;
 	}
 	mhca_vport_changed(cmd->inst);
 	return MHCA_SYN_NONE;

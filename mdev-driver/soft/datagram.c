@@ -79,16 +79,18 @@ static void soft_dgram_grh(struct soft_packet *pkt)
 	grh->payload = cpu_to_be16(payload);
 	grh->next_header = 0x1b;
 	grh->hop_limit = av->hop_limit;
-	if (pkt->source) {
-		soft_roce_header(pkt->source, av, payload, grh);
-		return;
-	}
-	/* The link-local GID: the only one that ports of this fabric have. */
-	part = cpu_to_be64(0xfe80ULL << 48);
-	memcpy(grh->sgid, &part, sizeof(part));
-	part = cpu_to_be64(pkt->qp->obj.inst->id.port_guid);
-	memcpy(grh->sgid + sizeof(part), &part, sizeof(part));
 	memcpy(grh->dgid, av->dgid, sizeof(grh->dgid));
+	if (pkt->source && pkt->source->version == MHCA_ROCE_V2) {
+		soft_roce_header(pkt->source, av, payload, grh);
+	} else if (pkt->source) {
+		memcpy(grh->sgid, pkt->source->gid, sizeof(grh->sgid));
+	} else {
+		/* The link-local GID: the only one that ports of an IB fabric have. */
+		part = cpu_to_be64(0xfe80ULL << 48);
+		memcpy(grh->sgid, &part, sizeof(part));
+		part = cpu_to_be64(pkt->qp->obj.inst->id.port_guid);
+		memcpy(grh->sgid + sizeof(part), &part, sizeof(part));
+	}
 }
 
 static void soft_dgram_fill(struct soft_packet *pkt, struct soft_qp *qp, struct soft_wqe *wqe)
@@ -246,6 +248,13 @@ static enum soft_result soft_dgram_copy(struct soft_qp *to, struct soft_packet *
 	return soft_copy(&cursor, from, pkt->wqe->sgl.len, &done, failed);
 }
 
+static enum soft_l3 soft_dgram_l3(const struct mhca_roce_address *source)
+{
+	if (source->version == MHCA_ROCE_V1)
+		return SOFT_L3_GRH;
+	return source->ipv4 ? SOFT_L3_IPV4 : SOFT_L3_IPV6;
+}
+
 static void soft_dgram_complete(struct soft_qp *to, const struct soft_packet *pkt)
 {
 	const struct soft_wqe *wqe = pkt->wqe;
@@ -261,7 +270,7 @@ static void soft_dgram_complete(struct soft_qp *to, const struct soft_packet *pk
 
 	if (pkt->source) {
 		cqe.slid = 0;
-		cqe.sl = pkt->source->ipv4 ? SOFT_L3_IPV4 : SOFT_L3_IPV6;
+		cqe.sl = soft_dgram_l3(pkt->source);
 		cqe.vlan_valid = pkt->source->vlan_valid;
 		cqe.vlan = pkt->source->vlan;
 	}

@@ -80,7 +80,6 @@ static int soft_port_gids(struct soft_switch *sw, struct soft_port *port,
 			  const struct mhca_instance *inst)
 {
 	const struct mhca_vport *vport = inst->vport;
-	static const u8 none[16];
 	u8 (*gids)[16];
 	u32 i, n = 0;
 	int err;
@@ -93,7 +92,7 @@ static int soft_port_gids(struct soft_switch *sw, struct soft_port *port,
 	for (i = 0; i < MHCA_ROCE_ADDRESSES; i++) {
 		const struct mhca_roce_address *address = &vport->gid[i];
 
-		if (!memcmp(address->gid, none, sizeof(none)) ||
+		if (!address->valid ||
 		    memcmp(address->mac, inst->id.mac, sizeof(address->mac)))
 			continue;
 		memcpy(gids[n++], address->gid, sizeof(*gids));

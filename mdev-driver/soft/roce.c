@@ -4,8 +4,8 @@
  * MAC and a GID, where an InfiniBand port uses a LID.
  *
  * What a message would have on a wire decides: its source is an entry of the sender's
- * table (MAC, GID, VLAN), its destination MAC belongs to a port of the same segment,
- * and that port has the destination GID on the same VLAN.
+ * table (MAC, GID, VLAN, RoCE version), its destination MAC belongs to a port of the
+ * same segment, and that port has the destination GID in the same VLAN and version.
  */
 #include <mhca/kernel.h>
 #include "eth.h"
@@ -44,13 +44,14 @@ const struct mhca_roce_address *soft_roce_address(const struct soft_instance *si
 	if (index >= MHCA_ROCE_ADDRESSES)
 		return NULL;
 	entry = &si->gid[READ_ONCE(si->gid_table)][index];
-	return entry->version ? entry : NULL;
+	return entry->valid ? entry : NULL;
 }
 
-static bool soft_roce_same_vlan(const struct mhca_roce_address *a,
-				const struct mhca_roce_address *b)
+/* Do frames from @a look like frames for @b: RoCE version and VLAN? */
+static bool soft_roce_alike(const struct mhca_roce_address *a, const struct mhca_roce_address *b)
 {
-	return a->vlan_valid == b->vlan_valid && (!a->vlan_valid || a->vlan == b->vlan);
+	return a->version == b->version && a->vlan_valid == b->vlan_valid &&
+	       (!a->vlan_valid || a->vlan == b->vlan);
 }
 
 /* Does @si have @gid (NULL: any) where frames from @from arrive? */
@@ -62,7 +63,7 @@ static bool soft_roce_has(const struct soft_instance *si, const u8 *gid,
 
 	for (i = 0; i < MHCA_ROCE_ADDRESSES; i++) {
 		entry = soft_roce_address(si, i);
-		if (entry && soft_roce_same_vlan(entry, from) &&
+		if (entry && soft_roce_alike(entry, from) &&
 		    (!gid || !memcmp(entry->gid, gid, sizeof(entry->gid))))
 			return true;
 	}
@@ -123,7 +124,7 @@ struct soft_instance *soft_roce_route(const struct soft_qp *qp, const struct sof
  * @av: address
  * @si: instance that has a member of the group
  *
- * Inside srcu. Same segment, same VLAN.
+ * Inside srcu. Same segment, VLAN and RoCE version.
  */
 bool soft_roce_hears(const struct soft_qp *qp, const struct soft_av *av,
 		     const struct soft_instance *si)
@@ -150,7 +151,7 @@ bool soft_roce_is_connected(const struct soft_qp *peer, const struct soft_qp *qp
 	return mine && its && !memcmp(peer->av.dgid, mine->gid, sizeof(mine->gid)) &&
 	       !memcmp(peer->av.dmac, mine->mac, sizeof(mine->mac)) &&
 	       !memcmp(qp->av.dgid, its->gid, sizeof(its->gid)) &&
-	       soft_roce_same_vlan(mine, its);
+	       soft_roce_alike(mine, its);
 }
 
 /* ---- The header in front of a datagram --------------------------------------- */
@@ -205,7 +206,7 @@ static void soft_roce_ipv4(struct soft_ipv4 *ip, const struct mhca_roce_address 
 }
 
 /**
- * soft_roce_header() - the 40 bytes that a receiver finds in front of a datagram
+ * soft_roce_header() - the 40 bytes that a receiver finds in front of a RoCE v2 datagram
  * @src: source
  * @av: destination
  * @bytes: of the IB transport's packet: headers, payload, ICRC

@@ -13,11 +13,10 @@ import shutil
 
 import pytest
 
-from figures import Figures
+from figures import REPEAT
 from guest import wait_until
 from lib_rdma import BIN, exchange, perftest_rows
 
-REPEAT = int(os.environ.get("MHCA_BENCH_N", "5"))
 SIZES = (65536, 1048576)
 OPS = ("write", "read", "send")
 # What rxe moves in about a second under emulation, and what mHCA does.
@@ -27,49 +26,38 @@ ROUND_TRIPS = 300
 COMMANDS = pathlib.Path("/sys/kernel/tracing/events/mhca/mhca_command")
 
 
-def cpu_model():
-    """The emulated (or real) CPU, with those of its flags that memcpy looks at."""
-    text = pathlib.Path("/proc/cpuinfo").read_text()
-    name = re.search(r"^model name\s*: (.*)$", text, re.M)[1]
-    flags = set(re.search(r"^flags\s*: (.*)$", text, re.M)[1].split())
-    signs = [("+" if f in flags else "-") + f for f in ("erms", "fsrm", "avx2", "avx512f")]
-    return f"{name} ({' '.join(signs)})"
-
-
-@pytest.fixture(scope="module")
-def figures(lab):
-    """The figures of this run, and the comparison at its end."""
-    logs = pathlib.Path(os.environ["MHCA_LOGS"])
-    about = {"cpu": cpu_model(), "cpus": os.cpu_count(), "kernel": os.uname().release,
-             "repeat": REPEAT}
-    print(f"\nMachine: {about['cpu']}, {about['cpus']} CPUs, Linux {about['kernel']}")
-    f = Figures(logs / "bench.jsonl", **about)
-    yield f
+@pytest.fixture(scope="module", autouse=True)
+def comparison(figures):
+    """The comparison at the end."""
+    yield
     print("\nComparison (more than 1: mHCA is ahead)")
     for op in OPS:
         for size in SIZES:
             what = f"{op} {size} B bandwidth"
-            f.ratio(f"{what} / host kernel memcpy", ("mhca", what),
-                    ("host kernel memcpy", f"{size} B"))
-            f.ratio(f"{what} / guest memcpy", ("mhca", what), ("guest memcpy", f"{size} B"))
-            f.ratio(f"{what} / rxe", ("mhca", what), ("rxe", what))
-        f.ratio(f"{op} 65536 B bandwidth / TCP", ("mhca", f"{op} 65536 B bandwidth"),
-                ("tcp", "bandwidth"))
-        f.ratio(f"{op} 8 B message rate / rxe", ("mhca", f"{op} 8 B rate"),
-                ("rxe", f"{op} 8 B rate"))
-        f.ratio(f"{op} 8 B latency / rxe", ("mhca", f"{op} 8 B latency"),
-                ("rxe", f"{op} 8 B latency"), "lower")
-        f.ratio(f"{op} 8 B latency / TCP", ("mhca", f"{op} 8 B latency"),
-                ("tcp", "8 B latency"), "lower")
+            for who, theirs in (("host kernel memcpy", f"{size} B"), ("guest memcpy", f"{size} B"),
+                                ("rxe", what)):
+                figures.ratio(f"{what} / {who}", ("mhca", what), (who, theirs))
+        figures.ratio(f"{op} 65536 B bandwidth / TCP", ("mhca", f"{op} 65536 B bandwidth"),
+                      ("tcp", "bandwidth"))
+        figures.ratio(f"{op} 8 B message rate / rxe", ("mhca", f"{op} 8 B rate"),
+                      ("rxe", f"{op} 8 B rate"))
+        for who, theirs in (("rxe", f"{op} 8 B latency"), ("tcp", "8 B latency")):
+            figures.ratio(f"{op} 8 B latency / {who}", ("mhca", f"{op} 8 B latency"),
+                          (who, theirs), "lower")
 
 
-def rdma_options(pair, who):
-    """perftest's device options; rxe is set up when it is first needed."""
-    if who == "mhca":
-        return "-d mlx5_0"
+def rxe_link(pair):
+    """rxe over the virtio-net cards of both guests; it is set up when it is first needed."""
     for g in (pair.a, pair.b):
         g.check("[ -e /sys/class/infiniband/rxe0 ] || { modprobe rdma_rxe && "
                 "rdma link add rxe0 type rxe netdev eth0; }", 120)
+
+
+def rdma_options(pair, who):
+    """perftest's device options."""
+    if who == "mhca":
+        return "-d mlx5_0"
+    rxe_link(pair)
     gids = pair.a.check("cat /sys/class/infiniband/rxe0/ports/1/gids/*").split()
     index = next(i for i, g in enumerate(gids) if g.startswith("0000:0000:0000:0000:0000:ffff"))
     return f"-d rxe0 -x {index}"
@@ -98,17 +86,20 @@ def test_rdma(pair, figures, who, op):
     figures.add(who, f"{op} 8 B latency", "us", [r[4] for r in rows])
 
 
+def tcp_bandwidth(pair, address):
+    """iperf3 from a to an address of b; MiB/s."""
+    server = pair.b.start_bg("iperf3 -s -1 -p 18790")
+    wait_until(lambda: pair.b.run("ss -Hltn | grep -q ':18790 '")[0] == 0, 30, "iperf3")
+    out = json.loads(pair.a.check(f"iperf3 -J -t 3 -p 18790 -c {address}", 60))
+    server.wait()
+    return out["end"]["sum_received"]["bits_per_second"] / 8 / 1048576
+
+
 def test_tcp(pair, figures):
     """iperf3 and ping-pong over the same virtio-net and bridge."""
     print("\ntcp over virtio-net with vhost")
-    server = pair.b.start_bg("iperf3 -s -p 18790")
-    wait_until(lambda: pair.b.run("ss -Hltn | grep -q ':18790 '")[0] == 0, 30, "iperf3")
-    rates = []
-    for _ in range(REPEAT):
-        out = json.loads(pair.a.check(f"iperf3 -J -t 3 -p 18790 -c {pair.b.address}", 60))
-        rates.append(out["end"]["sum_received"]["bits_per_second"] / 8 / 1048576)
-    server.kill()
-    figures.add("tcp", "bandwidth", "MiB/s", rates)
+    figures.add("tcp", "bandwidth", "MiB/s",
+                [tcp_bandwidth(pair, pair.b.address) for _ in range(REPEAT)])
     figures.add("tcp", "8 B latency", "us",
                 [exchange(pair.b, pair.a, f"{BIN}/mhca-tcp -n {ROUND_TRIPS}")[0] for _ in range(REPEAT)])
 

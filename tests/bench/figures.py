@@ -2,8 +2,22 @@
 """Figures: repeated, kept as JSON lines, shown as median and spread."""
 
 import json
+import os
+import pathlib
+import re
 import statistics
 import time
+
+REPEAT = int(os.environ.get("MHCA_BENCH_N", "5"))
+
+
+def cpu_model():
+    """The emulated (or real) CPU, with those of its flags that memcpy looks at."""
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    name = re.search(r"^model name\s*: (.*)$", text, re.M)[1]
+    flags = set(re.search(r"^flags\s*: (.*)$", text, re.M)[1].split())
+    signs = [("+" if f in flags else "-") + f for f in ("erms", "fsrm", "avx2", "avx512f")]
+    return f"{name} ({' '.join(signs)})"
 
 
 class Figures:

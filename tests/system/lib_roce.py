@@ -4,6 +4,7 @@
 from guest import wait_until
 
 SUBNET = "192.0.2"
+V1, V2 = "IB/RoCE v1", "RoCE v2"
 
 
 def netdev(guest):
@@ -35,11 +36,11 @@ def roce_gids(guest):
     return [tuple(line.split(None, 2)) for line in text.splitlines()]
 
 
-def gid_index(guest, address=None):
+def gid_index(guest, address=None, kind=V2):
     """The index of the GID of an IPv4 address, the guest's own by default."""
     a, b, c, d = map(int, (address or guest.roce_address).split("."))
     mapped = f":ffff:{a << 8 | b:04x}:{c << 8 | d:04x}"
-    return next(int(i) for i, gid, _ in roce_gids(guest) if gid.endswith(mapped))
+    return next(int(i) for i, gid, k in roce_gids(guest) if gid.endswith(mapped) and k == kind)
 
 
 def counted(pair):

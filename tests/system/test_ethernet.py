@@ -117,7 +117,7 @@ def test_forged_source(guests):
 
 
 def test_uplink(host, guests, uplink, record_property):
-    """The host through the uplink: ping, TCP both ways, jumbo; then behind a bridge."""
+    """The host through the uplink: ping, TCP both ways, jumbo frames."""
     a, b = guests
     ping(host, a.roce_address, count=3)
     ping(a, f"{SUBNET}.254", "-s 1472")
@@ -136,18 +136,48 @@ def test_uplink(host, guests, uplink, record_property):
     host.check(f"ip link set {uplink} mtu 9000")
     ping(a, f"{SUBNET}.254", "-s 8972")
     ping(a, b.roce_address, "-s 8972")
-    # A third party behind a bridge, in a namespace of its own.
-    host.check("ip netns add third; ip link add br9 type bridge && ip link set br9 up && "
-               "ip link add t0 type veth peer name t1 netns third && ip link set t0 master br9 up && "
-               f"ip addr flush dev {uplink} && ip link set {uplink} master br9 && "
+
+
+@contextlib.contextmanager
+def linux_bridge(host):
+    """A function that plugs a netdev into a bridge."""
+    host.check("ip link add br9 type bridge && ip link set br9 up")
+    yield lambda port: host.check(f"ip link set {port} master br9 up")
+    sh("ip link del br9")
+
+
+@contextlib.contextmanager
+def ovs_bridge(host):
+    """The same for an Open vSwitch bridge, in the kernel's datapath."""
+    ctl = "/usr/share/openvswitch/scripts/ovs-ctl"
+    host.check(f"modprobe openvswitch && {ctl} start --system-id=random", 120)
+    host.check("ovs-vsctl --timeout=60 add-br br9", 120)
+    yield lambda port: host.check(
+        f"ip link set {port} up && ovs-vsctl --timeout=60 add-port br9 {port}", 120)
+    sh(f"ovs-vsctl --timeout=60 del-br br9; {ctl} stop; modprobe -r openvswitch")
+
+
+@pytest.mark.parametrize("bridge", [linux_bridge, ovs_bridge], ids=["linux", "ovs"])
+def test_third_party(host, guests, uplink, bridge):
+    """Somebody in a namespace of its own, behind a bridge that the uplink is in."""
+    a, b = guests
+    host.check(f"ip netns add third; ip addr flush dev {uplink}; "
+               "ip link add t0 type veth peer name t1 netns third && "
                "ip netns exec third ip link set t1 up && "
                f"ip netns exec third ip addr add {SUBNET}.9/24 dev t1")
     try:
-        ping(a, f"{SUBNET}.9", count=3)
-        ping(b, f"{SUBNET}.9", count=3)
-        text = host.check(f"ip netns exec third busybox ping -c 3 -W 10 {a.roce_address}", 60)
-        assert "3 packets received" in text, text
-        counters = ethtool(host, uplink)
-        assert counters["drop_mac"] == 0 and counters["drop_frame"] == 0, counters
+        with bridge(host) as plug:
+            plug("t0")
+            plug(uplink)
+            ping(a, f"{SUBNET}.9", count=3)
+            ping(b, f"{SUBNET}.9", count=3)
+            text = host.check(f"ip netns exec third busybox ping -c 3 -W 10 {a.roce_address}", 60)
+            assert "3 packets received" in text, text
+            server = a.start_bg("iperf3 -s -1")
+            wait_until(lambda: a.run("ss -Hltn | grep -q :5201")[0] == 0, 30, "iperf3")
+            host.check(f"ip netns exec third iperf3 -c {a.roce_address} -t 2", 120)
+            assert server.wait(60)[0] == 0
+            counters = ethtool(host, uplink)
+            assert counters["drop_mac"] == 0 and counters["drop_frame"] == 0, counters
     finally:
-        sh("ip netns del third; ip link del br9")
+        sh("ip netns del third; ip link del t0")

@@ -11,6 +11,7 @@ import pytest
 from guest import ExitCauses, wait_until
 from lib_client import Client
 from lib_rdma import device
+from lib_roce import gid_index
 
 # Counts exits over 100,000 operations and CPU time: on a quiet machine.
 pytestmark = pytest.mark.full
@@ -28,10 +29,10 @@ NAMES = {"0x60": "interrupt", "0x64": "interrupt window", "0x72": "cpuid", "0x77
 DOORBELL_CAUSES = ("nested page fault", "ept violation", "ept misconfig")
 
 
-def traffic(pair, program):
+def traffic(pair, program, options):
     """Endless polled traffic from pair.a to pair.b; the two jobs."""
     port = 18690
-    command = f"{program} -F -d {device(pair.a)} -s 8 --run_infinitely -D 60 -p {port}"
+    command = f"{program} -F -d {device(pair.a)} {options} -s 8 --run_infinitely -D 60 -p {port}"
     server = pair.b.start_bg(command)
     wait_until(lambda: pair.b.run(f"ss -Hltn | grep -q ':{port} '")[0] == 0, 30, "server")
     client = pair.a.start_bg(f"{command} {pair.b.address}")
@@ -41,10 +42,9 @@ def traffic(pair, program):
     return server, client
 
 
-@pytest.mark.parametrize("program", ["ib_write_bw", "ib_read_bw", "ib_send_bw"])
-def test_no_exit_per_operation(pair, program, record_property):
+def count_exits(pair, program, options, record_property):
     """100,000 operations while nobody talks to the guests: count their exits."""
-    jobs = traffic(pair, program)
+    jobs = traffic(pair, program, options)
     inst, guest = pair.instances[0], pair.a
     with ExitCauses() as causes:
         before, kvm = inst.counters(), guest.kvm_counters()
@@ -70,6 +70,21 @@ def test_no_exit_per_operation(pair, program, record_property):
     assert round(exits.get("mmio_exits", 0) / done, 2) == 0
     doorbells = sum(n for cause, n in by_cause.items() if cause in DOORBELL_CAUSES)
     assert round(doorbells / done, 2) == 0
+
+
+PROGRAMS = ["ib_write_bw", "ib_read_bw", "ib_send_bw"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_exit_per_operation(pair, program, record_property):
+    """On an InfiniBand port."""
+    count_exits(pair, program, "", record_property)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_exit_per_operation_roce(net, program, record_property):
+    """On an Ethernet port."""
+    count_exits(net, program, f"-x {gid_index(net.a)}", record_property)
 
 
 def kernel_threads():

@@ -74,7 +74,7 @@ void roce_gid(u32 number, u8 gid[16])
 }
 
 int roce_set_address(struct guest *g, u32 index, const u8 gid[16], const u8 mac[6], int vlan,
-		     bool ipv4)
+		     enum roce_kind kind)
 {
 	u8 in[MLX5_ST_SZ_BYTES(set_roce_address_in)] = { 0 };
 	void *addr = MLX5_ADDR_OF(set_roce_address_in, in, roce_address);
@@ -87,8 +87,8 @@ int roce_set_address(struct guest *g, u32 index, const u8 gid[16], const u8 mac[
 	MLX5_SET(roce_addr_layout, addr, vlan_valid, vlan >= 0);
 	if (vlan >= 0)
 		MLX5_SET(roce_addr_layout, addr, vlan_id, vlan);
-	MLX5_SET(roce_addr_layout, addr, roce_l3_type, !ipv4);
-	MLX5_SET(roce_addr_layout, addr, roce_version, 2);
+	MLX5_SET(roce_addr_layout, addr, roce_l3_type, kind != ROCE_V2_IPV4);
+	MLX5_SET(roce_addr_layout, addr, roce_version, min_t(u8, kind, MHCA_ROCE_V2));
 	return client_exec(&g->c, in, sizeof(in), out, sizeof(out));
 }
 
@@ -112,7 +112,7 @@ static void roce_on(struct guest *g, u32 number)
 	MLX5_SET(modify_nic_vport_context_in, in, nic_vport_context.roce_en, 1);
 	assert_ok(client_exec(&g->c, in, sizeof(in), out, sizeof(out)));
 	roce_gid(number, gid);
-	assert_ok(roce_set_address(g, 0, gid, g->vmm->inst->id.mac, -1, false));
+	assert_ok(roce_set_address(g, 0, gid, g->vmm->inst->id.mac, -1, ROCE_V2_IPV6));
 }
 
 static int setup(void **state, bool threaded, bool roce, u32 lanes)

@@ -35,7 +35,7 @@ static void walk_vport(struct guest *g)
 	assert_ok(exec(g, MLX5_CMD_OP_QUERY_NIC_VPORT_CONTEXT, 0));
 	assert_ok(exec(g, MLX5_CMD_OP_QUERY_VPORT_STATE, 0));
 	roce_gid(1, gid);
-	assert_ok(roce_set_address(g, 1, gid, g->vmm->inst->id.mac, 5, false));
+	assert_ok(roce_set_address(g, 1, gid, g->vmm->inst->id.mac, 5, ROCE_V2_IPV6));
 	assert_ok(exec(g, MLX5_CMD_OP_QUERY_ROCE_ADDRESS, 0));
 }
 
@@ -382,6 +382,7 @@ static void capabilities(void **state)
 	assert_int_equal(MLX5_GET(cmd_hca_cap, caps, log_max_sq), MHCA_LOG_MAX_SQ);
 	assert_ok(client_query_caps(c, MLX5_CAP_ROCE, true, caps));
 	assert_int_equal(MLX5_GET(roce_cap, caps, l3_type), 6);
+	assert_int_equal(MLX5_GET(roce_cap, caps, roce_version), 5);
 	assert_ok(client_query_caps(c, MLX5_CAP_ETHERNET_OFFLOADS, true, caps));
 	assert_true(MLX5_GET(per_protocol_networking_offload_caps, caps, csum_cap));
 	assert_ok(client_query_caps(c, MLX5_CAP_FLOW_TABLE, true, caps));

@@ -111,7 +111,7 @@ static void wrong_addresses(void **state)
 	roce_path(&w->g[1], 3, &path);
 	try_rc(w, &path, false);
 	roce_gid(3, gid);
-	assert_ok(roce_set_address(&w->g[1], 5, gid, mac_of(&w->g[1]), -1, false));
+	assert_ok(roce_set_address(&w->g[1], 5, gid, mac_of(&w->g[1]), -1, ROCE_V2_IPV6));
 	try_rc(w, &path, false);
 
 	/* A source that is not in the table; one with somebody else's MAC */
@@ -119,7 +119,7 @@ static void wrong_addresses(void **state)
 	path.sgid_index = 9;
 	try_rc(w, &path, false);
 	roce_gid(1, gid);
-	assert_ok(roce_set_address(&w->g[0], 9, gid, foreign, -1, false));
+	assert_ok(roce_set_address(&w->g[0], 9, gid, foreign, -1, ROCE_V2_IPV6));
 	assert_int_equal(counter_of(&w->g[0].vmm->inst->counters.drop_spoof), 0);
 	try_rc(w, &path, false);
 	assert_true(counter_of(&w->g[0].vmm->inst->counters.drop_spoof) > 0);
@@ -153,12 +153,38 @@ static void vlans_are_apart(void **state)
 	u8 gid[16];
 
 	roce_gid(1, gid);
-	assert_ok(roce_set_address(&w->g[0], 0, gid, mac_of(&w->g[0]), VLAN, false));
+	assert_ok(roce_set_address(&w->g[0], 0, gid, mac_of(&w->g[0]), VLAN, ROCE_V2_IPV6));
 	try_rc(w, NULL, false);
 	roce_gid(2, gid);
-	assert_ok(roce_set_address(&w->g[1], 0, gid, mac_of(&w->g[1]), VLAN, false));
+	assert_ok(roce_set_address(&w->g[1], 0, gid, mac_of(&w->g[1]), VLAN, ROCE_V2_IPV6));
 	try_rc(w, NULL, true);
-	assert_ok(roce_set_address(&w->g[1], 0, gid, mac_of(&w->g[1]), VLAN + 1, false));
+	assert_ok(roce_set_address(&w->g[1], 0, gid, mac_of(&w->g[1]), VLAN + 1, ROCE_V2_IPV6));
+	roce_path(&w->g[1], 2, &path);
+	try_rc(w, &path, false);
+}
+
+static void versions_are_apart(void **state)
+{
+	struct world *w = *state;
+	struct client_path path;
+	u8 gid[2][16];
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		roce_gid(i + 1, gid[i]);
+		assert_ok(roce_set_address(&w->g[i], 1, gid[i], mac_of(&w->g[i]), -1, ROCE_V1));
+	}
+	try_rc(w, NULL, true);
+	/* The peer expects its packets over UDP. */
+	roce_path(&w->g[1], 2, &path);
+	path.sgid_index = 1;
+	try_rc(w, &path, false);
+	for (i = 0; i < 2; i++)
+		assert_ok(roce_set_address(&w->g[i], 0, gid[i], mac_of(&w->g[i]), -1, ROCE_V1));
+	try_rc(w, NULL, true);
+	/* The same GID of the other version is not enough. */
+	assert_ok(roce_set_address(&w->g[1], 1, gid[1], mac_of(&w->g[1]), -1, ROCE_V2_IPV6));
+	assert_ok(roce_set_address(&w->g[1], 0, gid[0], mac_of(&w->g[1]), -1, ROCE_V1));
 	roce_path(&w->g[1], 2, &path);
 	try_rc(w, &path, false);
 }
@@ -176,7 +202,7 @@ static void address_goes(void **state)
 	send_one(&p, 0, 100);
 	expect_wc(w, &w->g[1].cq, 7, 0);
 	expect_wc(w, &w->g[0].cq, 1, 0);
-	assert_ok(roce_set_address(&w->g[1], 0, none, mac_of(&w->g[1]), -1, false));
+	assert_ok(roce_set_address(&w->g[1], 0, none, mac_of(&w->g[1]), -1, ROCE_V2_IPV6));
 	send_one(&p, 0, 100);
 	elapse(w, 100 * NSEC_PER_MSEC);
 	expect_wc(w, &w->g[0].cq, 1, MLX5_CQE_SYNDROME_TRANSPORT_RETRY_EXC_ERR);
@@ -243,7 +269,7 @@ static void headers(void **state)
 	for (i = 0; i < 2; i++) {
 		open_ud(&w->g[i], &qp[i]);
 		ipv4_gid(i + 1, gid[i]);
-		assert_ok(roce_set_address(&w->g[i], 1, gid[i], mac_of(&w->g[i]), -1, true));
+		assert_ok(roce_set_address(&w->g[i], 1, gid[i], mac_of(&w->g[i]), -1, ROCE_V2_IPV4));
 	}
 	roce_path(&w->g[1], 2, &path);
 	path.tclass = 0x2a;
@@ -277,6 +303,20 @@ static void headers(void **state)
 	assert_int_equal(ipv4_sum(at + 20), 0xffff);
 	assert_memory_equal(at + 32, gid[0] + 12, 4);
 	assert_memory_equal(at + 36, gid[1] + 12, 4);
+
+	for (i = 0; i < 2; i++)
+		assert_ok(roce_set_address(&w->g[i], 1, gid[i], mac_of(&w->g[i]), -1, ROCE_V1));
+	recv_ud(&w->g[1], &qp[1]);
+	post_ud(&w->g[0], &qp[0], &path, qp[1].qpn, 100);
+	wc = expect_wc(w, &w->g[1].cq, 7, 0);
+	expect_wc(w, &w->g[0].cq, 1, 0);
+	assert_true(wc.grh);
+	assert_int_equal(wc.sl & 3, 0);		/* GRH */
+	assert_int_equal(at[0] >> 4, 6);
+	assert_int_equal(at[6], 0x1b);
+	assert_memory_equal(at + 8, gid[0], 16);
+	assert_memory_equal(at + 24, gid[1], 16);
+	assert_filled(at + GRH, 100, 1);
 	for (i = 0; i < 2; i++)
 		assert_ok(client_destroy_qp(&qp[i]));
 }
@@ -317,7 +357,7 @@ static void groups(void **state)
 	for (i = 0; i < 2; i++) {
 		open_ud(&w->g[i], &qp[i]);
 		ipv4_gid(i + 1, gid);
-		assert_ok(roce_set_address(&w->g[i], 1, gid, mac_of(&w->g[i]), -1, true));
+		assert_ok(roce_set_address(&w->g[i], 1, gid, mac_of(&w->g[i]), -1, ROCE_V2_IPV4));
 	}
 	assert_ok(client_attach_mcast(&qp[1], group4));
 	assert_int_equal(client_attach_mcast(&qp[1], gid), -EINVAL);
@@ -328,7 +368,7 @@ static void groups(void **state)
 	inst->port.segment = 0;
 	try_group(w, qp, true);
 	ipv4_gid(1, gid);
-	assert_ok(roce_set_address(&w->g[0], 1, gid, mac_of(&w->g[0]), VLAN, true));
+	assert_ok(roce_set_address(&w->g[0], 1, gid, mac_of(&w->g[0]), VLAN, ROCE_V2_IPV4));
 	try_group(w, qp, false);
 	assert_ok(client_detach_mcast(&qp[1], group4));
 	for (i = 0; i < 2; i++)
@@ -375,10 +415,11 @@ static void address_table(void **state)
 	u8 gid[16];
 
 	ipv4_gid(5, gid);
-	assert_ok(roce_set_address(g, MHCA_ROCE_ADDRESSES - 1, gid, mac_of(g), VLAN, true));
-	assert_int_equal(roce_set_address(g, MHCA_ROCE_ADDRESSES, gid, mac_of(g), VLAN, true),
-			 -EINVAL);
-	assert_int_equal(roce_set_address(g, 3, gid, mac_of(g), 4095, true), -EINVAL);
+	assert_ok(roce_set_address(g, MHCA_ROCE_ADDRESSES - 1, gid, mac_of(g), VLAN, ROCE_V2_IPV4));
+	assert_int_equal(roce_set_address(g, MHCA_ROCE_ADDRESSES, gid, mac_of(g), VLAN,
+					  ROCE_V2_IPV4), -EINVAL);
+	assert_int_equal(roce_set_address(g, 3, gid, mac_of(g), 4095, ROCE_V2_IPV4), -EINVAL);
+	assert_int_equal(roce_set_address(g, 3, gid, mac_of(g), VLAN, ROCE_UNKNOWN), -EINVAL);
 	MLX5_SET(query_roce_address_in, in, opcode, MLX5_CMD_OP_QUERY_ROCE_ADDRESS);
 	MLX5_SET(query_roce_address_in, in, roce_address_index, MHCA_ROCE_ADDRESSES - 1);
 	assert_ok(client_exec(&g->c, in, sizeof(in), out, sizeof(out)));
@@ -400,6 +441,7 @@ int main(void)
 		world_test(wrong_addresses),
 		world_test(segments_and_ports),
 		world_test(vlans_are_apart),
+		world_test(versions_are_apart),
 		world_test(address_goes),
 		world_test(headers),
 		world_test(groups),

@@ -479,16 +479,21 @@ struct mhca_port {
 	atomic_t qkey_violations;
 };
 
+/* roce_addr_layout.roce_version: GRH right behind the Ethernet header, or IP and UDP */
+enum mhca_roce_version { MHCA_ROCE_V1 = 0, MHCA_ROCE_V2 = 2 };
+
 /**
  * struct mhca_roce_address - an entry of the RoCE address table (SET_ROCE_ADDRESS)
- * @gid: GID: an IPv6 address, or an IPv4-mapped one; all zero: no entry
+ * @valid: there is one
+ * @gid: GID: an IPv6 address, or an IPv4-mapped one; not all zero
  * @mac: source MAC
  * @vlan_valid: frames carry @vlan
  * @vlan: VLAN id
- * @version: 0: RoCE v1, 2: RoCE v2
+ * @version: enum mhca_roce_version
  * @ipv4: RoCE v2 over IPv4
  */
 struct mhca_roce_address {
+	bool valid;
 	u8 gid[16];
 	u8 mac[6];
 	bool vlan_valid;

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make bench, Ethernet ports: the netdev, NVMe and connections, against virtio-net and rxe.
+
+Both peers' figures come from the same two guests: each has an instance of the roce type
+and a virtio-net card with vhost, whose taps are in one host bridge.
+"""
+
+import os
+import pathlib
+import re
+
+import pytest
+
+import lib_nvme
+from bench import rxe_link, tcp_bandwidth
+from figures import REPEAT
+from guest import wait_until
+from lib_fio import random_reads
+from lib_roce import bring_up, netdev
+
+FRAMES = 20000
+SECONDS = 3
+CONNECTIONS = 100
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture
+def peers(roce_pair):
+    """The guests; (netdev, b's address) of each way from a to b."""
+    for number, guest in enumerate((roce_pair.a, roce_pair.b), 1):
+        bring_up(guest, number)
+    roce_pair.ways = {"mhca": (netdev(roce_pair.a), roce_pair.b.roce_address),
+                      "virtio-net": ("eth0", roce_pair.b.address)}
+    return roce_pair
+
+
+def busy_seconds():
+    """CPU time that the host has used, guests included."""
+    fields = pathlib.Path("/proc/stat").read_text().split()[1:9]
+    return sum(int(n) for i, n in enumerate(fields) if i not in (3, 4)) / TICKS
+
+
+def test_tcp(peers, figures):
+    """iperf3 from guest to guest."""
+    print("\nTCP")
+    for who, (_, address) in peers.ways.items():
+        figures.add(who, "TCP bandwidth", "MiB/s",
+                    [tcp_bandwidth(peers, address) for _ in range(REPEAT)])
+    figures.ratio("TCP bandwidth / virtio-net", ("mhca", "TCP bandwidth"),
+                  ("virtio-net", "TCP bandwidth"))
+
+
+def pktgen(guest, dev, mac):
+    """Send FRAMES frames of 64 bytes (with FCS), each an skb of its own; seconds."""
+    options = [f"count {FRAMES}", "pkt_size 60", "clone_skb 0", "delay 0", "dst 198.18.0.2",
+               f"dst_mac {mac}"]
+    guest.check("modprobe pktgen && cd /proc/net/pktgen && echo rem_device_all > kpktgend_0 && "
+                f"echo 'add_device {dev}' > kpktgend_0")
+    for option in options:
+        guest.check(f"echo '{option}' > /proc/net/pktgen/{dev}")
+    text = guest.check(f"echo start > /proc/net/pktgen/pgctrl; cat /proc/net/pktgen/{dev}", 300)
+    return int(re.search(r"Result: OK: (\d+)\(", text)[1]) / 1e6
+
+
+def test_packets(peers, figures):
+    """64-byte frames: those that arrive per second, and the host's CPU time for each."""
+    print("\n64-byte frames")
+    for who, (dev, _) in peers.ways.items():
+        mac = peers.b.check(f"cat /sys/class/net/{dev}/address").strip()
+        received = f"cat /sys/class/net/{dev}/statistics/rx_packets"
+        rates, costs = [], []
+        for _ in range(REPEAT):
+            count, busy = int(peers.b.check(received)), busy_seconds()
+            seconds = pktgen(peers.a, dev, mac)
+            used, arrived = busy_seconds() - busy, int(peers.b.check(received)) - count
+            rates.append(arrived / seconds)
+            costs.append(used / arrived * 1e6)
+        figures.add(who, "64 B frames received", "1/s", rates)
+        figures.add(who, "host CPU per 64 B frame", "us", costs)
+    figures.ratio("64 B frames / virtio-net", ("mhca", "64 B frames received"),
+                  ("virtio-net", "64 B frames received"))
+    figures.ratio("host CPU per 64 B frame / virtio-net", ("mhca", "host CPU per 64 B frame"),
+                  ("virtio-net", "host CPU per 64 B frame"), "lower")
+
+
+def test_nvme(peers, figures):
+    """4 KiB random reads of the other guest's RAM disk."""
+    print("\nNVMe over fabrics")
+    for who, transport in (("mhca", "rdma"), ("virtio-net", "tcp")):
+        address = peers.ways[who][1]
+        with lib_nvme.target(peers, address, transport) as port:
+            disk = lib_nvme.connect(peers, address, port, 1, transport)
+            for depth in (1, 32):
+                figures.add(f"nvme-{transport}", f"4 KiB randread QD{depth}", "IOPS",
+                            [random_reads(peers.a, disk, depth, SECONDS) for _ in range(REPEAT)])
+    for depth in (1, 32):
+        what = f"4 KiB randread QD{depth}"
+        figures.ratio(f"{what}: nvme-rdma / nvme-tcp over virtio-net", ("nvme-rdma", what),
+                      ("nvme-tcp", what))
