@@ -16,6 +16,8 @@
 #define SOFT_RATE_LEAST		4096U
 /* An instance that waits for its rate comes back with so much of a second's bytes. */
 #define SOFT_RATE_QUANTA	1000U
+/* So much of a lane's being late is made up for. */
+#define SOFT_RATE_LATE_NS	(100 * NSEC_PER_MSEC)
 /* Bytes of a QP at once while another instance waits: some 10 us of copying. */
 #define SOFT_CROWD_BYTES	(96 * 1024ULL)
 
@@ -127,33 +129,43 @@ bool soft_share_admit(struct soft_instance *si)
 	if (likely(!rate)) {
 		/* Full when a rate is set. */
 		si->rate.stamp = 0;
+		si->late = 0;
 		return true;
 	}
 	now = ktime_get_ns();
-	mhca_bucket_fill(&si->rate, rate, soft_burst(si), now);
+	mhca_bucket_fill(&si->rate, rate, soft_burst(si) + si->late, now);
+	si->late = max_t(s64, si->rate.level - (s64)soft_burst(si), 0);
 	if (si->rate.level > 0)
 		return true;
 	quantum = clamp_t(u64, div_u64(rate, SOFT_RATE_QUANTA), 1, soft_burst(si));
 	si->throttled = true;
 	si->throttled_at = now;
 	list_del_init(&si->active_node);
-	soft_timer_arm(&lane->timers, &si->timer,
-		       now + mhca_bucket_wait(&si->rate, rate, quantum));
+	si->throttled_until = now + mhca_bucket_wait(&si->rate, rate, quantum);
+	soft_timer_arm(&lane->timers, &si->timer, si->throttled_until);
 	return false;
 }
 
 /**
  * soft_share_timer() - an instance has waited long enough
  * @si: instance; its lane's lock held, its timer fired
+ *
+ * The burst is for what an instance did not send though it might have. What it could not
+ * send since its timer was due, for the lane was late, is not lost to it.
  */
 void soft_share_timer(struct soft_instance *si)
 {
+	u64 now = ktime_get_ns(), late = 0;
+
 	lockdep_assert_held(&si->lane->lock);
 	si->throttled = false;
-	mhca_count_add(si->inst, rate_wait_us,
-		       div_u64(ktime_get_ns() - si->throttled_at, NSEC_PER_USEC));
-	if (!list_empty(&si->active) || !list_empty(&si->active_sqs))
-		soft_lane_activate_instance(si->lane, si);
+	mhca_count_add(si->inst, rate_wait_us, div_u64(now - si->throttled_at, NSEC_PER_USEC));
+	if (list_empty(&si->active) && list_empty(&si->active_sqs))
+		return;
+	if (now > si->throttled_until)
+		late = min_t(u64, now - si->throttled_until, SOFT_RATE_LATE_NS);
+	si->late = div_u64(READ_ONCE(si->inst->quota.rate) * late, NSEC_PER_SEC);
+	soft_lane_activate_instance(si->lane, si);
 }
 
 /**

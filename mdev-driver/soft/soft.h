@@ -98,7 +98,9 @@ void soft_timers_free(struct soft_timers *timers);
  *        starts at the least of the others. lane->lock
  * @rate: bytes that it may move (share.c), lane->lock
  * @throttled: these are used up: not on lane->active, @timer is armed. lane->lock
- * @throttled_at: ktime_get_ns() since when
+ * @throttled_at: ktime_get_ns() since when …
+ * @throttled_until: … and until when
+ * @late: bytes above the burst that @rate may hold: the lane was late. lane->lock
  * @timer: end of that
  * @patience: of senders of datagrams with it (datagram.c)
  */
@@ -126,6 +128,8 @@ struct soft_instance {
 	struct mhca_bucket rate;
 	bool throttled;
 	u64 throttled_at;
+	u64 throttled_until;
+	u64 late;
 	struct soft_timer timer;
 	struct soft_patience patience;
 };

@@ -16,7 +16,7 @@ from bench import rxe_link, tcp_bandwidth
 from figures import REPEAT
 from guest import wait_until
 from lib_fio import random_reads
-from lib_roce import bring_up, netdev
+from lib_roce import bring_up, connect_many, netdev
 
 FRAMES = 20000
 SECONDS = 3
@@ -97,3 +97,14 @@ def test_nvme(peers, figures):
         what = f"4 KiB randread QD{depth}"
         figures.ratio(f"{what}: nvme-rdma / nvme-tcp over virtio-net", ("nvme-rdma", what),
                       ("nvme-tcp", what))
+
+
+def test_connections(peers, figures):
+    """rdma_cm: QPs connected per second, of CONNECTIONS that are begun at once."""
+    print("\nConnections by rdma_cm")
+    rxe_link(peers)
+    for who, way in (("mhca", "mhca"), ("rxe", "virtio-net")):
+        address = peers.ways[way][1]
+        figures.add(who, "connections", "1/s",
+                    [connect_many(peers, address, CONNECTIONS) for _ in range(REPEAT)])
+    figures.ratio("connections / rxe", ("mhca", "connections"), ("rxe", "connections"))

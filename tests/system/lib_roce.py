@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guests with RoCE instances: their netdevs, addresses and GIDs."""
+"""Guests with RoCE instances: their netdevs, addresses, GIDs and connections."""
+
+import itertools
+import re
 
 from guest import wait_until
 
 SUBNET = "192.0.2"
 V1, V2 = "IB/RoCE v1", "RoCE v2"
+_ports = itertools.count(26000)
 
 
 def netdev(guest):
@@ -48,3 +52,22 @@ def counted(pair):
     return "\n".join(str({k: v for k, v in inst.counters().items()
                           if v and k.startswith(("eth_", "drop_", "wqes", "messages", "cqes"))})
                      for inst in pair.instances)
+
+
+def connect_many(pair, address, count):
+    """`count` QPs of a connect to b by rdma_cm, all at once, and disconnect (cmtime).
+
+    Then as many connections without QPs. Connections with QPs per second.
+    """
+    port = next(_ports)
+    command = f"cmtime -c {count} -p {port}"
+    server = pair.b.start_bg(f"{command} -b {address}")
+    wait_until(lambda: pair.b.run(f"ss -Hltn | grep -q ':{port} '")[0] == 0, 30, "cmtime")
+    rc, out = pair.a.run(f"{command} -s {address}", 600)
+    if rc:
+        server.kill()
+    server_rc, server_out = server.wait(60)
+    assert (rc, server_rc) == (0, 0), f"{out}\n--- server\n{server_out}"
+    table = out[out.index("qp_conn"):]
+    assert int(table.split()[1]) == count, out
+    return 1e6 / int(re.search(r"^full connect\s+(\d+)", table, re.M)[1])

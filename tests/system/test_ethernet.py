@@ -9,7 +9,8 @@ import pytest
 
 from guest import wait_until
 from host import sh
-from lib_roce import SUBNET, carrier
+from lib_roce import SUBNET, bring_up, carrier
+from test_probe import RELOAD, UNLOAD, kernel_complaints
 
 
 def ping(guest, address, args="", count=4):
@@ -96,6 +97,45 @@ def test_guest_to_guest(guests, record_property):
         carrier(b)
         ping(a, b.roce_address, count=3)
     assert a.inst.counters()["drop_spoof"] == forged
+
+
+def chatter(guest, to):
+    """Datagrams to another guest, without an end; what does not reach it is no error."""
+    mac = to.check(f"cat /sys/class/net/{to.dev}/address").strip()
+    return guest.start_bg(
+        f"ip neigh replace {to.roce_address} lladdr {mac} nud permanent dev {guest.dev}; "
+        f"exec bash -c 'while :; do head -c 1400 /dev/zero > /dev/udp/{to.roce_address}/9; "
+        "done 2> /dev/null'")
+
+
+@pytest.mark.parametrize("times", [
+    2, pytest.param(50, marks=[pytest.mark.full, pytest.mark.limit(3600)])])
+def test_under_traffic(guests, times):
+    """A netdev goes down and up, and the driver is reloaded, while others send to it."""
+    a, b = guests
+    before = {k: v for k, v in b.inst.counters().items() if k.startswith("objects_")}
+    job = chatter(a, b)
+
+    def received():
+        return b.inst.counters()["eth_rx_ucast"]
+
+    def hears():
+        count = received()
+        wait_until(lambda: received() > count + 20, 60, "frames")
+
+    for restart in (lambda: b.check(f"ip link set {b.dev} down && ip link set {b.dev} up", 120),
+                    lambda: b.check(f"{UNLOAD} && {RELOAD}", 120)):
+        for _ in range(times):
+            hears()
+            restart()
+            b.dev = bring_up(b, 2)
+    hears()
+    assert job.running()
+    job.kill()
+    a.check("ip neigh flush all nud permanent; ip neigh flush all")
+    ping(a, b.roce_address)
+    assert {k: b.inst.counters()[k] for k in before} == before
+    assert not kernel_complaints(b)
 
 
 def test_forged_source(guests):

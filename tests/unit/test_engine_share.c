@@ -4,6 +4,7 @@
 #include "engine.h"
 
 #define SIZE	32768U
+#define TURN_NS	50000U		/* between a lane's turns */
 
 static struct engine *share_create(void)
 {
@@ -107,32 +108,41 @@ static void test_weights(void **state)
 	share_destroy(e);
 }
 
+static bool throttled(struct engine *e)
+{
+	return ((struct soft_instance *)e->node[0].vmm->inst->backend)->throttled;
+}
+
 static u64 rated_seconds(struct engine *e, struct engine_pair *pair, u64 seconds, u8 opcode,
-			 u32 size)
+			 u32 size, u64 late_ns)
 {
 	u64 end = ktime_get_ns() + seconds * NSEC_PER_SEC, bytes = 0;
 
 	while (ktime_get_ns() < end) {
 		bytes += keep_busy(e, 0, pair, 2, opcode, size);
 		lanes_turn(&e->hca);
-		shim_clock_advance(50000);
+		shim_clock_advance(throttled(e) ? late_ns : TURN_NS);
 	}
 	return bytes;
 }
 
+/* @late_ns: that the lane sleeps when the instance has to wait, however little */
 struct rate_case {
 	u64 mbps;
 	u8 opcode;
 	u32 size;
 	u64 seconds;
+	u64 late_ns;
 };
 
 static const struct rate_case rate_cases[] = {
-	{ 1, MLX5_OPCODE_RDMA_WRITE, SIZE, 20 },
-	{ 100, MLX5_OPCODE_RDMA_WRITE, SIZE, 10 },
-	{ 100, MLX5_OPCODE_RDMA_READ, SIZE, 10 },
-	{ 100, MLX5_OPCODE_RDMA_WRITE, 64, 2 },
-	{ 1000, MLX5_OPCODE_RDMA_WRITE, 2 * SIZE, 10 },
+	{ 1, MLX5_OPCODE_RDMA_WRITE, SIZE, 20, TURN_NS },
+	{ 100, MLX5_OPCODE_RDMA_WRITE, SIZE, 10, TURN_NS },
+	{ 100, MLX5_OPCODE_RDMA_READ, SIZE, 10, TURN_NS },
+	{ 100, MLX5_OPCODE_RDMA_WRITE, 64, 2, TURN_NS },
+	{ 1000, MLX5_OPCODE_RDMA_WRITE, 2 * SIZE, 10, TURN_NS },
+	/* The burst is worth 5 ms of it. */
+	{ 100, MLX5_OPCODE_RDMA_WRITE, SIZE, 10, 20 * NSEC_PER_MSEC },
 };
 
 /* The rate is held for every opcode and size. */
@@ -152,8 +162,8 @@ static void test_rates(void **state)
 
 		configure(e, 0, MHCA_POLICY_RATE_MBPS, c->mbps);
 		/* What the burst allows does not count. */
-		rated_seconds(e, pair, 1, c->opcode, c->size);
-		bytes = rated_seconds(e, pair, c->seconds, c->opcode, c->size);
+		rated_seconds(e, pair, 1, c->opcode, c->size, c->late_ns);
+		bytes = rated_seconds(e, pair, c->seconds, c->opcode, c->size, c->late_ns);
 		print_message("%llu Mbit/s, %u bytes: %llu of %llu\n", (unsigned long long)c->mbps,
 			      c->size, (unsigned long long)bytes, (unsigned long long)expected);
 		if (c->size > 64)
@@ -185,7 +195,7 @@ static void test_throttled_sleep(void **state)
 		lanes_turn(&e->hca);
 	start = ktime_get_ns();
 	assert_true(e->node[0].vmm->inst->backend);
-	assert_true(((struct soft_instance *)e->node[0].vmm->inst->backend)->throttled);
+	assert_true(throttled(e));
 	assert_true(list_empty(&e->hca.lanes[0].active));
 	soft_lane_may_sleep(&e->hca.lanes[0], &deadline);
 	assert_in_range(deadline, start, start + NSEC_PER_SEC);
