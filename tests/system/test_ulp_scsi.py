@@ -55,7 +55,7 @@ def srp(net, store):
     net.b.check(f"cd {TARGET}/srpt/{wwn}/1 && echo 0 > enable && rm acls/{initiator}/lun_0/l && "
                 f"rmdir acls/{initiator}/lun_0 acls/{initiator} && rm lun/lun_0/disk && "
                 f"rmdir lun/lun_0 && cd ../.. && rmdir {wwn}/1 {wwn} && "
-                "cd .. && rmdir srpt && modprobe -r ib_srpt", 60)
+                "cd .. && rmdir srpt && modprobe -r ib_srpt && dmesg -C", 60)
 
 
 def disk(guest):
