@@ -6,6 +6,7 @@
 #include <linux/module.h>
 
 #include <mhca/kernel.h>
+#include "pci.h"
 #include "soft.h"
 #include "uplink.h"
 
@@ -59,6 +60,10 @@ MODULE_PARM_DESC(error_poll_ms, "milliseconds between looks at QPs in error (2)"
 static uint max_instances = 64;
 module_param(max_instances, uint, 0444);
 MODULE_PARM_DESC(max_instances, "mediated instances at once (64)");
+
+static bool pci;
+module_param(pci, bool, 0444);
+MODULE_PARM_DESC(pci, "parent of instances is a PCI function, which libvirt's node devices want (N)");
 
 static struct soft_hca soft_hca;
 
@@ -146,6 +151,26 @@ static int soft_start_lanes(void)
 	return err;
 }
 
+static int soft_announce(void)
+{
+	int err;
+
+	if (!pci)
+		return mhca_hca_register(&soft_hca.hca, THIS_MODULE, NULL);
+	err = soft_pci_init(&soft_hca.hca);
+	if (err)
+		pr_err("mhca_soft: pci=1: no PCI function (%d)\n", err);
+	return err;
+}
+
+static void soft_withdraw(void)
+{
+	if (pci)
+		soft_pci_exit();
+	else
+		mhca_hca_unregister(&soft_hca.hca);
+}
+
 static int __init soft_module_init(void)
 {
 	struct soft_lane_params params;
@@ -175,7 +200,7 @@ static int __init soft_module_init(void)
 	err = soft_start_lanes();
 	if (err)
 		goto err_uplink;
-	err = mhca_hca_register(&soft_hca.hca, THIS_MODULE);
+	err = soft_announce();
 	if (err)
 		goto err_lanes;
 	return 0;
@@ -191,7 +216,7 @@ err_hca:
 
 static void __exit soft_module_exit(void)
 {
-	mhca_hca_unregister(&soft_hca.hca);
+	soft_withdraw();
 	soft_stop_lanes();
 	soft_uplink_exit();
 	soft_hca_fini(&soft_hca);

@@ -353,13 +353,12 @@ static struct mdev_driver mhca_mdev_driver = {
 static ssize_t revoke_store(struct device *dev, struct device_attribute *attr,
 			    const char *buf, size_t count)
 {
-	struct mhca_parent *parent = container_of(dev, struct mhca_parent, dev);
 	struct mhca_vdev *v;
 	int ret = -ENOENT;
 
 	mhca_instances_lock();
 	list_for_each_entry(v, &mhca_instances, node) {
-		if (v->parent != parent || !sysfs_streq(buf, v->inst->id.name))
+		if (v->parent->mdev.dev != dev || !sysfs_streq(buf, v->inst->id.name))
 			continue;
 		ret = mhca_device_revoke(v) ? 0 : -ENODEV;
 		break;
@@ -368,12 +367,6 @@ static ssize_t revoke_store(struct device *dev, struct device_attribute *attr,
 	return ret ?: count;
 }
 static DEVICE_ATTR_WO(revoke);
-
-static struct attribute *mhca_parent_attrs[] = {
-	&dev_attr_revoke.attr,
-	NULL
-};
-ATTRIBUTE_GROUPS(mhca_parent);
 
 static void mhca_parent_release(struct device *dev)
 {
@@ -416,10 +409,12 @@ static int mhca_parent_fill(struct mhca_parent *parent)
  * mhca_hca_register() - make an HCA available as a parent of instances
  * @hca: HCA
  * @owner: its module; kept while an instance is open
+ * @device: what the instances' parent is, with a driver of ours; NULL: a device of
+ *          class mhca
  *
  * Return: 0 or a negative errno.
  */
-int mhca_hca_register(struct mhca_hca *hca, struct module *owner)
+int mhca_hca_register(struct mhca_hca *hca, struct module *owner, struct device *device)
 {
 	struct mhca_parent *parent;
 	int ret;
@@ -432,8 +427,8 @@ int mhca_hca_register(struct mhca_hca *hca, struct module *owner)
 	parent->index = -1;
 	device_initialize(&parent->dev);
 	parent->dev.class = &mhca_class;
+	parent->dev.parent = device;
 	parent->dev.release = mhca_parent_release;
-	parent->dev.groups = mhca_parent_groups;
 	ret = mhca_parent_fill(parent);
 	if (ret)
 		goto err_put;
@@ -441,13 +436,19 @@ int mhca_hca_register(struct mhca_hca *hca, struct module *owner)
 	if (ret)
 		goto err_put;
 	hca->frontend = parent;
-	ret = mdev_register_parent(&parent->mdev, &parent->dev, &mhca_mdev_driver,
-				   parent->type_list, parent->n_types);
+	device = device ?: &parent->dev;
+	ret = device_create_file(device, &dev_attr_revoke);
 	if (ret)
 		goto err_del;
+	ret = mdev_register_parent(&parent->mdev, device, &mhca_mdev_driver,
+				   parent->type_list, parent->n_types);
+	if (ret)
+		goto err_file;
 	dev_info(&parent->dev, "%s HCA, %u instances\n", hca->ops->name, hca->max_instances);
 	return 0;
 
+err_file:
+	device_remove_file(device, &dev_attr_revoke);
 err_del:
 	hca->frontend = NULL;
 	device_del(&parent->dev);
@@ -466,8 +467,10 @@ EXPORT_SYMBOL_GPL(mhca_hca_register);
 void mhca_hca_unregister(struct mhca_hca *hca)
 {
 	struct mhca_parent *parent = hca->frontend;
+	struct device *device = parent->mdev.dev;
 
 	mdev_unregister_parent(&parent->mdev);
+	device_remove_file(device, &dev_attr_revoke);
 	hca->frontend = NULL;
 	device_unregister(&parent->dev);
 }

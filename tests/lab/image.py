@@ -40,7 +40,7 @@ COMMON_PACKAGES = """
 # What only the default suite's tests use: user space of kernel ULPs, libvirt, Open vSwitch.
 DEFAULT_PACKAGES = """
     nfs-kernel-server open-iscsi fio libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
-    openvswitch-switch
+    libvirt-daemon-driver-nodedev openvswitch-switch
 """.split()
 
 # Parts of packages that no test looks at; kernel modules for absent hardware.

@@ -10,6 +10,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 
 from fixtures import *      # noqa: E402,F401,F403
 from fixtures import PAIRS  # noqa: E402
+from guest import wait_until  # noqa: E402
+from host import sh  # noqa: E402
 from lib_client import Client  # noqa: E402
 from lib_roce import bring_up  # noqa: E402
 
@@ -20,6 +22,20 @@ def net(roce_pair):
     for number, guest in enumerate((roce_pair.a, roce_pair.b), 1):
         guest.dev = bring_up(guest, number)
     return roce_pair
+
+
+@pytest.fixture
+def udev():
+    """udevd with the rules of mHCA and mdevctl and no others: VMs need none."""
+    rules, tools = "/usr/lib/udev/rules.d", pathlib.Path(__file__).parents[2] / "host-tools/udev"
+    rc, out = sh(f"cp {rules}/60-mdevctl.rules /run/ && mount -t tmpfs none {rules} && "
+                 f"install -m 644 /run/60-mdevctl.rules {tools}/70-mhca.rules {rules}/ && "
+                 f"install -D -m 755 {tools}/owns-group /usr/lib/mhca/owns-group && "
+                 "/usr/lib/systemd/systemd-udevd --daemon")
+    assert rc == 0, out
+    wait_until(lambda: sh("udevadm control --ping")[0] == 0, 30, "udevd")
+    yield
+    sh(f"udevadm control --exit; umount {rules}; rm /usr/lib/mhca/owns-group")
 
 
 @pytest.fixture(autouse=True)

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""libvirt: a domain with an instance, by virsh and by the XML that mhcactl prints."""
+"""libvirt: a domain with the XML that mhcactl prints; instances as node devices."""
 
 import pathlib
 import re
 import subprocess
+import uuid as uuidlib
 
 import pytest
 
 import kmsg
 from channel import Channel
 from guest import CMDLINE, Guest, wait_until
-from lib_rdma import BIN, assert_clean, verified
+from host import MDEV
+from lib_rdma import BIN, assert_clean, verified, verify
 from lib_tools import Tool
+from test_modules import own_host  # noqa: F401
 
 DOMAIN = """
 <domain type='kvm'>
@@ -121,3 +124,56 @@ def test_domain(lab, alone, virsh, tmp_path):
     virsh("destroy mhca-domain")
     wait_until(lambda: inst.state == "closed", 30, "the instance to close")
     assert_clean(inst)
+
+
+NODE_DEVICE = """
+<device>
+  <parent>{parent}</parent>
+  <capability type='mdev'>
+    <type id='mhca-ib-small'/>
+    <uuid>{uuid}</uuid>
+    <attr name='weight' value='321'/>
+  </capability>
+</device>
+"""
+
+
+@pytest.fixture
+def pci_host(own_host, udev):  # noqa: F811
+    """A host whose HCA is a PCI function, and udevd."""
+    own_host.load("pci=1")
+    yield own_host
+
+
+@pytest.mark.limit(600)
+def test_node_devices(pci_host, virsh, make_guest, tmp_path):
+    """virsh nodedev-define, -start and -autostart; a guest uses it; it is back after a reload."""
+    parent, = virsh("nodedev-list --cap mdev_types").split()
+    assert re.fullmatch(r"pci_1[0-9a-f]{4}_00_00_0", parent), parent
+    assert "<type id='mhca-roce-large'>" in virsh(f"nodedev-dumpxml {parent}")
+    uuid = str(uuidlib.uuid4())
+    file = tmp_path / "node.xml"
+    file.write_text(NODE_DEVICE.format(parent=parent, uuid=uuid))
+    virsh(f"nodedev-define {file}")
+    name, = virsh("nodedev-list --cap mdev --inactive").split()
+    assert uuid.replace("-", "_") in name
+    virsh(f"nodedev-autostart {name}")
+    virsh(f"nodedev-start {name}")
+    assert (MDEV / uuid / "weight").read_text().strip() == "321"
+    assert re.search(r"^Autostart:\s+yes$", virsh(f"nodedev-info {name}"), re.M)
+    tool = Tool(pci_host)
+    assert uuid in tool("list") and "revoke" in pci_host.check("ls /sys/class/mdev_bus/*/")
+    guest = make_guest([uuid])
+    verified(verify(guest, guest, "rc_lists"))
+    make_guest.end(guest)
+    # As after a reboot: mdevctl's udev rule makes what is started automatically.
+    pci_host.unload()
+    assert not (MDEV / uuid).exists()
+    pci_host.load("pci=1")
+    wait_until(lambda: (MDEV / uuid / "weight").exists(), 60, "the instance")
+    wait_until(lambda: (MDEV / uuid / "weight").read_text().strip() == "321", 20, "its weight")
+    wait_until(lambda: name in virsh("nodedev-list --cap mdev").split(), 30, "libvirt to see it")
+    virsh(f"nodedev-destroy {name}")
+    assert not (MDEV / uuid).exists()
+    virsh(f"nodedev-undefine {name}")
+    assert not virsh("nodedev-list --cap mdev --all").split()

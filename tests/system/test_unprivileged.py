@@ -5,27 +5,10 @@ import os
 import pathlib
 import re
 
-import pytest
-
-from guest import wait_until
 from host import sh
 from lib_rdma import assert_clean, devinfo, verified, verify
 
-HOST_TOOLS = pathlib.Path(__file__).resolve().parents[2] / "host-tools"
 USER = 2001
-RULES = "/usr/lib/udev/rules.d"
-
-
-@pytest.fixture
-def udev(host):
-    """udevd with our rule and no other; devices of VMs are not its business here."""
-    host.check(f"mount -t tmpfs none {RULES} && "
-               f"install -m 644 {HOST_TOOLS}/udev/70-mhca.rules {RULES}/ && "
-               f"install -D -m 755 {HOST_TOOLS}/udev/owns-group /usr/lib/mhca/owns-group && "
-               "/usr/lib/systemd/systemd-udevd --daemon")
-    wait_until(lambda: sh("udevadm control --ping")[0] == 0, 30, "udevd")
-    yield
-    sh(f"udevadm control --exit; umount {RULES}; rm -r /usr/lib/mhca/owns-group")
 
 
 def as_user(guest):

@@ -5,7 +5,7 @@ set -eu
 cd "$1"
 for file in prm/*.c soft/*.c; do
 	case $file in
-	soft/main.c | soft/lane_thread.c | soft/uplink.c | */\*.c) ;;
+	soft/main.c | soft/lane_thread.c | soft/pci.c | soft/uplink.c | */\*.c) ;;
 	*) echo "$PWD/$file" ;;
 	esac
 done

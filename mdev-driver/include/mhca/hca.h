@@ -107,10 +107,11 @@ struct mhca_hca {
 	void *frontend;
 };
 
+struct device;
 struct module;
 
-/* Front end (vfio/): make @hca available as a parent of instances. */
-int mhca_hca_register(struct mhca_hca *hca, struct module *owner);
+/* Front end (vfio/): make @hca available; @device (NULL: one of our own) is the parent. */
+int mhca_hca_register(struct mhca_hca *hca, struct module *owner, struct device *device);
 /* Waits until every instance is closed. */
 void mhca_hca_unregister(struct mhca_hca *hca);
 
