@@ -215,6 +215,9 @@ def test_third_party(host, guests, uplink, bridge):
         with bridge(host) as plug:
             plug("t0")
             plug(uplink)
+            # The third party of another bridge had another MAC.
+            for guest in guests:
+                guest.check("ip neigh flush all")
             ping(a, f"{SUBNET}.9", count=3)
             ping(b, f"{SUBNET}.9", count=3)
             text = host.check(f"ip netns exec third busybox ping -c 3 -W 10 {a.roce_address}", 60)
