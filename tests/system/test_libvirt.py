@@ -166,10 +166,13 @@ def test_node_devices(pci_host, virsh, make_guest, tmp_path):
     guest = make_guest([uuid])
     verified(verify(guest, guest, "rc_lists"))
     make_guest.end(guest)
-    # As after a reboot: mdevctl's udev rule makes what is started automatically.
+    # As after a reboot: the unit starts what is to be started automatically.
     pci_host.unload()
     assert not (MDEV / uuid).exists()
     pci_host.load("pci=1")
+    unit = (pathlib.Path(__file__).parents[2] / "host-tools/systemd/mhca.service").read_text()
+    start, = re.findall(r"^ExecStart=-/bin/sh -c '(.*mdevctl.*)'$", unit, re.M)
+    pci_host.check(f"udevadm settle; {start.replace('$$', '$')}")
     wait_until(lambda: (MDEV / uuid / "weight").exists(), 60, "the instance")
     wait_until(lambda: (MDEV / uuid / "weight").read_text().strip() == "321", 20, "its weight")
     wait_until(lambda: name in virsh("nodedev-list --cap mdev").split(), 30, "libvirt to see it")
