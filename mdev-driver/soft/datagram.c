@@ -403,21 +403,20 @@ static void soft_dgram_deliver_each(struct soft_qp *to, void *arg)
  * Nobody gets it twice: whether a receiver's memory has to be waited for is found
  * out before the first one gets it.
  */
-static enum soft_result soft_dgram_multicast(struct soft_packet *pkt)
+static enum soft_result soft_dgram_multicast(struct soft_packet *pkt, u32 *receivers)
 {
 	struct soft_hca *hca = pkt->qp->si->hca;
-	u32 n;
 
 	pkt->probing = true;
-	soft_mcast_for_each(hca, pkt->wqe->av.dgid, soft_dgram_prepare_each, pkt);
+	*receivers = soft_mcast_for_each(hca, pkt->wqe->av.dgid, soft_dgram_prepare_each, pkt);
 	if (unlikely(pkt->waits)) {
 		if (soft_dgram_may_wait(pkt, SOFT_WAIT_GROUP_NS))
 			return SOFT_AGAIN;
 		pkt->waits = NULL;
 	}
 	pkt->probing = false;
-	n = soft_mcast_for_each(hca, pkt->wqe->av.dgid, soft_dgram_deliver_each, pkt);
-	if (!n)
+	*receivers = soft_mcast_for_each(hca, pkt->wqe->av.dgid, soft_dgram_deliver_each, pkt);
+	if (!*receivers)
 		mhca_count(pkt->qp->obj.inst, drop_no_peer);
 	return pkt->result;
 }
@@ -435,16 +434,18 @@ static bool soft_dgram_is_multicast(const struct soft_qp *qp, const struct soft_
  * soft_datagram_send() - execute a SEND of a UD, GSI or SMI QP
  * @qp: sender; its lane's lock held, no rsp.lock, inside srcu
  * @wqe: its WQE, local keys checked
+ * @receivers: out: how many were looked at
  *
  * Return: SOFT_OK: it is gone; SOFT_AGAIN: later; others: the sender's error.
  */
-enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe)
+enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe, u32 *receivers)
 {
 	struct soft_cursor from;
 	struct soft_packet pkt;
 	enum soft_result result;
 
 	lockdep_assert_held(&qp->si->lane->lock);
+	*receivers = 1;
 	if (wqe->sgl.len > min(qp->mtu, SOFT_UD_MTU_MAX))
 		return SOFT_LOCAL_LENGTH;
 	soft_dgram_fill(&pkt, qp, wqe);
@@ -455,7 +456,7 @@ enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe)
 		return result;
 	}
 	if (soft_dgram_is_multicast(qp, &wqe->av))
-		result = soft_dgram_multicast(&pkt);
+		result = soft_dgram_multicast(&pkt, receivers);
 	else
 		result = soft_dgram_unicast(&pkt);
 	if (result == SOFT_OK) {

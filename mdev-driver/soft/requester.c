@@ -14,6 +14,8 @@
 #define SOFT_PSN_MASK		0xffffffU
 #define SOFT_RNR_FOR_EVER	7
 #define SOFT_MTU_MIN		256U
+/* Of a group's members so many cost a lane as much as a WQE. */
+#define SOFT_RECEIVERS_A_WQE	2U
 #define SOFT_MEMORY_WAIT_NS	(50 * 1000ULL)
 #define SOFT_LOOK_AGAIN_NS	(1000 * 1000 * 1000ULL)	/* ack timeout 0: for ever */
 
@@ -258,7 +260,38 @@ static bool soft_req_begin(struct soft_qp *qp, u32 posted)
 	return true;
 }
 
-static enum soft_result soft_req_execute(struct soft_qp *qp, u64 *budget)
+/**
+ * struct soft_turn - what is left of a QP's turn
+ * @wqes: work requests
+ * @bytes: bytes
+ * @copies: of those that are gone, bytes that the instance's rate does not count
+ */
+struct soft_turn {
+	u32 wqes;
+	u64 bytes;
+	u64 copies;
+};
+
+/* Each member of a group is a copy and takes its time; on a wire it would be sent once. */
+static enum soft_result soft_req_datagram(struct soft_qp *qp, struct soft_wqe *wqe,
+					  struct soft_turn *turn)
+{
+	enum soft_result result;
+	u32 receivers;
+	u64 copies;
+
+	turn->bytes -= min_t(u64, turn->bytes, wqe->sgl.len);
+	result = soft_datagram_send(qp, wqe, &receivers);
+	if (likely(receivers <= 1))
+		return result;
+	copies = min((u64)wqe->sgl.len * (receivers - 1), turn->bytes);
+	turn->bytes -= copies;
+	turn->copies += copies;
+	turn->wqes -= min(receivers / SOFT_RECEIVERS_A_WQE, turn->wqes);
+	return result;
+}
+
+static enum soft_result soft_req_execute(struct soft_qp *qp, struct soft_turn *turn)
 {
 	struct soft_wqe *wqe = &qp->req.wqe;
 	struct soft_message msg;
@@ -270,16 +303,14 @@ static enum soft_result soft_req_execute(struct soft_qp *qp, u64 *budget)
 	}
 	if (wqe->opcode == MLX5_OPCODE_UMR) {
 		qp->req.packets = 0;
-		return soft_umr_execute(qp, wqe, &qp->req.done, budget);
+		return soft_umr_execute(qp, wqe, &qp->req.done, &turn->bytes);
 	}
-	if (soft_is_datagram(qp)) {
-		*budget -= min_t(u64, *budget, wqe->sgl.len);
-		return soft_datagram_send(qp, wqe);
-	}
+	if (soft_is_datagram(qp))
+		return soft_req_datagram(qp, wqe, turn);
 	msg.qp = qp;
 	msg.wqe = wqe;
 	msg.done = &qp->req.done;
-	msg.budget = budget;
+	msg.budget = &turn->bytes;
 	msg.psn = qp->req.psn;
 	msg.packets = qp->req.packets;
 	msg.min_rnr = 0;
@@ -290,9 +321,9 @@ static enum soft_result soft_req_execute(struct soft_qp *qp, u64 *budget)
 }
 
 /* Go on with the current WQE. true: it is complete, the next one may follow. */
-static bool soft_req_step(struct soft_qp *qp, u64 *budget)
+static bool soft_req_step(struct soft_qp *qp, struct soft_turn *turn)
 {
-	enum soft_result result = soft_req_execute(qp, budget);
+	enum soft_result result = soft_req_execute(qp, turn);
 
 	switch (result) {
 	case SOFT_OK:
@@ -323,8 +354,7 @@ bool soft_requester_run(struct soft_qp *qp)
 {
 	struct soft_lane *lane = qp->si->lane;
 	u64 bytes = soft_share_bytes(qp->si, lane->params.byte_budget);
-	u64 budget = bytes;
-	u32 n = lane->params.wqe_budget;
+	struct soft_turn turn = { .wqes = lane->params.wqe_budget, .bytes = bytes };
 	bool did = false, broken;
 	u32 posted;
 
@@ -333,7 +363,8 @@ bool soft_requester_run(struct soft_qp *qp)
 		return soft_qp_flush(qp);
 	if (qp->req.none || qp->req.waiting)
 		return false;
-	while (n-- && budget) {
+	while (turn.wqes && turn.bytes) {
+		turn.wqes--;
 		if (!qp->req.busy) {
 			posted = soft_req_posted(qp, &broken);
 			if (unlikely(broken)) {
@@ -349,9 +380,9 @@ bool soft_requester_run(struct soft_qp *qp)
 			}
 		}
 		did = true;
-		if (!soft_req_step(qp, &budget))
+		if (!soft_req_step(qp, &turn))
 			break;
 	}
-	soft_share_moved(qp->si, bytes - budget);
+	soft_share_moved(qp->si, bytes - turn.bytes - turn.copies);
 	return did;
 }

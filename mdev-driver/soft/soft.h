@@ -762,8 +762,8 @@ bool soft_send_parse(const void *segs, u32 bytes, struct soft_sgl *sgl);
  */
 bool soft_recv_parse(const void *segs, u32 bytes, struct soft_sgl *sgl);
 
-/* datagram.c: UD, GSI, SMI SEND, unicast and multicast. */
-enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe);
+/* datagram.c: UD, GSI, SMI SEND, unicast and multicast; @receivers: a group's members. */
+enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe, u32 *receivers);
 
 /*
  * mcast.c: call @deliver for each QP attached to @gid, under mcast_lock (so no

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The front end's other ways: trapped doorbells, a limit of locked memory."""
+"""The front end's other ways: trapped doorbells, iommufd, a limit of locked memory."""
+
+import pathlib
 
 import pytest
 
+from host import sh
 from lib_rdma import assert_clean, devinfo, verified, verify
 
 
@@ -28,6 +31,24 @@ def test_mapped_doorbells(pair):
     messages = after["messages"] - before["messages"]
     assert messages > 0
     assert 0 < after["doorbell_faults"] - before["doorbell_faults"] < messages
+
+
+def test_iommufd(host, make_guest):
+    """A guest by the device's own node and an iommufd instead of a VFIO container."""
+    sh("modprobe -q iommufd")
+    if not pathlib.Path("/dev/iommu").exists():
+        pytest.skip("this kernel has no iommufd; the debug kernel has")
+    inst = host.instance()
+    guest = make_guest([inst], start=False, extra=["-object", "iommufd,id=iommufd0"])
+    plain = guest.argv
+    guest.argv = lambda: [f"{a},iommufd=iommufd0" if a.startswith("vfio-pci,") else a
+                          for a in plain()]
+    guest.start()
+    verified(verify(guest, guest, "rc_lists"))
+    counters = inst.counters()
+    assert counters["pinned_pages"] > 0
+    guest.kill()
+    assert_clean(inst)
 
 
 @pytest.mark.kmsg_ok("MEMLOCK", "mlx5_cmd_out_err", "create mkey failed")

@@ -23,7 +23,8 @@ FAIR = "fair"
 # A counter that shows that a storm is one.
 SIGN = {"register": "commands", "qp": "commands", "write_2_bytes": "messages",
         "atomic_one_word": "messages", "read_huge": "bytes", "error_cqe": "error_cqes",
-        "doorbell": "doorbell_faults", "cq_overrun": "qp_errors", "rnr": "rnr_naks"}
+        "doorbell": "doorbell_faults", "cq_overrun": "qp_errors", "rnr": "rnr_naks",
+        "datagram": "wqes", "multicast": "wqes"}
 ROUNDS, MS = 5, 1000
 
 

@@ -228,6 +228,43 @@ static void test_multicast(void **state)
 	ud_end();
 }
 
+/* A turn's work requests: as many members of a group cost as much. */
+static void test_multicast_turn(void **state)
+{
+	static const u8 gid[16] = { 0xff, 0x12, 0x40, 0x1b, [15] = 3 };
+	struct engine *e = *state;
+	struct engine_node *a = &e->node[0];
+	struct client_path path = { .dlid = 0xc001, .grh = true };
+	struct client_sge sge = engine_sge(a, 0, 100);
+	struct client_send wr = engine_send(MLX5_OPCODE_SEND, &sge);
+	const atomic64_t *done = &a->vmm->inst->counters.wqes;
+	struct client_qp member[8];
+	u64 before, after;
+	u32 i;
+
+	ud_pair(e);
+	memcpy(path.dgid, gid, sizeof(gid));
+	for (i = 0; i < ARRAY_SIZE(member); i++) {
+		ud_create(e, 1, MLX5_QP_ST_UD, ENGINE_QKEY, 0, &member[i]);
+		assert_int_equal(client_attach_mcast(&member[i], gid), 0);
+	}
+	wr.path = &path;
+	wr.dqpn = 0xffffff;
+	wr.qkey = ENGINE_QKEY;
+	before = atomic64_read(done);
+	for (i = 0; i < 16; i++)
+		engine_post(&qp[0], &wr);
+	lanes_turn(&e->hca);
+	after = atomic64_read(done);
+	/* Of the turn's 16 each takes one, and 4 for its receivers. */
+	assert_int_equal(after - before, 4);
+	for (i = 0; i < 16; i++)
+		assert_int_equal(engine_wc(e, &a->cq).status, 0);
+	for (i = 0; i < ARRAY_SIZE(member); i++)
+		assert_int_equal(client_destroy_qp(&member[i]), 0);
+	ud_end();
+}
+
 /* Kernel drivers post PA keys on both sides; nothing is pinned at first. */
 static void test_pa_memory(void **state)
 {
@@ -350,6 +387,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_long, engine_setup, engine_teardown),
 		cmocka_unit_test_setup_teardown(test_gsi, engine_setup, engine_teardown),
 		cmocka_unit_test_setup_teardown(test_multicast, engine_setup, engine_teardown),
+		cmocka_unit_test_setup_teardown(test_multicast_turn, engine_setup,
+						engine_teardown),
 		cmocka_unit_test_setup_teardown(test_pa_memory, engine_setup, engine_teardown),
 		cmocka_unit_test_setup_teardown(test_late_memory, engine_setup, engine_teardown),
 	};

@@ -15,6 +15,7 @@
 #define PAGES		480U	/* doorbell pages */
 #define RING		128U	/* WQEs that node_connect()'s rings hold */
 #define HUGE_LEN	(32UL << 20)
+#define GROUP_LID	0xc001
 #define LOOK_NS		20000000ULL	/* between looks at standard input */
 
 /**
@@ -26,6 +27,8 @@
  * @to: their other ends
  * @mem: memory for big messages
  * @key: its key
+ * @posted: on each QP
+ * @path: where datagrams go
  * @page: doorbell pages
  * @load: of the fair one
  * @rounds: calls of &struct storm_kind.step
@@ -40,6 +43,8 @@ struct storm {
 	struct client_qp to[MANY_QPS];
 	struct client_mem mem;
 	u32 key;
+	u32 posted[MANY_QPS];
+	struct client_path path;
 	u32 page[PAGES];
 	struct load load;
 	u64 rounds;
@@ -71,11 +76,39 @@ struct storm_kind {
 
 /* ---- Floods ------------------------------------------------------------ */
 
-static int connect_all(struct storm *s)
+static int connect_type(struct storm *s, u8 type)
 {
 	for (u32 i = 0; i < s->kind->qps; i++)
-		if (node_connect(s->n, &s->qp[i], s->peer, &s->to[i]))
+		if (node_connect_type(s->n, &s->qp[i], s->peer, &s->to[i], type))
 			return -1;
+	return 0;
+}
+
+static int connect_all(struct storm *s)
+{
+	return connect_type(s, MLX5_QP_ST_RC);
+}
+
+/* To QPs without receive buffers, as those are that a flood of CM messages has filled. */
+static int connect_datagram(struct storm *s)
+{
+	s->path.dlid = s->peer->c.lid;
+	return connect_type(s, MLX5_QP_ST_UD);
+}
+
+/* The same, but each is for all of them. */
+static int connect_group(struct storm *s)
+{
+	static const u8 group[16] = { 0xff, 0x12, 0x40, 0x1b, [15] = 1 };
+
+	s->path.dlid = GROUP_LID;
+	s->path.grh = true;
+	memcpy(s->path.dgid, group, sizeof(group));
+	if (connect_type(s, MLX5_QP_ST_UD))
+		return -1;
+	for (u32 i = 0; i < s->kind->qps; i++)
+		if (client_attach_mcast(&s->to[i], group))
+			return complain("multicast: status %x", s->n->c.status);
 	return 0;
 }
 
@@ -111,11 +144,13 @@ static int flood(struct storm *s)
 	struct client_sge sge = { .addr = (uintptr_t)base, .len = len, .lkey = key };
 	struct client_send wr = { .opcode = kind->opcode, .sge = &sge, .n_sge = 1,
 				  .rkey = kind->bad_key ? 0xdead00 : key, .swap_add = 1,
-				  .remote_addr = (uintptr_t)base + (kind->len ? NODE_MEM : HUGE_LEN) / 2 };
+				  .path = &s->path, .remote_addr = (uintptr_t)base +
+						     (kind->len ? NODE_MEM : HUGE_LEN) / 2 };
 
 	for (u32 i = 0; i < kind->qps; i++) {
+		wr.dqpn = s->path.grh ? 0xffffff : s->to[i].qpn;
 		do {
-			wr.flags = (s->qp[i].sq.head + 1) % kind->every ? 0 : CLIENT_SIGNALED;
+			wr.flags = ++s->posted[i] % kind->every ? 0 : CLIENT_SIGNALED;
 		} while (!client_post_send(&s->qp[i], &wr));
 	}
 	take_completions(s);
@@ -240,6 +275,8 @@ static const struct storm_kind kinds[] = {
 	{ "doorbell", start_doorbell, step_doorbell, MANY_QPS },
 	{ "cq_overrun", NULL, step_cq_overrun },
 	{ "rnr", connect_all, flood, MANY_QPS, MLX5_OPCODE_SEND, 8, 8 },
+	{ "datagram", connect_datagram, flood, QPS, MLX5_OPCODE_SEND, 256, 8 },
+	{ "multicast", connect_group, flood, MANY_QPS, MLX5_OPCODE_SEND, 256, 8 },
 };
 
 /* ---- Command line ------------------------------------------------------ */
