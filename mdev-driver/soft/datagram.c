@@ -79,18 +79,20 @@ static void soft_dgram_grh(struct soft_packet *pkt)
 	grh->payload = cpu_to_be16(payload);
 	grh->next_header = 0x1b;
 	grh->hop_limit = av->hop_limit;
-	memcpy(grh->dgid, av->dgid, sizeof(grh->dgid));
 	if (pkt->source && pkt->source->version == MHCA_ROCE_V2) {
 		soft_roce_header(pkt->source, av, payload, grh);
-	} else if (pkt->source) {
-		memcpy(grh->sgid, pkt->source->gid, sizeof(grh->sgid));
-	} else {
-		/* The link-local GID: the only one that ports of an IB fabric have. */
-		part = cpu_to_be64(0xfe80ULL << 48);
-		memcpy(grh->sgid, &part, sizeof(part));
-		part = cpu_to_be64(pkt->qp->obj.inst->id.port_guid);
-		memcpy(grh->sgid + sizeof(part), &part, sizeof(part));
+		return;
 	}
+	memcpy(grh->dgid, av->dgid, sizeof(grh->dgid));
+	if (pkt->source) {
+		memcpy(grh->sgid, pkt->source->gid, sizeof(grh->sgid));
+		return;
+	}
+	/* The link-local GID: the only one that ports of an IB fabric have. */
+	part = cpu_to_be64(0xfe80ULL << 48);
+	memcpy(grh->sgid, &part, sizeof(part));
+	part = cpu_to_be64(pkt->qp->obj.inst->id.port_guid);
+	memcpy(grh->sgid + sizeof(part), &part, sizeof(part));
 }
 
 static void soft_dgram_fill(struct soft_packet *pkt, struct soft_qp *qp, struct soft_wqe *wqe)

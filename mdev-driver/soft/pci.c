@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The software HCA as a PCI function, for programs that know mediated devices below PCI
- * devices only: libvirt's node devices (udevGetDeviceType() in its
- * node_device_udev.c), and so OpenStack Nova.
+ * The software HCA as a PCI function, for programs that know no other parent of mediated
+ * devices: libvirt's node devices on x86 (udevGetDeviceType() in its
+ * node_device_udev.c), through which OpenStack Nova looks.
  *
  * The function is alone behind a host bridge, in a PCI domain of its own above those
  * that firmware can have, as Intel's VMD makes them (drivers/pci/controller/vmd.c). It
@@ -15,7 +15,7 @@
 #include <mhca/kernel.h>
 #include "pci.h"
 
-/* Of the Linux Foundation; no PCI device has these numbers. */
+/* The vendor is the Linux Foundation among USB's; pci.ids does not know it. */
 #define SOFT_PCI_VENDOR		0x1d6b
 #define SOFT_PCI_DEVICE		0x6d48
 #define SOFT_PCI_CLASS		PCI_CLASS_NETWORK_OTHER

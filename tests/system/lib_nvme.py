@@ -33,14 +33,16 @@ def target(pair, address, transport="rdma"):
                  f"echo {transport} > addr_trtype && echo ipv4 > addr_adrfam && "
                  f"echo {address} > addr_traddr && echo {port} > addr_trsvcid && "
                  f"ln -s {CONFIG}/subsystems/{NQN} subsystems/")
-    yield port
-    with contextlib.suppress(Exception):
-        disconnect(pair.a)
-    pair.b.run(f"cd {CONFIG}; rm -f ports/1/subsystems/*; rmdir ports/1; "
-               f"echo 0 > subsystems/{NQN}/namespaces/1/enable; "
-               f"rmdir subsystems/{NQN}/namespaces/1 subsystems/{NQN}; "
-               f"rmmod nvmet-{transport} nvmet brd", 60)
-    pair.a.run(f"rmmod nvme-{transport} nvme-fabrics", 60)
+    try:
+        yield port
+    finally:
+        with contextlib.suppress(Exception):
+            disconnect(pair.a)
+        pair.b.run(f"cd {CONFIG}; rm -f ports/1/subsystems/*; rmdir ports/1; "
+                   f"echo 0 > subsystems/{NQN}/namespaces/1/enable; "
+                   f"rmdir subsystems/{NQN}/namespaces/1 subsystems/{NQN}; "
+                   f"rmmod nvmet-{transport} nvmet brd", 60)
+        pair.a.run(f"rmmod nvme-{transport} nvme-fabrics", 60)
 
 
 def connect(pair, address, port, queues=2, transport="rdma"):

@@ -33,7 +33,7 @@ SKIPPED = re.compile("|".join([
 
 # Some tests ask for what is refused, or have Python free things in any order (a UAR before
 # its QP), and the guest's driver says so.
-REFUSED = re.compile(r"mlx5_cmd_out_err.*failed, status (bad|resource busy)")
+REFUSED = re.compile(r"mlx5_cmd_out_err.*(failed, status bad|DEALLOC_UAR.*failed, status resource busy)")
 
 # Raw frames from and to addresses that are not the adapter's: anti-spoofing drops them,
 # and where they could go the two ends of these tests are one port.
