@@ -231,12 +231,12 @@ static void soft_cq_owe(struct soft_cq *cq, u64 delay_ns)
 	soft_cq_call_lane(cq);
 }
 
+/* Is the event to wait for more CQEs? A period of 0 is over at once. */
 static bool soft_cq_moderate(struct soft_cq *cq, u32 waiting)
 {
-	if (cq->max_count <= 1 || waiting >= cq->max_count)
+	if (!cq->period_us || waiting >= max_t(u32, cq->max_count, 1))
 		return false;
-	if (cq->period_us)
-		soft_cq_owe(cq, cq->period_us * 1000ULL);
+	soft_cq_owe(cq, cq->period_us * 1000ULL);
 	return true;
 }
 
