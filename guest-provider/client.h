@@ -8,7 +8,7 @@
  *   mem.c               guest memory                      eq.c    event queues
  *   doorbell.c          UAR pages and doorbell records    mr.c    PD, memory keys
  *   cq.c  srq.c  qp.c   objects                           post.c  work requests
- *   eth.c               queues and steering of an Ethernet port
+ *   eth.c               queues, RoCE addresses and steering of an Ethernet port
  *   open_vfio.c         an instance through VFIO          dma.c   memory for devices
  *   open_pci.c          through a PCI resource file
  *
@@ -619,6 +619,22 @@ struct client_flow {
 	u32 group;
 };
 
+/**
+ * enum client_roce - what an entry of the RoCE address table says it is
+ * @CLIENT_ROCE_V1: version 1
+ * @CLIENT_ROCE_UNKNOWN: version 1.5, which nothing has
+ * @CLIENT_ROCE_V2_IPV6: version 2, the GID is an IPv6 address
+ * @CLIENT_ROCE_V2_IPV4: … an IPv4 address, mapped
+ */
+enum client_roce {
+	CLIENT_ROCE_V1, CLIENT_ROCE_UNKNOWN, CLIENT_ROCE_V2_IPV6, CLIENT_ROCE_V2_IPV4
+};
+
+/* The vport's RoCE; without it there are no RoCE addresses. */
+int client_enable_roce(struct client *c);
+/* Entry @index of the RoCE address table; @vlan: -1 none. */
+int client_set_roce_address(struct client *c, u32 index, const u8 gid[16], const u8 mac[6],
+			    int vlan, enum client_roce kind);
 int client_alloc_td(struct client *c, u32 *td);
 /* Commands that destroy one number: DESTROY_TIR, DESTROY_RQT, DEALLOC_TRANSPORT_DOMAIN … */
 int client_destroy_by_number(struct client *c, u16 opcode, u32 number);
@@ -630,6 +646,8 @@ int client_create_rq(struct client *c, u32 pd, const struct client_cq *cq, u8 lo
 		     u8 log_stride, bool strip, struct client_wq *rq);
 int client_modify_rq(struct client_wq *rq, u8 from, u8 to);
 int client_destroy_wq(struct client_wq *wq, u16 opcode);
+/* Free what is ours; the instance has lost it, or will. */
+void client_forget_wq(struct client_wq *wq);
 /* A WQE image of @bytes, whose control segment is complete. */
 void client_post_sq(struct client_wq *sq, const void *wqe, u32 bytes);
 void client_post_rq(struct client_wq *rq, const struct client_sge *sge, u32 n);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* An Ethernet port's objects: queues, dispatch, and the simplest flow table. */
+/* An Ethernet port's objects: queues, RoCE addresses, dispatch, and the simplest flow table. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +46,7 @@ static int wq_alloc(struct client *c, struct client_wq *wq, u8 log_size, u8 log_
 	return ret ? ret : client_record_alloc(c, &wq->record);
 }
 
-static void wq_free(struct client_wq *wq)
+void client_forget_wq(struct client_wq *wq)
 {
 	client_record_free(wq->c, &wq->record);
 	client_mem_free(wq->c, &wq->mem);
@@ -94,7 +94,7 @@ int client_create_sq(struct client *c, u32 pd, u32 tis, const struct client_cq *
 	}
 	free(in);
 	if (ret)
-		wq_free(sq);
+		client_forget_wq(sq);
 	else
 		sq->number = MLX5_GET(create_sq_out, out, sqn);
 	return ret;
@@ -153,7 +153,7 @@ int client_create_rq(struct client *c, u32 pd, const struct client_cq *cq, u8 lo
 	}
 	free(in);
 	if (ret)
-		wq_free(rq);
+		client_forget_wq(rq);
 	else
 		rq->number = MLX5_GET(create_rq_out, out, rqn);
 	return ret;
@@ -182,7 +182,7 @@ int client_destroy_wq(struct client_wq *wq, u16 opcode)
 	int ret = client_destroy_by_number(wq->c, opcode, wq->number);
 
 	if (!ret)
-		wq_free(wq);
+		client_forget_wq(wq);
 	return ret;
 }
 
@@ -220,6 +220,39 @@ void client_post_rq(struct client_wq *rq, const struct client_sge *sge, u32 n)
 	}
 	rq->head++;
 	__atomic_store_n(&rq->record.word[0], cpu_to_be32(rq->head & 0xffff), __ATOMIC_RELEASE);
+}
+
+/* ---- RoCE ----------------------------------------------------------------------- */
+
+int client_enable_roce(struct client *c)
+{
+	u32 in[MLX5_ST_SZ_DW(modify_nic_vport_context_in)] = { 0 };
+	u32 out[MLX5_ST_SZ_DW(modify_nic_vport_context_out)];
+
+	MLX5_SET(modify_nic_vport_context_in, in, opcode, MLX5_CMD_OP_MODIFY_NIC_VPORT_CONTEXT);
+	MLX5_SET(modify_nic_vport_context_in, in, field_select.roce_en, 1);
+	MLX5_SET(modify_nic_vport_context_in, in, nic_vport_context.roce_en, 1);
+	return client_exec(c, in, sizeof(in), out, sizeof(out));
+}
+
+int client_set_roce_address(struct client *c, u32 index, const u8 gid[16], const u8 mac[6],
+			    int vlan, enum client_roce kind)
+{
+	u32 in[MLX5_ST_SZ_DW(set_roce_address_in)] = { 0 };
+	u32 out[MLX5_ST_SZ_DW(set_roce_address_out)];
+	u8 *addr = MLX5_ADDR_OF(set_roce_address_in, in, roce_address);
+
+	MLX5_SET(set_roce_address_in, in, opcode, MLX5_CMD_OP_SET_ROCE_ADDRESS);
+	MLX5_SET(set_roce_address_in, in, roce_address_index, index);
+	memcpy(MLX5_ADDR_OF(roce_addr_layout, addr, source_l3_address), gid, 16);
+	memcpy(addr + MLX5_BYTE_OFF(roce_addr_layout, source_mac_31_0) - 2, mac, 6);
+	MLX5_SET(roce_addr_layout, addr, vlan_valid, vlan >= 0);
+	if (vlan >= 0)
+		MLX5_SET(roce_addr_layout, addr, vlan_id, vlan);
+	MLX5_SET(roce_addr_layout, addr, roce_l3_type, kind != CLIENT_ROCE_V2_IPV4);
+	MLX5_SET(roce_addr_layout, addr, roce_version,
+		 kind == CLIENT_ROCE_V2_IPV4 ? CLIENT_ROCE_V2_IPV6 : kind);
+	return client_exec(c, in, sizeof(in), out, sizeof(out));
 }
 
 /* ---- Dispatch ------------------------------------------------------------------ */

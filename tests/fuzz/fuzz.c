@@ -66,6 +66,19 @@ void fuzz_put(struct fuzz_output *out, u64 value, u32 bytes)
 	fuzz_put_bytes(out, &word, bytes);
 }
 
+bool fuzz_take_command(struct fuzz_node *n, struct fuzz_input *in, u32 slot)
+{
+	u16 inlen = fuzz_take16(in);
+	u16 outlen = fuzz_take16(in);
+	u8 *bytes = calloc(1, inlen + 16U);
+	int ret;
+
+	fuzz_take_bytes(in, bytes, inlen);
+	ret = client_cmd_fill(&n->c, slot, bytes, inlen, outlen & 0x7fff);
+	free(bytes);
+	return !ret;
+}
+
 /* ---- Running ---------------------------------------------------------- */
 
 static bool round_of_all(struct fuzz_world *w)
@@ -124,9 +137,21 @@ u32 fuzz_key(struct fuzz_node *n, u32 offset, u32 len, u32 access)
 	return key;
 }
 
+/* GID 0: link-local, ends in the node's number from 1 on. */
+static int node_enable_roce(struct fuzz_node *n, u32 i)
+{
+	memset(n->gid, 0, sizeof(n->gid));
+	n->gid[0] = 0xfe;
+	n->gid[1] = 0x80;
+	n->gid[15] = i + 1;
+	return client_enable_roce(&n->c) |
+	       client_set_roce_address(&n->c, 0, n->gid, n->vmm->inst->id.mac, -1,
+				       CLIENT_ROCE_V2_IPV6);
+}
+
 static void node_open(struct fuzz_world *w, u32 i)
 {
-	const struct vmm_user_params params = { .memory = GUEST_BYTES };
+	const struct vmm_user_params params = { .memory = GUEST_BYTES, .roce = w->roce };
 	struct fuzz_node *n = &w->n[i];
 	struct client_cq_attr attr;
 	int ret;
@@ -134,6 +159,8 @@ static void node_open(struct fuzz_world *w, u32 i)
 	n->vmm = vmm_user_create(&w->hca, &params, 0x0200000000000100ULL * (i + 1));
 	fuzz_check(n->vmm, "no instance");
 	ret = client_open(&n->c, &vmm_user_client_ops, n->vmm, 0);
+	if (w->roce)
+		ret |= node_enable_roce(n, i);
 	client_cq_attr_init(&attr, 6);
 	ret |= client_alloc_pd(&n->c, &n->pd);
 	ret |= client_create_cq(&n->c, &attr, &n->cq);
@@ -144,23 +171,33 @@ static void node_open(struct fuzz_world *w, u32 i)
 	fuzz_remember(n);
 }
 
+/* Towards QP @qp of @n. */
+static void fuzz_path(const struct fuzz_node *n, const struct client_qp *qp,
+		      struct client_modify *m)
+{
+	m->remote_qpn = qp->qpn;
+	m->path.dlid = n->c.lid;
+	m->path.grh = n->gid[0];
+	m->path.hop_limit = 64;
+	memcpy(m->path.dgid, n->gid, sizeof(n->gid));
+	memcpy(m->path.dmac, n->vmm->inst->id.mac, sizeof(m->path.dmac));
+}
+
 void fuzz_connect(struct fuzz_node *a, struct client_qp *qa, struct fuzz_node *b,
 		  struct client_qp *qb, const struct client_modify *template)
 {
 	struct client_modify m = *template;
 	int ret;
 
-	m.remote_qpn = qb->qpn;
-	m.path.dlid = b->c.lid;
+	fuzz_path(b, qb, &m);
 	ret = client_connect_qp(qa, &m);
-	m.remote_qpn = qa->qpn;
-	m.path.dlid = a->c.lid;
+	fuzz_path(a, qa, &m);
 	if (qa != qb)
 		ret |= client_connect_qp(qb, &m);
 	fuzz_check(!ret, "connect");
 }
 
-struct fuzz_world *fuzz_world_create(void)
+struct fuzz_world *fuzz_world_create(bool roce)
 {
 	struct fuzz_world *w = calloc(1, sizeof(*w));
 	struct client_qp_attr attr;
@@ -169,6 +206,7 @@ struct fuzz_world *fuzz_world_create(void)
 
 	shim_clock_fake(true);
 	fuzz_check(w && !soft_hca_init(&w->hca, 1, &lane_params), "no HCA");
+	w->roce = roce;
 	for (i = 0; i < FUZZ_NODES; i++)
 		node_open(w, i);
 	client_qp_attr_init(&attr, MLX5_QP_ST_RC, w->n[1].pd, &w->n[1].cq);

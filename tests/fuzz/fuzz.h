@@ -68,6 +68,7 @@ void fuzz_put_bytes(struct fuzz_output *out, const void *from, size_t len);
  * @cq: CQ of 64 entries
  * @mem: FUZZ_MEM of data
  * @key: all of it from FUZZ_VA on, all access
+ * @gid: its first, of a RoCE port; zero of another
  * @before: @mem at the last fuzz_remember()
  */
 struct fuzz_node {
@@ -77,11 +78,13 @@ struct fuzz_node {
 	struct client_cq cq;
 	struct client_mem mem;
 	u32 key;
+	u8 gid[16];
 	u8 before[FUZZ_MEM];
 };
 
 struct fuzz_world {
 	struct soft_hca hca;
+	bool roce;			/* ports are Ethernet, and the connections RoCE's */
 	struct fuzz_node n[FUZZ_NODES];
 	struct client_qp own[2];	/* node 1's own connection */
 	u32 own_count;
@@ -97,12 +100,16 @@ struct fuzz_world {
 void fuzz_fail(const char *file, int line, const char *what, const char *format, ...)
 	__attribute__((noreturn, format(printf, 4, 5)));
 
-struct fuzz_world *fuzz_world_create(void);
+struct fuzz_world *fuzz_world_create(bool roce);
 /* Node 1 is well, node 0 leaves nothing behind after its reset. */
 void fuzz_world_finish(struct fuzz_world *w);
 
+/* Inlen, outlen and bytes into slot @slot of the command queue; true: it can be rung. */
+bool fuzz_take_command(struct fuzz_node *n, struct fuzz_input *in, u32 slot);
+
 /* A key over part of a node's memory, with FUZZ_VA-based addresses. */
 u32 fuzz_key(struct fuzz_node *n, u32 offset, u32 len, u32 access);
+/* Of @m only the rest; who is reached by which address is filled in. */
 void fuzz_connect(struct fuzz_node *a, struct client_qp *qa, struct fuzz_node *b,
 		  struct client_qp *qb, const struct client_modify *m);
 

@@ -70,21 +70,6 @@ static void rig_close(struct rig *r)
 	}
 }
 
-/* Fill slot @slot from the input; true: it can be rung. */
-static bool take_command(struct rig *r, struct fuzz_input *in, u32 slot)
-{
-	struct client *c = &r->w->n[0].c;
-	u16 inlen = fuzz_take16(in);
-	u16 outlen = fuzz_take16(in);
-	u8 *bytes = calloc(1, inlen + 16U);
-	int ret;
-
-	fuzz_take_bytes(in, bytes, inlen);
-	ret = client_cmd_fill(c, slot, bytes, inlen, outlen & 0x7fff);
-	free(bytes);
-	return !ret;
-}
-
 static void record(struct rig *r, struct fuzz_input *in)
 {
 	struct fuzz_node *n = &r->w->n[0];
@@ -94,20 +79,20 @@ static void record(struct rig *r, struct fuzz_input *in)
 
 	switch (kind) {
 	case 0:
-		if (take_command(r, in, 0))
+		if (fuzz_take_command(n, in, 0))
 			client_cmd_ring(&n->c, 1);
 		break;
 	case 1:
 		slot = fuzz_take8(in) & 31;
 		at = fuzz_take8(in) & 63;
-		if (take_command(r, in, slot)) {
+		if (fuzz_take_command(n, in, slot)) {
 			((u8 *)client_cmd_entry(&n->c, slot))[at] = fuzz_take8(in);
 			client_cmd_ring(&n->c, 1U << slot);
 		}
 		break;
 	case 2:
 		at = fuzz_take16(in) % (n->c.cmdq.in.len);
-		if (take_command(r, in, 0)) {
+		if (fuzz_take_command(n, in, 0)) {
 			n->c.cmdq.in.va[at % n->c.cmdq.in.len] = fuzz_take8(in);
 			client_cmd_ring(&n->c, 1);
 		}
@@ -140,7 +125,7 @@ static void record(struct rig *r, struct fuzz_input *in)
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
-	struct rig r = { .w = fuzz_world_create() };
+	struct rig r = { .w = fuzz_world_create(false) };
 	u32 i;
 
 	rig_open(&r);
@@ -187,7 +172,7 @@ static void every_row(struct client *c)
 void fuzz_seeds(void (*add)(const void *data, size_t size))
 {
 	static const u8 mgid[16] = { 0xff, 0x12, [15] = 9 };
-	struct rig r = { .w = fuzz_world_create() };
+	struct rig r = { .w = fuzz_world_create(false) };
 	struct client *c = &r.w->n[0].c;
 	struct client_cq *cq = &r.w->n[0].cq;
 	u8 qpc[MLX5_ST_SZ_BYTES(qpc)];

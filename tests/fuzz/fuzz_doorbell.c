@@ -91,7 +91,7 @@ static void bell_record(struct queues *q, u8 kind, struct fuzz_input *in)
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
-	struct queues q = { .w = fuzz_world_create() };
+	struct queues q = { .w = fuzz_world_create(false) };
 	u32 i;
 
 	queues_open(&q);

@@ -369,7 +369,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct model *m = calloc(1, sizeof(*m));
 	u32 i;
 
-	m->w = fuzz_world_create();
+	m->w = fuzz_world_create(false);
 	model_open(m);
 	for (i = 0; in.left && i < MAX_STEPS; i++) {
 		model_before(m);

@@ -68,7 +68,7 @@ static void scribble(struct queues *q, struct fuzz_input *in)
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
-	struct queues q = { .w = fuzz_world_create() };
+	struct queues q = { .w = fuzz_world_create(false) };
 	u32 i;
 
 	queues_open(&q);
@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 /* Correct work requests of every kind, taken out of the rings. */
 void fuzz_seeds(void (*add)(const void *data, size_t size))
 {
-	struct queues q = { .w = fuzz_world_create() };
+	struct queues q = { .w = fuzz_world_create(false) };
 	u8 room[2048];
 	u32 choice;
 	u32 i;

@@ -11,17 +11,19 @@ build=${MHCA_FUZZ_BUILD:-$root/build/fuzz}
 bin=$build/tests/fuzz
 time=$1
 shift
-targets=${*:-command doorbell program wqe}
+targets=${*:-command doorbell ethernet program wqe}
 
+mkdir -p "$(dirname "$build")"
 # Anew each time: files of the core come and go.
 again=
 [ ! -f "$build/build.ninja" ] || again=--reconfigure
 # shellcheck disable=SC2086
 meson setup $again --native-file "$root/tests/fuzz/clang.ini" "$build" "$root" -Dfuzz=true -Dhost_tools=disabled \
-	"-Dkernel_headers=${KERNEL_HEADERS:-}" >/dev/null
+	"-Dkernel_headers=${KERNEL_HEADERS:-}" >"$build.log" || { cat "$build.log"; exit 1; }
 # shellcheck disable=SC2046
 ninja -C "$build" $(for t in $targets; do
-	echo "tests/fuzz/libfuzzer-$t tests/fuzz/fuzz-$t"; done) tests/fuzz/fuzz-dict >/dev/null
+	echo "tests/fuzz/libfuzzer-$t tests/fuzz/fuzz-$t"; done) tests/fuzz/fuzz-dict \
+	>"$build.log" || { cat "$build.log"; exit 1; }
 "$bin/fuzz-dict" >"$build/dict"
 mkdir -p "$build/crash"
 

@@ -73,25 +73,6 @@ void roce_gid(u32 number, u8 gid[16])
 	gid[15] = number;
 }
 
-int roce_set_address(struct guest *g, u32 index, const u8 gid[16], const u8 mac[6], int vlan,
-		     enum roce_kind kind)
-{
-	u8 in[MLX5_ST_SZ_BYTES(set_roce_address_in)] = { 0 };
-	void *addr = MLX5_ADDR_OF(set_roce_address_in, in, roce_address);
-	u32 out[4];
-
-	MLX5_SET(set_roce_address_in, in, opcode, MLX5_CMD_OP_SET_ROCE_ADDRESS);
-	MLX5_SET(set_roce_address_in, in, roce_address_index, index);
-	memcpy(MLX5_ADDR_OF(roce_addr_layout, addr, source_l3_address), gid, 16);
-	memcpy((u8 *)addr + MLX5_BYTE_OFF(roce_addr_layout, source_mac_31_0) - 2, mac, 6);
-	MLX5_SET(roce_addr_layout, addr, vlan_valid, vlan >= 0);
-	if (vlan >= 0)
-		MLX5_SET(roce_addr_layout, addr, vlan_id, vlan);
-	MLX5_SET(roce_addr_layout, addr, roce_l3_type, kind != ROCE_V2_IPV4);
-	MLX5_SET(roce_addr_layout, addr, roce_version, min_t(u8, kind, MHCA_ROCE_V2));
-	return client_exec(&g->c, in, sizeof(in), out, sizeof(out));
-}
-
 void roce_path(struct guest *to, u32 number, struct client_path *path)
 {
 	memset(path, 0, sizeof(*path));
@@ -103,16 +84,12 @@ void roce_path(struct guest *to, u32 number, struct client_path *path)
 
 static void roce_on(struct guest *g, u32 number)
 {
-	u8 in[MLX5_ST_SZ_BYTES(modify_nic_vport_context_in)] = { 0 };
-	u32 out[4];
 	u8 gid[16];
 
-	MLX5_SET(modify_nic_vport_context_in, in, opcode, MLX5_CMD_OP_MODIFY_NIC_VPORT_CONTEXT);
-	MLX5_SET(modify_nic_vport_context_in, in, field_select.roce_en, 1);
-	MLX5_SET(modify_nic_vport_context_in, in, nic_vport_context.roce_en, 1);
-	assert_ok(client_exec(&g->c, in, sizeof(in), out, sizeof(out)));
+	assert_ok(client_enable_roce(&g->c));
 	roce_gid(number, gid);
-	assert_ok(roce_set_address(g, 0, gid, g->vmm->inst->id.mac, -1, ROCE_V2_IPV6));
+	assert_ok(client_set_roce_address(&g->c, 0, gid, g->vmm->inst->id.mac, -1,
+					  CLIENT_ROCE_V2_IPV6));
 }
 
 static int setup(void **state, bool threaded, bool roce, u32 lanes)

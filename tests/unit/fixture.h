@@ -57,11 +57,6 @@ int world_teardown(void **state);
 int world_setup_roce(void **state);
 /* fe80::, then the guest's number: from 1 */
 void roce_gid(u32 number, u8 gid[16]);
-/* The version of an entry and, from 2 on, its l3_type. */
-enum roce_kind { ROCE_V1, ROCE_UNKNOWN, ROCE_V2_IPV6, ROCE_V2_IPV4 };
-/* SET_ROCE_ADDRESS: entry @index. 0 or a negative errno. */
-int roce_set_address(struct guest *g, u32 index, const u8 gid[16], const u8 mac[6], int vlan,
-		     enum roce_kind kind);
 /* Towards GID 0 of @to. */
 void roce_path(struct guest *to, u32 number, struct client_path *path);
 /* The same with threads for lanes and commands, and the real clock. */

@@ -35,7 +35,8 @@ static void walk_vport(struct guest *g)
 	assert_ok(exec(g, MLX5_CMD_OP_QUERY_NIC_VPORT_CONTEXT, 0));
 	assert_ok(exec(g, MLX5_CMD_OP_QUERY_VPORT_STATE, 0));
 	roce_gid(1, gid);
-	assert_ok(roce_set_address(g, 1, gid, g->vmm->inst->id.mac, 5, ROCE_V2_IPV6));
+	assert_ok(client_set_roce_address(&g->c, 1, gid, g->vmm->inst->id.mac, 5,
+					  CLIENT_ROCE_V2_IPV6));
 	assert_ok(exec(g, MLX5_CMD_OP_QUERY_ROCE_ADDRESS, 0));
 }
 

@@ -15,6 +15,13 @@ static const u8 *mac_of(struct guest *g)
 	return g->vmm->inst->id.mac;
 }
 
+/* An entry with the guest's own MAC. */
+static int set_address(struct guest *g, u32 index, const u8 gid[16], int vlan,
+		       enum client_roce kind)
+{
+	return client_set_roce_address(&g->c, index, gid, mac_of(g), vlan, kind);
+}
+
 /* ::ffff:10.0.0.@last */
 static void ipv4_gid(u8 last, u8 gid[16])
 {
@@ -111,7 +118,7 @@ static void wrong_addresses(void **state)
 	roce_path(&w->g[1], 3, &path);
 	try_rc(w, &path, false);
 	roce_gid(3, gid);
-	assert_ok(roce_set_address(&w->g[1], 5, gid, mac_of(&w->g[1]), -1, ROCE_V2_IPV6));
+	assert_ok(set_address(&w->g[1], 5, gid, -1, CLIENT_ROCE_V2_IPV6));
 	try_rc(w, &path, false);
 
 	/* A source that is not in the table; one with somebody else's MAC */
@@ -119,7 +126,7 @@ static void wrong_addresses(void **state)
 	path.sgid_index = 9;
 	try_rc(w, &path, false);
 	roce_gid(1, gid);
-	assert_ok(roce_set_address(&w->g[0], 9, gid, foreign, -1, ROCE_V2_IPV6));
+	assert_ok(client_set_roce_address(&w->g[0].c, 9, gid, foreign, -1, CLIENT_ROCE_V2_IPV6));
 	assert_int_equal(counter_of(&w->g[0].vmm->inst->counters.drop_spoof), 0);
 	try_rc(w, &path, false);
 	assert_true(counter_of(&w->g[0].vmm->inst->counters.drop_spoof) > 0);
@@ -153,12 +160,12 @@ static void vlans_are_apart(void **state)
 	u8 gid[16];
 
 	roce_gid(1, gid);
-	assert_ok(roce_set_address(&w->g[0], 0, gid, mac_of(&w->g[0]), VLAN, ROCE_V2_IPV6));
+	assert_ok(set_address(&w->g[0], 0, gid, VLAN, CLIENT_ROCE_V2_IPV6));
 	try_rc(w, NULL, false);
 	roce_gid(2, gid);
-	assert_ok(roce_set_address(&w->g[1], 0, gid, mac_of(&w->g[1]), VLAN, ROCE_V2_IPV6));
+	assert_ok(set_address(&w->g[1], 0, gid, VLAN, CLIENT_ROCE_V2_IPV6));
 	try_rc(w, NULL, true);
-	assert_ok(roce_set_address(&w->g[1], 0, gid, mac_of(&w->g[1]), VLAN + 1, ROCE_V2_IPV6));
+	assert_ok(set_address(&w->g[1], 0, gid, VLAN + 1, CLIENT_ROCE_V2_IPV6));
 	roce_path(&w->g[1], 2, &path);
 	try_rc(w, &path, false);
 }
@@ -172,7 +179,7 @@ static void versions_are_apart(void **state)
 
 	for (i = 0; i < 2; i++) {
 		roce_gid(i + 1, gid[i]);
-		assert_ok(roce_set_address(&w->g[i], 1, gid[i], mac_of(&w->g[i]), -1, ROCE_V1));
+		assert_ok(set_address(&w->g[i], 1, gid[i], -1, CLIENT_ROCE_V1));
 	}
 	try_rc(w, NULL, true);
 	/* The peer expects its packets over UDP. */
@@ -180,11 +187,11 @@ static void versions_are_apart(void **state)
 	path.sgid_index = 1;
 	try_rc(w, &path, false);
 	for (i = 0; i < 2; i++)
-		assert_ok(roce_set_address(&w->g[i], 0, gid[i], mac_of(&w->g[i]), -1, ROCE_V1));
+		assert_ok(set_address(&w->g[i], 0, gid[i], -1, CLIENT_ROCE_V1));
 	try_rc(w, NULL, true);
 	/* The same GID of the other version is not enough. */
-	assert_ok(roce_set_address(&w->g[1], 1, gid[1], mac_of(&w->g[1]), -1, ROCE_V2_IPV6));
-	assert_ok(roce_set_address(&w->g[1], 0, gid[0], mac_of(&w->g[1]), -1, ROCE_V1));
+	assert_ok(set_address(&w->g[1], 1, gid[1], -1, CLIENT_ROCE_V2_IPV6));
+	assert_ok(set_address(&w->g[1], 0, gid[0], -1, CLIENT_ROCE_V1));
 	roce_path(&w->g[1], 2, &path);
 	try_rc(w, &path, false);
 }
@@ -202,7 +209,7 @@ static void address_goes(void **state)
 	send_one(&p, 0, 100);
 	expect_wc(w, &w->g[1].cq, 7, 0);
 	expect_wc(w, &w->g[0].cq, 1, 0);
-	assert_ok(roce_set_address(&w->g[1], 0, none, mac_of(&w->g[1]), -1, ROCE_V2_IPV6));
+	assert_ok(set_address(&w->g[1], 0, none, -1, CLIENT_ROCE_V2_IPV6));
 	send_one(&p, 0, 100);
 	elapse(w, 100 * NSEC_PER_MSEC);
 	expect_wc(w, &w->g[0].cq, 1, MLX5_CQE_SYNDROME_TRANSPORT_RETRY_EXC_ERR);
@@ -269,7 +276,7 @@ static void headers(void **state)
 	for (i = 0; i < 2; i++) {
 		open_ud(&w->g[i], &qp[i]);
 		ipv4_gid(i + 1, gid[i]);
-		assert_ok(roce_set_address(&w->g[i], 1, gid[i], mac_of(&w->g[i]), -1, ROCE_V2_IPV4));
+		assert_ok(set_address(&w->g[i], 1, gid[i], -1, CLIENT_ROCE_V2_IPV4));
 	}
 	roce_path(&w->g[1], 2, &path);
 	path.tclass = 0x2a;
@@ -305,7 +312,7 @@ static void headers(void **state)
 	assert_memory_equal(at + 36, gid[1] + 12, 4);
 
 	for (i = 0; i < 2; i++)
-		assert_ok(roce_set_address(&w->g[i], 1, gid[i], mac_of(&w->g[i]), -1, ROCE_V1));
+		assert_ok(set_address(&w->g[i], 1, gid[i], -1, CLIENT_ROCE_V1));
 	recv_ud(&w->g[1], &qp[1]);
 	post_ud(&w->g[0], &qp[0], &path, qp[1].qpn, 100);
 	wc = expect_wc(w, &w->g[1].cq, 7, 0);
@@ -357,7 +364,7 @@ static void groups(void **state)
 	for (i = 0; i < 2; i++) {
 		open_ud(&w->g[i], &qp[i]);
 		ipv4_gid(i + 1, gid);
-		assert_ok(roce_set_address(&w->g[i], 1, gid, mac_of(&w->g[i]), -1, ROCE_V2_IPV4));
+		assert_ok(set_address(&w->g[i], 1, gid, -1, CLIENT_ROCE_V2_IPV4));
 	}
 	assert_ok(client_attach_mcast(&qp[1], group4));
 	assert_int_equal(client_attach_mcast(&qp[1], gid), -EINVAL);
@@ -368,7 +375,7 @@ static void groups(void **state)
 	inst->port.segment = 0;
 	try_group(w, qp, true);
 	ipv4_gid(1, gid);
-	assert_ok(roce_set_address(&w->g[0], 1, gid, mac_of(&w->g[0]), VLAN, ROCE_V2_IPV4));
+	assert_ok(set_address(&w->g[0], 1, gid, VLAN, CLIENT_ROCE_V2_IPV4));
 	try_group(w, qp, false);
 	assert_ok(client_detach_mcast(&qp[1], group4));
 	for (i = 0; i < 2; i++)
@@ -415,11 +422,11 @@ static void address_table(void **state)
 	u8 gid[16];
 
 	ipv4_gid(5, gid);
-	assert_ok(roce_set_address(g, MHCA_ROCE_ADDRESSES - 1, gid, mac_of(g), VLAN, ROCE_V2_IPV4));
-	assert_int_equal(roce_set_address(g, MHCA_ROCE_ADDRESSES, gid, mac_of(g), VLAN,
-					  ROCE_V2_IPV4), -EINVAL);
-	assert_int_equal(roce_set_address(g, 3, gid, mac_of(g), 4095, ROCE_V2_IPV4), -EINVAL);
-	assert_int_equal(roce_set_address(g, 3, gid, mac_of(g), VLAN, ROCE_UNKNOWN), -EINVAL);
+	assert_ok(set_address(g, MHCA_ROCE_ADDRESSES - 1, gid, VLAN, CLIENT_ROCE_V2_IPV4));
+	assert_int_equal(set_address(g, MHCA_ROCE_ADDRESSES, gid, VLAN, CLIENT_ROCE_V2_IPV4),
+			 -EINVAL);
+	assert_int_equal(set_address(g, 3, gid, 4095, CLIENT_ROCE_V2_IPV4), -EINVAL);
+	assert_int_equal(set_address(g, 3, gid, VLAN, CLIENT_ROCE_UNKNOWN), -EINVAL);
 	MLX5_SET(query_roce_address_in, in, opcode, MLX5_CMD_OP_QUERY_ROCE_ADDRESS);
 	MLX5_SET(query_roce_address_in, in, roce_address_index, MHCA_ROCE_ADDRESSES - 1);
 	assert_ok(client_exec(&g->c, in, sizeof(in), out, sizeof(out)));
