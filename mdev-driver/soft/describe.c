@@ -83,11 +83,19 @@ int soft_qp_describe(const struct mhca_object *obj, char *buf, size_t size)
 int soft_cq_describe(const struct mhca_object *obj, char *buf, size_t size)
 {
 	const struct soft_cq *cq = container_of(obj, struct soft_cq, obj);
+	const __be32 *record = mhca_object_record(obj);
+	u32 at;
 
-	return scnprintf(buf, size, " entries=%u eq=%u pi=%u%s%s", 1U << cq->ring.log_size,
-			 cq->eq ? cq->eq->num : 0, READ_ONCE(cq->pi),
-			 READ_ONCE(cq->failed) ? " overrun" : "",
-			 READ_ONCE(cq->event_due) ? " event due" : "");
+	at = scnprintf(buf, size, " entries=%u eq=%u pi=%u", 1U << cq->ring.log_size,
+		       cq->eq ? cq->eq->num : 0, READ_ONCE(cq->pi));
+	/* As the driver left it; all ones: the event of the last arm was sent. */
+	if (record)
+		at += scnprintf(buf + at, size - at, " ci=%u arm=0x%08x",
+				be32_to_cpu(READ_ONCE(record[0])),
+				be32_to_cpu(READ_ONCE(record[1])));
+	at += scnprintf(buf + at, size - at, "%s%s", READ_ONCE(cq->failed) ? " overrun" : "",
+			READ_ONCE(cq->event_due) ? " event due" : "");
+	return at;
 }
 
 static const char *soft_mkey_kind(const struct soft_mkey *key)

@@ -80,6 +80,9 @@ static void other_objects(void **state)
 
 	assert_says(object_line(g, MHCA_CQ, g->cq.cqn), " entries=1024 ");
 	assert_says(object_line(g, MHCA_CQ, g->cq.cqn), " pages=");
+	assert_says(object_line(g, MHCA_CQ, g->cq.cqn), " pi=0 ci=0 arm=0xffffffff");
+	client_arm_cq(&g->cq, true);
+	assert_says(object_line(g, MHCA_CQ, g->cq.cqn), " arm=0x01000000");
 	snprintf(text, sizeof(text), " key=0x%08x pd=%u MTT ", g->key, g->pd);
 	assert_says(object_line(g, MHCA_MKEY, g->key >> 8), text);
 	assert_says(object_line(g, MHCA_MKEY, g->key >> 8), "access=wRWA");
