@@ -630,6 +630,8 @@ enum client_roce {
 	CLIENT_ROCE_V1, CLIENT_ROCE_UNKNOWN, CLIENT_ROCE_V2_IPV6, CLIENT_ROCE_V2_IPV4
 };
 
+/* The port's own MAC. */
+int client_query_mac(struct client *c, u8 mac[6]);
 /* The vport's RoCE; without it there are no RoCE addresses. */
 int client_enable_roce(struct client *c);
 /* Entry @index of the RoCE address table; @vlan: -1 none. */

@@ -224,6 +224,22 @@ void client_post_rq(struct client_wq *rq, const struct client_sge *sge, u32 n)
 
 /* ---- RoCE ----------------------------------------------------------------------- */
 
+int client_query_mac(struct client *c, u8 mac[6])
+{
+	u32 in[MLX5_ST_SZ_DW(query_nic_vport_context_in)] = { 0 };
+	u8 *out = calloc(1, MLX5_ST_SZ_BYTES(query_nic_vport_context_out));
+	void *ctx = MLX5_ADDR_OF(query_nic_vport_context_out, out, nic_vport_context);
+	int ret;
+
+	if (!out)
+		return -ENOMEM;
+	MLX5_SET(query_nic_vport_context_in, in, opcode, MLX5_CMD_OP_QUERY_NIC_VPORT_CONTEXT);
+	ret = client_exec(c, in, sizeof(in), out, MLX5_ST_SZ_BYTES(query_nic_vport_context_out));
+	memcpy(mac, (u8 *)MLX5_ADDR_OF(nic_vport_context, ctx, permanent_address) + 2, 6);
+	free(out);
+	return ret;
+}
+
 int client_enable_roce(struct client *c)
 {
 	u32 in[MLX5_ST_SZ_DW(modify_nic_vport_context_in)] = { 0 };

@@ -16,6 +16,7 @@
 #define SOFT_ETH_INSERT_SVLAN	BIT(14)
 #define SOFT_USER_INDEX_NONE	0xffffffU
 #define SOFT_LOOK_AGAIN_NS	(20 * 1000ULL)
+#define SOFT_WQES_PER_FRAME	2U	/* a frame delivered takes the time of so many WQEs */
 
 /* ---- Completions ----------------------------------------------------------- */
 
@@ -299,7 +300,7 @@ bool soft_sq_run(struct soft_sq *sq)
 {
 	struct soft_lane *lane = sq->si->lane;
 	u64 budget = soft_share_bytes(sq->si, lane->params.byte_budget), moved = 0;
-	u32 n = lane->params.wqe_budget, frames = n;
+	u32 n = lane->params.wqe_budget, frames = max(n / SOFT_WQES_PER_FRAME, 1U);
 	bool did = false;
 	u32 posted;
 

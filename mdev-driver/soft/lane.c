@@ -10,7 +10,7 @@
 
 #define SOFT_TURN_QPS		64	/* QPs of an instance run in a turn */
 #define SOFT_TURN_NS		(100 * 1000U)	/* no QP is begun after so long */
-#define SOFT_CROWD_NS		(20 * 1000U)	/* the same for all, if there are several */
+#define SOFT_CROWD_NS		(10 * 1000U)	/* the same for all, if there are several */
 #define SOFT_LEAD_NS		(100 * 1000U)	/* of an instance before another */
 #define SOFT_TURN_TIMERS	64	/* timers served in a turn */
 #define SOFT_TURN_ERRORS	64	/* QPs in error looked at in a turn */

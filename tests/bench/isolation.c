@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "../system/progs/mhca-host/ethernet.h"
 #include "../system/progs/mhca-host/load.h"
 #include "vmm_user.h"
 
@@ -43,11 +44,24 @@ struct outcome {
 	double turn[ROUNDS];
 };
 
+/**
+ * struct tenant - the victim: two instances
+ * @n: they
+ * @port: their Ethernet, when they have it: frames to everybody are for them, too
+ * @load: what they do
+ */
+struct tenant {
+	struct node n[2];
+	struct ethernet port[2];
+	struct load load;
+};
+
 static struct soft_hca hca;
 static struct client_vfio instances[INSTANCES];
 static struct outcome outcomes[KINDS_MAX];
 static u64 lane_ns, longest_ns;
-static struct load *victim;	/* while it is measured */
+static struct tenant *victim;	/* while it is measured */
+static bool roce;		/* type of the instances */
 
 /* ---- Clock and instances ------------------------------------------------ */
 
@@ -85,7 +99,9 @@ static bool counted_turn(struct soft_hca *h)
 	longest_ns = max(longest_ns, ns);
 	/* It has a CPU of its own, also while its neighbour waits for a command. */
 	if (victim)
-		must(load_step(victim) < 0, "victim");
+		must(load_step(&victim->load) < 0 || (roce && (ethernet_serve(&victim->port[0]) ||
+							       ethernet_serve(&victim->port[1]))),
+		     "victim");
 	return did;
 }
 
@@ -128,7 +144,7 @@ const struct client_ops client_vfio_ops = {
 
 struct client_vfio *client_vfio_open(const char *uuid)
 {
-	const struct vmm_user_params params = { .memory = 256UL << 20 };
+	const struct vmm_user_params params = { .memory = 256UL << 20, .roce = roce };
 	u32 i = (u32)(uuid[0] - '0');
 
 	instances[i].vmm = vmm_user_create(&hca, &params, 0x100 + i);
@@ -140,7 +156,24 @@ struct client_vfio *client_vfio_open(const char *uuid)
 
 /* ---- Measuring ---------------------------------------------------------- */
 
-static void measure(struct load *l, const char *name, u64 ms, u32 round, struct outcome *o)
+static void tenant_open(struct tenant *t)
+{
+	u32 i;
+
+	must(node_open(&t->n[0], "0") || node_open(&t->n[1], "1") ||
+	     load_open(&t->load, &t->n[0], &t->n[1]), "victim");
+	for (i = 0; roce && i < 2; i++)
+		must(ethernet_open(&t->port[i], &t->n[i]), "victim's port");
+}
+
+static void tenant_close(struct tenant *t)
+{
+	node_close(&t->n[0]);
+	node_close(&t->n[1]);
+	free(t->load.ns);
+}
+
+static void measure(struct tenant *t, const char *name, u64 ms, u32 round, struct outcome *o)
 {
 	struct storm *s = NULL;
 	struct load_result r;
@@ -148,12 +181,13 @@ static void measure(struct load *l, const char *name, u64 ms, u32 round, struct 
 
 	if (name) {
 		must(node_open(&n[0], "2") || node_open(&n[1], "3"), "neighbour");
-		s = storm_start(name, &n[0], strcmp(name, "fair") ? &n[0] : &n[1]);
+		s = storm_start(name, &n[0],
+				strcmp(name, "fair") && !storm_is_ethernet(name) ? &n[0] : &n[1]);
 		must(!s, name);
 	}
 	longest_ns = 0;
-	victim = l;
-	must(load_measure(l, ms, s, &r), name ?: "alone");
+	victim = t;
+	must(load_measure(&t->load, ms, s, &r), name ?: "alone");
 	victim = NULL;
 	o->rate[round] = (double)r.bytes * 1e3 / (double)r.ns;
 	o->p50[round] = (double)r.p50 / 1e3;
@@ -200,12 +234,37 @@ static bool print(const char *name, const struct outcome *o, const struct outcom
 	       name, median(o->rate, NULL, NULL), median(o->p50, NULL, NULL),
 	       median(o->p99, NULL, NULL), median(o->turn, NULL, NULL), share_median, share[0],
 	       share[1], p99_median, p99[0], p99[1]);
-	printf("{\"bench\":\"isolation\",\"neighbour\":\"%s\",\"mbps\":%.1f,\"p50_us\":%.2f,"
-	       "\"p99_us\":%.2f,\"share\":[%.3f,%.3f,%.3f],\"p99\":[%.3f,%.3f,%.3f]}\n", name,
+	printf("{\"bench\":\"isolation\",\"type\":\"%s\",\"neighbour\":\"%s\",\"mbps\":%.1f,\"p50_us\":%.2f,"
+	       "\"p99_us\":%.2f,\"share\":[%.3f,%.3f,%.3f],\"p99\":[%.3f,%.3f,%.3f]}\n",
+	       roce ? "roce" : "ib", name,
 	       median(o->rate, NULL, NULL), median(o->p50, NULL, NULL),
 	       median(o->p99, NULL, NULL), share_median, share[0], share[1], p99_median, p99[0],
 	       p99[1]);
 	return share_median >= LEAST_SHARE && p99_median <= MOST_P99;
+}
+
+/* All neighbours of one type of instances; true: all were as they should be. */
+static bool run_type(u64 ms)
+{
+	struct tenant t;
+	bool good = true;
+	const char *name;
+	u32 round, i;
+
+	tenant_open(&t);
+	for (round = 0; round < ROUNDS; round++) {
+		measure(&t, NULL, ms, round, &outcomes[KINDS_MAX - 1]);
+		for (i = 0; (name = storm_name(i)); i++)
+			if (roce || !storm_is_ethernet(name))
+				measure(&t, name, ms, round, &outcomes[i]);
+	}
+	printf("%s:\n", roce ? "roce" : "ib");
+	print("alone", &outcomes[KINDS_MAX - 1], &outcomes[0]);
+	for (i = 0; (name = storm_name(i)); i++)
+		if (roce || !storm_is_ethernet(name))
+			good &= print(name, &outcomes[i], &outcomes[0]);
+	tenant_close(&t);
+	return good;
 }
 
 int main(int argc, char **argv)
@@ -216,24 +275,12 @@ int main(int argc, char **argv)
 		.qp_polls = 64, .sweep = 32, .error_poll_ms = 2,
 	};
 	u64 ms = argc > 1 ? (u64)atoi(argv[1]) : 200;
-	struct node n[2];
-	struct load l;
-	bool good = true;
-	u32 round, i;
+	bool good;
 
 	must(soft_hca_init(&hca, 1, &params), "HCA");
-	must(node_open(&n[0], "0") || node_open(&n[1], "1") || load_open(&l, &n[0], &n[1]),
-	     "victim");
-	for (round = 0; round < ROUNDS; round++) {
-		measure(&l, NULL, ms, round, &outcomes[KINDS_MAX - 1]);
-		for (i = 0; storm_name(i); i++)
-			measure(&l, storm_name(i), ms, round, &outcomes[i]);
-	}
-	print("alone", &outcomes[KINDS_MAX - 1], &outcomes[0]);
-	for (i = 0; storm_name(i); i++)
-		good &= print(storm_name(i), &outcomes[i], &outcomes[0]);
-	node_close(&n[0]);
-	node_close(&n[1]);
+	good = run_type(ms);
+	roce = true;
+	good &= run_type(ms);
 	soft_hca_fini(&hca);
 	if (!good)
 		fprintf(stderr, "a share below %.1f, or a p99 above %.1f\n", LEAST_SHARE, MOST_P99);

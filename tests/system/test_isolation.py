@@ -24,7 +24,8 @@ FAIR = "fair"
 SIGN = {"register": "commands", "qp": "commands", "write_2_bytes": "messages",
         "atomic_one_word": "messages", "read_huge": "bytes", "error_cqe": "error_cqes",
         "doorbell": "doorbell_faults", "cq_overrun": "qp_errors", "rnr": "rnr_naks",
-        "datagram": "wqes", "multicast": "wqes"}
+        "datagram": "wqes", "multicast": "wqes", "broadcast": "eth_tx_bcast"}
+ETHERNET = ("broadcast",)       # only instances with an Ethernet port can
 ROUNDS, MS = 5, 1000
 
 
@@ -42,12 +43,12 @@ def pytest_generate_tests(metafunc):
 
 
 class Tenants:
-    """Two instances whose data are checked all the time, and one for storms."""
+    """Two instances whose data are checked all the time, and one of each type for storms."""
 
     def __init__(self, host):
         self.host = host
         self.victims = [host.instance() for _ in range(2)]
-        self.hostile = host.instance()
+        self.storming = {kind: host.instance(kind) for kind in ("ib", "roce")}
         self.client = Client(host, "traffic", 7200, *[i.uuid for i in self.victims])
 
     def messages(self):
@@ -75,15 +76,16 @@ def tenants(host):
 
 def test_storm(tenants, storm):
     """Others go on with correct data and no error; then all is given back."""
-    before, sign = tenants.hostile.counters(), SIGN[storm]
+    hostile = tenants.storming["roce" if storm in ETHERNET else "ib"]
+    before, sign = hostile.counters(), SIGN[storm]
     wrong = tenants.complaints()
-    client = Client(tenants.host, "storm", storm, tenants.hostile.uuid)
-    wait_until(lambda: tenants.hostile.counters()[sign] > before[sign] + 20, 60, "the storm")
+    client = Client(tenants.host, "storm", storm, hostile.uuid)
+    wait_until(lambda: hostile.counters()[sign] > before[sign] + 20, 60, "the storm")
     messages = tenants.messages()
     wait_until(lambda: tenants.messages() > messages + 100, 60, "traffic of others")
     assert client.result()["rounds"] > 0
-    assert_clean(tenants.hostile)
-    assert tenants.hostile.state == "closed"
+    assert_clean(hostile)
+    assert hostile.state == "closed"
     assert tenants.client.proc.poll() is None, "the others' traffic has ended"
     assert tenants.complaints() == wrong
 
@@ -131,8 +133,8 @@ def test_share(alone, record_property):
     """
     lane = alone.conf.get("lane_cpus")
     cpus = sorted(c for c in os.sched_getaffinity(0) if str(c) != lane)
-    victim = Victim(alone, cpus, *[alone.instance().uuid for _ in range(2)])
-    others = [alone.instance() for _ in range(2)]
+    victim = Victim(alone, cpus, *[alone.instance("roce").uuid for _ in range(2)])
+    others = [alone.instance("roce") for _ in range(2)]
     rows = {name: [] for name in (None, FAIR, *storms())}
     victim.measure(MS)
     for _ in range(ROUNDS):

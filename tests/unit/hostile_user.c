@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../system/progs/mhca-host/host.h"
+#include "../system/progs/mhca-host/load.h"
 #include "vmm_user.h"
 
 #define MAX_ALLOCS	1024
@@ -30,6 +30,7 @@ struct client_vfio {
 
 static struct soft_hca hca;
 static struct client_vfio instances[2];
+static bool ethernet;
 
 static struct vmm_user *vmm(void *backend)
 {
@@ -142,7 +143,9 @@ static struct client_vfio *instance_of(const char *uuid)
 
 struct client_vfio *client_vfio_open(const char *uuid)
 {
-	const struct vmm_user_params params = { .memory = 512UL << 20, .threaded = true };
+	const struct vmm_user_params params = {
+		.memory = 512UL << 20, .threaded = true, .roce = ethernet,
+	};
 	struct client_vfio *v = instance_of(uuid);
 
 	v->vmm = vmm_user_create(&hca, &params, 0x100 + (u64)(uuid[0] - '0'));
@@ -198,6 +201,7 @@ int main(int argc, char **argv)
 	} else if (argc > 2 && !strcmp(argv[1], "storm")) {
 		char *storm[] = { argv[2], args[0], args[1] };
 
+		ethernet = storm_is_ethernet(argv[2]);
 		failed = storm_main(strcmp(argv[2], "fair") ? 2 : 3, storm);
 	} else {
 		failed = hostile_main(n, args);

@@ -9,6 +9,7 @@
  *   busy.c      one busy QP among many
  *   limits.c    how many objects and how much memory an instance allows
  *   flow.c      how much each of several instances moves
+ *   ethernet.c  queues of an Ethernet port (ethernet.h)
  *   load.c      an honest tenant, measured (load.h)
  *   storm.c     neighbours that are no honest tenants
  *   idle.c      open instances that do nothing
@@ -32,6 +33,8 @@
  * @mem: memory
  * @key: key of all of it, everything allowed
  * @cq: for everything
+ * @mac: of an Ethernet port
+ * @gid: its GID 0, for RoCE
  */
 struct node {
 	struct client c;
@@ -41,6 +44,8 @@ struct node {
 	struct client_mem mem;
 	u32 key;
 	struct client_cq cq;
+	u8 mac[6];
+	u8 gid[16];
 };
 
 u64 now_ns(void);
@@ -55,6 +60,11 @@ int node_open(struct node *n, const char *uuid);
 void node_close(struct node *n);
 /* The same for a function that may not answer any more; leaves memory behind. */
 void node_abandon(struct node *n);
+bool node_is_ethernet(const struct node *n);
+/* Where @to is: its LID, or its RoCE address. */
+void node_path(const struct node *to, struct client_path *path);
+/* The same for a multicast group. */
+void node_path_group(const struct node *n, const u8 mgid[16], struct client_path *path);
 /* An RC QP of @from and one of @to, connected. */
 int node_connect(struct node *from, struct client_qp *a, struct node *to,
 		 struct client_qp *b);

@@ -78,6 +78,8 @@ int load_measure(struct load *l, u64 ms, struct storm *neighbour, struct load_re
 
 /* The @i-th name; NULL: there are no more. */
 const char *storm_name(u32 i);
+/* Does it want instances with an Ethernet port? */
+bool storm_is_ethernet(const char *name);
 /* @peer: the other end, may be @n. NULL: it could not be prepared. */
 struct storm *storm_start(const char *name, struct node *n, struct node *peer);
 int storm_step(struct storm *s);

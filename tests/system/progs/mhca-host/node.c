@@ -8,6 +8,7 @@
 #include "host.h"
 
 #define TIMEOUT_MS	20000
+#define GROUP_LID	0xc001
 
 u64 now_ns(void)
 {
@@ -36,11 +37,59 @@ u32 pick(u64 *rng, u32 below)
 	return (u32)(*rng >> 16) % below;
 }
 
+bool node_is_ethernet(const struct node *n)
+{
+	return MLX5_GET(cmd_hca_cap, n->c.caps, port_type) == MLX5_CAP_PORT_TYPE_ETH;
+}
+
+/* RoCE with a link-local address: as a netdev's, but made of the MAC as it is. */
+static int enable_roce(struct node *n)
+{
+	int ret = client_query_mac(&n->c, n->mac);
+
+	n->gid[0] = 0xfe;
+	n->gid[1] = 0x80;
+	memcpy(n->gid + 10, n->mac, sizeof(n->mac));
+	if (!ret)
+		ret = client_enable_roce(&n->c);
+	return ret ? ret : client_set_roce_address(&n->c, 0, n->gid, n->mac, -1,
+						   CLIENT_ROCE_V2_IPV6);
+}
+
+void node_path(const struct node *to, struct client_path *path)
+{
+	memset(path, 0, sizeof(*path));
+	path->dlid = to->c.lid;
+	if (!node_is_ethernet(to))
+		return;
+	path->grh = true;
+	path->hop_limit = 64;
+	memcpy(path->dgid, to->gid, sizeof(to->gid));
+	memcpy(path->dmac, to->mac, sizeof(to->mac));
+}
+
+void node_path_group(const struct node *n, const u8 mgid[16], struct client_path *path)
+{
+	memset(path, 0, sizeof(*path));
+	path->grh = true;
+	path->hop_limit = 64;
+	memcpy(path->dgid, mgid, sizeof(path->dgid));
+	if (!node_is_ethernet(n)) {
+		path->dlid = GROUP_LID;
+		return;
+	}
+	/* RFC 2464, 7 */
+	memset(path->dmac, 0x33, 2);
+	memcpy(path->dmac + 2, mgid + 12, 4);
+}
+
 static int fill(struct node *n)
 {
 	struct client_cq_attr attr;
 	int ret = client_alloc_pd(&n->c, &n->pd);
 
+	if (!ret && node_is_ethernet(n))
+		ret = enable_roce(n);
 	if (!ret)
 		ret = client_mem_alloc(&n->c, NODE_MEM, &n->mem);
 	if (!ret)
@@ -118,7 +167,7 @@ int node_connect_type(struct node *from, struct client_qp *a, struct node *to,
 
 		client_modify_init(&modify);
 		modify.remote_qpn = qp[!i]->qpn;
-		modify.path.dlid = node[!i]->c.lid;
+		node_path(node[!i], &modify.path);
 		modify.ack_timeout = 10;
 		modify.retry = 2;
 		ret = client_connect_qp(qp[i], &modify);

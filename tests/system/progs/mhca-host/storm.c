@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "ethernet.h"
 #include "load.h"
 
 #define QPS		8U	/* of a flood */
@@ -15,7 +16,6 @@
 #define PAGES		480U	/* doorbell pages */
 #define RING		128U	/* WQEs that node_connect()'s rings hold */
 #define HUGE_LEN	(32UL << 20)
-#define GROUP_LID	0xc001
 #define LOOK_NS		20000000ULL	/* between looks at standard input */
 
 /**
@@ -29,8 +29,11 @@
  * @key: its key
  * @posted: on each QP
  * @path: where datagrams go
+ * @group: to all QPs of a multicast group
  * @page: doorbell pages
  * @load: of the fair one
+ * @port: Ethernet of @n
+ * @taker: Ethernet of @peer, when that is another
  * @rounds: calls of &struct storm_kind.step
  * @done: completions without error
  * @errors: completions with error, events of broken CQs
@@ -45,8 +48,11 @@ struct storm {
 	u32 key;
 	u32 posted[MANY_QPS];
 	struct client_path path;
+	bool group;
 	u32 page[PAGES];
 	struct load load;
+	struct ethernet port;
+	struct ethernet taker;
 	u64 rounds;
 	u64 done;
 	u64 errors;
@@ -62,6 +68,7 @@ struct storm {
  * @len: bytes of each message; 0: what @mem has
  * @every: one in so many is signaled
  * @bad_key: with a remote key that does not exist
+ * @ethernet: only instances with an Ethernet port can
  */
 struct storm_kind {
 	const char *name;
@@ -72,6 +79,7 @@ struct storm_kind {
 	u32 len;
 	u32 every;
 	bool bad_key;
+	bool ethernet;
 };
 
 /* ---- Floods ------------------------------------------------------------ */
@@ -92,7 +100,7 @@ static int connect_all(struct storm *s)
 /* To QPs without receive buffers, as those are that a flood of CM messages has filled. */
 static int connect_datagram(struct storm *s)
 {
-	s->path.dlid = s->peer->c.lid;
+	node_path(s->peer, &s->path);
 	return connect_type(s, MLX5_QP_ST_UD);
 }
 
@@ -101,9 +109,8 @@ static int connect_group(struct storm *s)
 {
 	static const u8 group[16] = { 0xff, 0x12, 0x40, 0x1b, [15] = 1 };
 
-	s->path.dlid = GROUP_LID;
-	s->path.grh = true;
-	memcpy(s->path.dgid, group, sizeof(group));
+	s->group = true;
+	node_path_group(s->n, group, &s->path);
 	if (connect_type(s, MLX5_QP_ST_UD))
 		return -1;
 	for (u32 i = 0; i < s->kind->qps; i++)
@@ -148,7 +155,7 @@ static int flood(struct storm *s)
 						     (kind->len ? NODE_MEM : HUGE_LEN) / 2 };
 
 	for (u32 i = 0; i < kind->qps; i++) {
-		wr.dqpn = s->path.grh ? 0xffffff : s->to[i].qpn;
+		wr.dqpn = s->group ? 0xffffff : s->to[i].qpn;
 		do {
 			wr.flags = ++s->posted[i] % kind->every ? 0 : CLIENT_SIGNALED;
 		} while (!client_post_send(&s->qp[i], &wr));
@@ -248,6 +255,21 @@ static int step_cq_overrun(struct storm *s)
 							  s->n->c.status) : 0;
 }
 
+/* ---- Frames ------------------------------------------------------------ */
+
+static int start_broadcast(struct storm *s)
+{
+	if (s->peer != s->n && ethernet_open(&s->taker, s->peer))
+		return -1;
+	return ethernet_open(&s->port, s->n);
+}
+
+static int step_broadcast(struct storm *s)
+{
+	s->done = s->port.sent;
+	return ethernet_flood(&s->port) || (s->taker.n && ethernet_serve(&s->taker)) ? -1 : 0;
+}
+
 /* ---- The honest one ---------------------------------------------------- */
 
 static int start_fair(struct storm *s)
@@ -277,6 +299,7 @@ static const struct storm_kind kinds[] = {
 	{ "rnr", connect_all, flood, MANY_QPS, MLX5_OPCODE_SEND, 8, 8 },
 	{ "datagram", connect_datagram, flood, QPS, MLX5_OPCODE_SEND, 256, 8 },
 	{ "multicast", connect_group, flood, MANY_QPS, MLX5_OPCODE_SEND, 256, 8 },
+	{ "broadcast", start_broadcast, step_broadcast, .ethernet = true },
 };
 
 /* ---- Command line ------------------------------------------------------ */
@@ -292,6 +315,13 @@ static const struct storm_kind *find(const char *name)
 		if (!strcmp(kinds[i].name, name))
 			return &kinds[i];
 	return NULL;
+}
+
+bool storm_is_ethernet(const char *name)
+{
+	const struct storm_kind *kind = find(name);
+
+	return kind && kind->ethernet;
 }
 
 struct storm *storm_start(const char *name, struct node *n, struct node *peer)

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef ETHERNET_H
+#define ETHERNET_H
+
+#include "host.h"
+
+/**
+ * struct ethernet - the queues of a node's Ethernet port
+ * @n: node
+ * @cq: of both queues
+ * @sq: send queue
+ * @rq: receive queue, kept full
+ * @flow: every frame goes to it
+ * @sent: frames completed
+ * @received: frames that came
+ */
+struct ethernet {
+	struct node *n;
+	struct client_cq cq;
+	struct client_wq sq;
+	struct client_wq rq;
+	struct client_flow flow;
+	u32 sent;
+	u64 received;
+};
+
+/* 0 or -1: also when the instance has no Ethernet port. */
+int ethernet_open(struct ethernet *e, struct node *n);
+/* Take completions, give the buffers back. 0 or -1. */
+int ethernet_serve(struct ethernet *e);
+/* The same, and fill the send queue with broadcast frames. */
+int ethernet_flood(struct ethernet *e);
+
+#endif /* ETHERNET_H */
