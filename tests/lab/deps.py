@@ -10,12 +10,14 @@ from common import BUILD, LabError, need_root, run, step
 PACKAGES = {
     "lab": ["mmdebstrap", "squashfs-tools", "busybox-static",
             "cpio", "zstd", "xz-utils", "kmod", "git", "python3"],
+    # mhcactl
+    "tools": ["gcc", "meson", "ninja-build", "pkg-config", "libibverbs-dev",
+              "libjson-c-dev", "libudev-dev", "libncurses-dev"],
     "unit": ["gcc", "clang", "libclang-rt-dev", "meson", "ninja-build", "pkg-config",
              "libcmocka-dev", "libibverbs-dev", "python3-pytest",
-             # host-tools and its tests
-             "libjson-c-dev", "libudev-dev", "libncurses-dev", "python3-pyte",
-             "python3-prometheus-client", "python3-jsonschema", "mandoc",
-             "man-db", "mdevctl", "zsh"],
+             # tests of host-tools
+             "python3-pyte", "python3-prometheus-client", "python3-jsonschema",
+             "mandoc", "man-db", "mdevctl", "shellcheck", "zsh"],
     "lint": ["sparse", "perl", "shellcheck"],
     "debug": ["flex", "bison", "bc", "libelf-dev", "libssl-dev", "rsync",
               "make", "gcc"],

@@ -6,6 +6,7 @@ import concurrent.futures
 import json
 import os
 import re
+import shlex
 import subprocess
 import time
 
@@ -13,6 +14,7 @@ import build
 import deps
 import image
 import runner
+import vm
 from common import DEFAULT_SUITE, SUITES, TOP, LabError, step
 
 MESON = TOP / "build" / "meson"
@@ -26,7 +28,8 @@ def unit_tests():
         return 0, 0, 0
     headers = image.kernel_headers(DEFAULT_SUITE)
     step("unit", f"meson test in {MESON}")
-    env = dict(os.environ, LC_ALL="C.UTF-8")
+    # The lab's QEMU, for a machine that has none.
+    env = dict(os.environ, LC_ALL="C.UTF-8", MHCA_QEMU=shlex.join(map(str, vm.qemu_command())))
     # Anew each time: files of the core come and go.
     again = ["--reconfigure"] if (MESON / "build.ninja").exists() else []
     subprocess.run(["meson", "setup", *again, MESON, TOP,
