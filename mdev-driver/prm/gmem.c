@@ -7,6 +7,9 @@
  * held is written down under it. dma_unmap takes over from wherever a pin, a
  * put or nobody stands: it marks the pages dead, waits for the engine, unpins
  * what is held, and then waits for the one batch that may be on its way.
+ *
+ * A range is unpinned as it was pinned, because iommufd knows pins by their ranges:
+ * so batches begin at the same pages in both directions.
  */
 #include "core.h"
 
@@ -86,6 +89,17 @@ static void mhca_pages_unpin_batch(struct mhca_pages *pages, u64 i, u64 n)
 		inst->vmm_ops->unpin(inst->vmm, mhca_pages_iova(pages, i), run);
 		i += run;
 	}
+}
+
+/* The last batch of what is held is held no longer: its first page, and @n of them. */
+static u64 mhca_pages_take_batch(struct mhca_pages *pages, u64 *n)
+{
+	u64 start = round_down(pages->held - 1, (u64)MHCA_PIN_BATCH);
+
+	lockdep_assert_held(&pages->inst->gmem.lock);
+	*n = pages->held - start;
+	pages->held = start;
+	return start;
 }
 
 static int mhca_pages_pin_batch(struct mhca_pages *pages, u64 i, u64 n)
@@ -277,9 +291,7 @@ void mhca_pages_put(struct mhca_pages *pages)
 	mutex_lock(&gmem->lock);
 	WRITE_ONCE(pages->dead, true);
 	while (pages->held) {
-		batch = min_t(u64, pages->held, MHCA_PIN_BATCH);
-		pages->held -= batch;
-		start = pages->held;
+		start = mhca_pages_take_batch(pages, &batch);
 		atomic_inc(&gmem->unpinning);
 		mutex_unlock(&gmem->lock);
 
@@ -431,14 +443,17 @@ static void mhca_gmem_unpin_marked(struct mhca_instance *inst, u64 iova, u64 las
 {
 	struct mhca_gmem *gmem = &inst->gmem;
 	struct mhca_pages *pages;
+	u64 start, n;
 
 	lockdep_assert_held(&gmem->lock);
 	mhca_pa_unpin_retired(inst, iova >> MHCA_PAGE_SHIFT, last >> MHCA_PAGE_SHIFT);
 	list_for_each_entry(pages, &gmem->list, node) {
-		if (!pages->dead || !pages->held || !mhca_pages_overlap(pages, iova, last))
+		if (!pages->dead || !mhca_pages_overlap(pages, iova, last))
 			continue;
-		mhca_pages_unpin_batch(pages, 0, pages->held);
-		pages->held = 0;
+		while (pages->held) {
+			start = mhca_pages_take_batch(pages, &n);
+			mhca_pages_unpin_batch(pages, start, n);
+		}
 	}
 }
 

@@ -45,6 +45,40 @@ static void pins_are_what_is_registered(void **state)
 	assert_true(atomic64_read(&g->vmm->inst->gmem.peak) >= before + 11);
 }
 
+/*
+ * More pages than are pinned at once, and not a multiple of that: what is unpinned, by the
+ * guest or by the VMM, are the ranges that were pinned. The front end aborts otherwise.
+ */
+static void ranges_are_unpinned_as_pinned(void **state)
+{
+	const struct vmm_user_params params = { .linear = true };
+	const u32 bytes = 1300 * PAGE_SIZE;
+	struct world *w = *state;
+	struct vmm_user *vmm = vmm_user_create(&w->hca, &params, 55);
+	struct client_mem mem;
+	struct client c;
+	u32 pd, key, i;
+	s64 before;
+
+	assert_ok(client_open(&c, &vmm_user_client_ops, vmm, 0));
+	assert_ok(client_alloc_pd(&c, &pd));
+	assert_ok(client_mem_alloc(&c, bytes, &mem));
+	before = vmm->pinned;
+	for (i = 0; i < 2; i++) {
+		assert_ok(client_reg_mr(&c, pd, mem.va, bytes, CLIENT_ALL_ACCESS, &key));
+		assert_int_equal(vmm->pinned, before + 1300);
+		if (i)
+			vmm_user_unmap(vmm, client_iova(&c, mem.va + 600 * PAGE_SIZE), PAGE_SIZE);
+		assert_int_equal(vmm->pinned, i ? before : before + 1300);
+		assert_ok(client_destroy_mkey(&c, key));
+		assert_int_equal(vmm->pinned, before);
+	}
+	client_mem_free(&c, &mem);
+	assert_ok(client_dealloc_pd(&c, pd));
+	client_close(&c);
+	vmm_user_destroy(vmm);
+}
+
 /* A key over few bytes of a long list pins what it names, not the list. */
 static void big_pages(void **state)
 {
@@ -431,6 +465,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		world_test(pins_are_what_is_registered),
+		world_test(ranges_are_unpinned_as_pinned),
 		world_test(big_pages),
 		cmocka_unit_test(unmap_under_traffic),
 		world_test(unmap_everything),

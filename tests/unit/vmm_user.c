@@ -82,6 +82,40 @@ static void page_unpin(struct vmm_user *vmm, u64 index)
 	vmm->pinned--;
 }
 
+/*
+ * Like iommufd, which knows pins by their ranges: what is unpinned together must have
+ * been pinned together.
+ */
+static struct vmm_user_pin *range_find(struct vmm_user *vmm, u64 index, u64 npages)
+{
+	struct vmm_user_pin *pin = vmm->ranges[index];
+
+	while (pin && pin->npages != npages)
+		pin = pin->next;
+	return pin;
+}
+
+static void range_pin(struct vmm_user *vmm, u64 index, u64 npages)
+{
+	struct vmm_user_pin *pin = range_find(vmm, index, npages);
+
+	if (!pin) {
+		pin = calloc(1, sizeof(*pin));
+		pin->npages = npages;
+		pin->next = vmm->ranges[index];
+		vmm->ranges[index] = pin;
+	}
+	pin->count++;
+}
+
+static void range_unpin(struct vmm_user *vmm, u64 index, u64 npages)
+{
+	struct vmm_user_pin *pin = range_find(vmm, index, npages);
+
+	if (!pin || !pin->count--)
+		shim_warn(__FILE__, __LINE__, "unpin of a range that was not pinned as such");
+}
+
 static int user_pin(void *arg, u64 iova, u64 npages, bool write, void **kva)
 {
 	struct vmm_user *vmm = arg;
@@ -107,6 +141,8 @@ static int user_pin(void *arg, u64 iova, u64 npages, bool write, void **kva)
 		page_pin(vmm, (u64)index);
 		kva[i] = host_page(vmm, (u64)index);
 	}
+	if (!ret && npages)
+		range_pin(vmm, (u64)page_index(vmm, iova), npages);
 	while (ret && i-- > 0)
 		if (ret == -EFAULT)
 			page_unpin(vmm, (u64)page_index(vmm, iova + i * PAGE_SIZE));
@@ -127,6 +163,8 @@ static void user_unpin(void *arg, u64 iova, u64 npages)
 			shim_warn(__FILE__, __LINE__, "unpin outside guest memory");
 		page_unpin(vmm, page);
 	}
+	if (npages)
+		range_unpin(vmm, (iova - VMM_USER_IOVA) / PAGE_SIZE, npages);
 	pthread_mutex_unlock(&vmm->lock);
 }
 
@@ -263,6 +301,7 @@ static void memory_init(struct vmm_user *vmm, size_t bytes)
 	vmm->hole = calloc(BITS_TO_LONGS(vmm->pages), sizeof(long));
 	vmm->used = calloc(BITS_TO_LONGS(vmm->pages), sizeof(long));
 	vmm->pins = calloc(vmm->pages, sizeof(*vmm->pins));
+	vmm->ranges = calloc(vmm->pages, sizeof(*vmm->ranges));
 	vmm->pin_limit = S64_MAX;
 	/* A hole in the middle for tests to point at. */
 	for (i = vmm->pages / 2; i < vmm->pages / 2 + 64; i++) {
@@ -273,6 +312,16 @@ static void memory_init(struct vmm_user *vmm, size_t bytes)
 
 static void memory_fini(struct vmm_user *vmm)
 {
+	u64 i;
+
+	for (i = 0; i < vmm->pages; i++)
+		while (vmm->ranges[i]) {
+			struct vmm_user_pin *pin = vmm->ranges[i];
+
+			vmm->ranges[i] = pin->next;
+			free(pin);
+		}
+	free(vmm->ranges);
 	ASAN_UNPOISON_MEMORY_REGION(vmm->host, vmm->pages * PAGE_SIZE);
 	munmap(vmm->host, vmm->pages * PAGE_SIZE);
 	munmap(vmm->guest, vmm->pages * PAGE_SIZE);

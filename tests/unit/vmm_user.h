@@ -35,6 +35,18 @@ struct vmm_user_params {
 };
 
 /**
+ * struct vmm_user_pin - a range of pages that was pinned in one call
+ * @npages: its length
+ * @count: how often it is pinned
+ * @next: another one with the same first page
+ */
+struct vmm_user_pin {
+	u64 npages;
+	u64 count;
+	struct vmm_user_pin *next;
+};
+
+/**
  * struct vmm_user - the front end of one instance
  * @inst: the instance
  * @hca: the software HCA
@@ -45,6 +57,7 @@ struct vmm_user_params {
  * @linear: see params
  * @hole: page (by IOVA) does not exist
  * @pins: pins by page (by IOVA)
+ * @ranges: the ranges that were pinned, by their first page
  * @used: page (in the guest's view) is allocated by the client
  * @pinned: sum of @pins
  * @pin_limit: -EDQUOT beyond
@@ -76,6 +89,7 @@ struct vmm_user {
 	bool linear;
 	unsigned long *hole;
 	u32 *pins;
+	struct vmm_user_pin **ranges;
 	unsigned long *used;
 	u64 next_alloc;
 	s64 pinned;

@@ -13,7 +13,7 @@
  * @pin: pin @npages consecutive pages of MHCA_PAGE_SIZE at @iova and give their
  *       host addresses. All or nothing. 0, -ENOMEM (memlock limit: -EDQUOT),
  *       -EFAULT/-EINVAL (not guest memory). Any @npages; batches by itself.
- * @unpin: undo, same range or a part of it
+ * @unpin: undo, for a range that one call of @pin pinned (iommufd wants it so)
  * @read: copy from guest memory; sleeps; 0 or -EFAULT
  * @write: copy to guest memory; sleeps; 0 or -EFAULT
  * @raise: signal interrupt vector; any context; remembered while masked
