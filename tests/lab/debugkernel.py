@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The debug host: Debian's own kernel source with KASAN, lockdep and friends.
 
-Built on the outer machine with its own compiler, from debug.config, with all
-but our modules built in. Kept in build/lab/<suite>/debug.<key>/.
+Built on the outer machine with its own compiler, from debug.config and
+debug.patch, with all but our modules built in. Kept in build/lab/<suite>/debug.<key>/.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ from common import (LAB, LabError, cache_dir, digest, locked, run, step,
                     suite_dir)
 
 CONFIG = LAB / "debug.config"
+PATCH = LAB / "debug.patch"
 CMDLINE = "printk.time=1 rcupdate.rcu_cpu_stall_timeout=300 workqueue.watchdog_thresh=120 "
 
 
@@ -75,7 +76,7 @@ def version(suite):
 def ensure(suite):
     """The debug kernel of a suite, built if there is none; a DebugKernel."""
     image.ensure(suite)
-    k = digest(CONFIG, image.kernel_version(suite))
+    k = digest(CONFIG, PATCH, image.kernel_version(suite))
     top = cache_dir() / suite / f"debug.{k}"
     result = DebugKernel(suite, top / "linux")
     if (top / "done").exists():
@@ -111,6 +112,7 @@ def source(suite, top):
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     run(["tar", "-xf", tar, "-C", part, "--strip-components=1"])
+    run(["patch", "-d", part, "-p1", "-F0", "-i", PATCH])
     part.rename(tree)
     shutil.rmtree(work)
     return tree

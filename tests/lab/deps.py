@@ -20,7 +20,7 @@ PACKAGES = {
              "mandoc", "man-db", "mdevctl", "shellcheck", "zsh"],
     "lint": ["sparse", "perl", "shellcheck"],
     "debug": ["flex", "bison", "bc", "libelf-dev", "libssl-dev", "rsync",
-              "make", "gcc"],
+              "patch", "make", "gcc"],
     "here": ["qemu-system-x86", "python3-pytest", "gcc", "make", "kmod",
              "libibverbs-dev"],
 }

@@ -55,7 +55,7 @@ def prepare(args):
         build.snapshot(BUILD / args.suite / "src")
     else:
         for s in dict.fromkeys([args.suite, *guests]):
-            build.ensure(s, modules=s == args.suite and not debug)
+            build.ensure(s, modules=s == args.suite)
         if args.suite == DEFAULT_SUITE and os.environ.get("MHCA_FULL") == "1":
             pyverbs.ensure(args.suite)
         if debug:
