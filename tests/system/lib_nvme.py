@@ -45,10 +45,14 @@ def target(pair, address, transport="rdma"):
         pair.a.run(f"rmmod nvme-{transport} nvme-fabrics", 60)
 
 
-def connect(pair, address, port, queues=2, transport="rdma"):
-    """Connect a to the target; its block device."""
+def connect(pair, address, port, queues=2, transport="rdma", keep_alive=5):
+    """Connect a to the target; its block device.
+
+    A controller's reset has to take less than `keep_alive` seconds. It frees 128 MRs for
+    each queue, each by a command, which takes an emulated guest seconds.
+    """
     pair.a.check(f"modprobe nvme-{transport}", 60)
     pair.a.check(f"echo -n transport={transport},traddr={address},trsvcid={port},nqn={NQN},"
-                 f"nr_io_queues={queues} > /dev/nvme-fabrics", 60)
+                 f"nr_io_queues={queues},keep_alive_tmo={keep_alive} > /dev/nvme-fabrics", 60)
     wait_until(lambda: pair.a.run("ls /dev/nvme*n1")[0] == 0, 20, "the namespace")
     return pair.a.check("ls /dev/nvme*n1").split()[0]

@@ -71,14 +71,15 @@ def test_nvme_queues(alone, make_guest):
         guest.wait_boot(600)
         bring_up(guest, number)
     with target(types.SimpleNamespace(a=a, b=b), b.roce_address) as port:
-        disk = connect(types.SimpleNamespace(a=a, b=b), b.roce_address, port, queues=4)
+        disk = connect(types.SimpleNamespace(a=a, b=b), b.roce_address, port, queues=4,
+                       keep_alive=120)
         assert a.check("cat /sys/class/nvme/nvme0/queue_count").strip() == "5"
         verified_io(a, disk, 8, jobs=4)
         for _ in range(3):
             job = a.start_bg(f"fio --name=w --filename={disk} --size=12M --offset_increment=12M "
                              "--numjobs=4 --rw=randrw --bsrange=4k-128k --ioengine=libaio "
                              "--iodepth=32 --direct=1 --verify=crc32c --verify_fatal=1")
-            a.check("echo 1 > /sys/class/nvme/nvme0/reset_controller", 120)
+            a.check("echo 1 > /sys/class/nvme/nvme0/reset_controller", 180)
             rc, out = job.wait(300)
             assert rc == 0, out
         disconnect(a)
