@@ -10,7 +10,7 @@
 #include <mhca/kernel.h>
 #include "soft.h"
 
-#define SOFT_FLUSH_BUDGET	64U	/* CQEs per call and queue */
+#define SOFT_FLUSH_BUDGET	32U	/* CQEs per call and queue */
 
 static void soft_flush_cqe(struct soft_qp *qp, struct soft_cq *cq, u8 opcode, u8 wqe_opcode,
 			   u16 counter, struct soft_srq *srq)

@@ -20,6 +20,7 @@
 #define SOFT_RATE_LATE_NS	(100 * NSEC_PER_MSEC)
 /* Bytes of a QP at once while another instance waits: some 10 us of copying. */
 #define SOFT_CROWD_BYTES	(96 * 1024ULL)
+#define SOFT_CROWD_WQES		32U
 
 static u32 soft_weight(const struct soft_instance *si)
 {
@@ -182,6 +183,18 @@ u64 soft_share_bytes(const struct soft_instance *si, u64 most)
 	if (likely(!READ_ONCE(si->inst->quota.rate)))
 		return most;
 	return min_t(u64, most, max_t(s64, si->rate.level, SOFT_RATE_LEAST));
+}
+
+/**
+ * soft_share_wqes() - how many WQEs of a queue may be run at once
+ * @si: instance; its lane's lock held
+ * @most: not more than that
+ *
+ * Return: a number, > 0 when @most is.
+ */
+u32 soft_share_wqes(const struct soft_instance *si, u32 most)
+{
+	return list_is_singular(&si->lane->active) ? most : min(most, SOFT_CROWD_WQES);
 }
 
 /**

@@ -17,9 +17,9 @@ class Tool:
         built = pathlib.Path(host.program("mhcactl"))
         assert built.exists(), "mhcactl was not built"
         self.path = "/usr/sbin/mhcactl"
+        # Also one that is still running.
         for old in (pathlib.Path(self.path), pathlib.Path("/usr/sbin/lib")):
-            if old.is_symlink():
-                old.unlink()
+            old.unlink(missing_ok=True)
         # Its library is found beside it.
         pathlib.Path("/usr/sbin/lib").symlink_to(built.parent / "lib")
         shutil.copy(built, self.path)
