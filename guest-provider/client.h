@@ -620,6 +620,18 @@ struct client_flow {
 };
 
 /**
+ * struct client_port - one queue of each kind: what is sent, and every frame that comes
+ * @sq: send queue
+ * @rq: receive queue; VLAN tags go into the CQE
+ * @flow: every frame goes to @rq
+ */
+struct client_port {
+	struct client_wq sq;
+	struct client_wq rq;
+	struct client_flow flow;
+};
+
+/**
  * enum client_roce - what an entry of the RoCE address table says it is
  * @CLIENT_ROCE_V1: version 1
  * @CLIENT_ROCE_UNKNOWN: version 1.5, which nothing has
@@ -656,6 +668,9 @@ void client_post_rq(struct client_wq *rq, const struct client_sge *sge, u32 n);
 int client_create_tis(struct client *c, u32 td, u32 *tis);
 int client_create_rqt(struct client *c, const u32 *rqn, u32 n, u32 *rqt);
 int client_create_tir(struct client *c, u32 td, u32 number, const u8 *key, u32 *tir);
+/* All of it, ready, with @cq for both; @tag: of received frames. A reset frees what an error left. */
+int client_open_port(struct client *c, u32 pd, const struct client_cq *cq, u8 log_size,
+		     u8 log_rq_stride, u32 tag, struct client_port *port);
 int client_create_flow(struct client *c, const u32 *tir, u32 n, u32 tag,
 		       struct client_flow *flow);
 int client_destroy_flow(struct client_flow *flow);

@@ -6,6 +6,8 @@
 #include "client.h"
 
 #define SQ_LOG_STRIDE	6
+#define WQ_RST		0
+#define WQ_RDY		1
 #define FLOW_ALLOW	4	/* forward */
 #define FLOW_TO_TIR	2
 
@@ -432,4 +434,26 @@ int client_destroy_flow(struct client_flow *flow)
 	MLX5_SET(destroy_flow_table_in, table, opcode, MLX5_CMD_OP_DESTROY_FLOW_TABLE);
 	MLX5_SET(destroy_flow_table_in, table, table_id, flow->table);
 	return ret ? ret : client_exec(flow->c, table, sizeof(table), out, sizeof(out));
+}
+
+int client_open_port(struct client *c, u32 pd, const struct client_cq *cq, u8 log_size,
+		     u8 log_rq_stride, u32 tag, struct client_port *port)
+{
+	u32 td, tis, tir;
+	int ret;
+
+	ret = client_alloc_td(c, &td);
+	if (!ret)
+		ret = client_create_tis(c, td, &tis);
+	if (!ret)
+		ret = client_create_sq(c, pd, tis, cq, log_size, &port->sq);
+	if (!ret)
+		ret = client_modify_sq(&port->sq, WQ_RST, WQ_RDY);
+	if (!ret)
+		ret = client_create_rq(c, pd, cq, log_size, log_rq_stride, true, &port->rq);
+	if (!ret)
+		ret = client_modify_rq(&port->rq, WQ_RST, WQ_RDY);
+	if (!ret)
+		ret = client_create_tir(c, td, port->rq.number, NULL, &tir);
+	return ret ? ret : client_create_flow(c, &tir, 1, tag, &port->flow);
 }

@@ -42,11 +42,15 @@ static const char *soft_qp_state_name(u8 state)
 }
 
 /* A word of the doorbell record, or what the device has seen when there is none. */
-static u16 soft_record(const struct mhca_object *obj, u32 word, u16 seen)
+static u32 soft_record(const struct mhca_object *obj, u32 word, u32 seen)
 {
+	int idx = soft_enter(obj->inst);
 	const __be32 *record = mhca_object_record(obj);
 
-	return record ? be32_to_cpu(READ_ONCE(record[word])) : seen;
+	if (record)
+		seen = be32_to_cpu(READ_ONCE(record[word]));
+	soft_leave(obj->inst, idx);
+	return seen;
 }
 
 /**
@@ -66,8 +70,8 @@ int soft_qp_describe(const struct mhca_object *obj, char *buf, size_t size)
 			 " %s %s peer=0x%06x dlid=%u sq=%u/%u rq=%u/%u psn=0x%06x/0x%06x retries=%u%s",
 			 soft_qp_type_name(qp->type), soft_qp_state_name(READ_ONCE(qp->state)),
 			 qp->remote_qpn, qp->av.dlid, sent,
-			 qp->req.none ? sent : soft_record(obj, MLX5_SND_DBR, sent), received,
-			 qp->rsp.none ? received : soft_record(obj, MLX5_RCV_DBR, received),
+			 qp->req.none ? sent : (u16)soft_record(obj, MLX5_SND_DBR, sent), received,
+			 qp->rsp.none ? received : (u16)soft_record(obj, MLX5_RCV_DBR, received),
 			 READ_ONCE(qp->req.psn), READ_ONCE(qp->rsp.psn),
 			 READ_ONCE(qp->req.retries), READ_ONCE(qp->req.waiting) ? " waits" : "");
 }
@@ -83,19 +87,14 @@ int soft_qp_describe(const struct mhca_object *obj, char *buf, size_t size)
 int soft_cq_describe(const struct mhca_object *obj, char *buf, size_t size)
 {
 	const struct soft_cq *cq = container_of(obj, struct soft_cq, obj);
-	const __be32 *record = mhca_object_record(obj);
-	u32 at;
+	u32 pi = READ_ONCE(cq->pi);
 
-	at = scnprintf(buf, size, " entries=%u eq=%u pi=%u", 1U << cq->ring.log_size,
-		       cq->eq ? cq->eq->num : 0, READ_ONCE(cq->pi));
-	/* As the driver left it; all ones: the event of the last arm was sent. */
-	if (record)
-		at += scnprintf(buf + at, size - at, " ci=%u arm=0x%08x",
-				be32_to_cpu(READ_ONCE(record[0])),
-				be32_to_cpu(READ_ONCE(record[1])));
-	at += scnprintf(buf + at, size - at, "%s%s", READ_ONCE(cq->failed) ? " overrun" : "",
-			READ_ONCE(cq->event_due) ? " event due" : "");
-	return at;
+	/* The arm word as the driver left it; all ones: its event was sent. */
+	return scnprintf(buf, size, " entries=%u eq=%u pi=%u ci=%u arm=0x%08x%s%s",
+			 1U << cq->ring.log_size, cq->eq ? cq->eq->num : 0, pi,
+			 soft_record(obj, 0, pi), soft_record(obj, 1, U32_MAX),
+			 READ_ONCE(cq->failed) ? " overrun" : "",
+			 READ_ONCE(cq->event_due) ? " event due" : "");
 }
 
 static const char *soft_mkey_kind(const struct soft_mkey *key)
@@ -144,6 +143,6 @@ int soft_srq_describe(const struct mhca_object *obj, char *buf, size_t size)
 	u16 taken = READ_ONCE(srq->taken);
 
 	return scnprintf(buf, size, " entries=%u posted=%u taken=%u limit=%u%s",
-			 1U << srq->ring.log_size, soft_record(obj, 0, taken), taken,
+			 1U << srq->ring.log_size, (u16)soft_record(obj, 0, taken), taken,
 			 READ_ONCE(srq->limit), READ_ONCE(srq->failed) ? " failed" : "");
 }

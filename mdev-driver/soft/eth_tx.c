@@ -16,7 +16,7 @@
 #define SOFT_ETH_INSERT_SVLAN	BIT(14)
 #define SOFT_USER_INDEX_NONE	0xffffffU
 #define SOFT_LOOK_AGAIN_NS	(20 * 1000ULL)
-#define SOFT_WQES_PER_FRAME	4U	/* one of Ethernet takes the time of so many */
+#define SOFT_WQES_PER_FRAME	4U	/* a frame takes the time of so many WQEs */
 
 /* ---- Completions ----------------------------------------------------------- */
 
@@ -300,13 +300,12 @@ bool soft_sq_run(struct soft_sq *sq)
 {
 	struct soft_lane *lane = sq->si->lane;
 	u64 budget = soft_share_bytes(sq->si, lane->params.byte_budget), moved = 0;
-	u32 n = soft_share_wqes(sq->si, lane->params.wqe_budget), frames;
+	u32 n = soft_share_wqes(sq->si, lane->params.wqe_budget, SOFT_WQES_PER_FRAME);
+	u32 frames = n;
 	bool did = false;
 	u32 posted;
 
 	lockdep_assert_held(&lane->lock);
-	n = max(n / SOFT_WQES_PER_FRAME, 1U);
-	frames = n;
 	if (unlikely(sq->state != SOFT_WQ_RDY))
 		return sq->state == SOFT_WQ_ERR && soft_sq_flush(sq, lane->tx, n);
 	if (sq->waiting) {

@@ -355,7 +355,7 @@ bool soft_requester_run(struct soft_qp *qp)
 	struct soft_lane *lane = qp->si->lane;
 	u64 bytes = soft_share_bytes(qp->si, lane->params.byte_budget);
 	struct soft_turn turn = {
-		.wqes = soft_share_wqes(qp->si, lane->params.wqe_budget), .bytes = bytes,
+		.wqes = soft_share_wqes(qp->si, lane->params.wqe_budget, 1), .bytes = bytes,
 	};
 	bool did = false, broken;
 	u32 posted;

@@ -20,6 +20,7 @@
 #define SOFT_RATE_LATE_NS	(100 * NSEC_PER_MSEC)
 /* Bytes of a QP at once while another instance waits: some 10 us of copying. */
 #define SOFT_CROWD_BYTES	(96 * 1024ULL)
+/* … WQEs of a queue */
 #define SOFT_CROWD_WQES		32U
 
 static u32 soft_weight(const struct soft_instance *si)
@@ -189,12 +190,15 @@ u64 soft_share_bytes(const struct soft_instance *si, u64 most)
  * soft_share_wqes() - how many WQEs of a queue may be run at once
  * @si: instance; its lane's lock held
  * @most: not more than that
+ * @cost: beside others each counts as so many
  *
  * Return: a number, > 0 when @most is.
  */
-u32 soft_share_wqes(const struct soft_instance *si, u32 most)
+u32 soft_share_wqes(const struct soft_instance *si, u32 most, u32 cost)
 {
-	return list_is_singular(&si->lane->active) ? most : min(most, SOFT_CROWD_WQES);
+	if (list_is_singular(&si->lane->active))
+		return most;
+	return DIV_ROUND_UP(min(most, SOFT_CROWD_WQES), cost);
 }
 
 /**

@@ -612,7 +612,7 @@ void soft_share_used(struct soft_instance *si, u64 ns);
 bool soft_share_admit(struct soft_instance *si);
 void soft_share_timer(struct soft_instance *si);
 u64 soft_share_bytes(const struct soft_instance *si, u64 most);
-u32 soft_share_wqes(const struct soft_instance *si, u32 most);
+u32 soft_share_wqes(const struct soft_instance *si, u32 most, u32 cost);
 void soft_share_moved(struct soft_instance *si, u64 bytes);
 bool soft_share_spent(const struct soft_instance *si);
 

@@ -23,6 +23,7 @@
 #define MAX_RECORDS	96
 #define LOG_RING	3
 #define LOG_RQ_STRIDE	6
+#define TAG		7U		/* of frames, in CQEs */
 #define OPEN_FROM	0x1000U		/* node 0: what its key covers */
 #define OPEN_TO		0xf000U
 #define FRAME_AT	0x1800U		/* where its frames are made */
@@ -47,17 +48,13 @@ enum {
  * struct station - a node's Ethernet
  * @n: node
  * @cq: of its queues
- * @sq: send queue
- * @rq: receive queue
- * @flow: every frame goes to it
+ * @port: a queue of each kind
  * @ud: a QP for datagrams
  */
 struct station {
 	struct fuzz_node *n;
 	struct client_cq cq;
-	struct client_wq sq;
-	struct client_wq rq;
-	struct client_flow flow;
+	struct client_port port;
 	struct client_qp ud;
 };
 
@@ -68,75 +65,6 @@ struct rig {
 	u32 key;
 	bool others;		/* frames that are not node 0's are about */
 };
-
-static void serve(struct rig *r);
-
-/* ---- The world ---------------------------------------------------------- */
-
-static void station_open(struct station *s, struct fuzz_node *n)
-{
-	struct client_qp_attr qp;
-	struct client_cq_attr cq;
-	struct client_modify m;
-	u32 td, tis, tir;
-	int ret;
-
-	s->n = n;
-	client_cq_attr_init(&cq, 6);
-	ret = client_create_cq(&n->c, &cq, &s->cq);
-	ret |= client_alloc_td(&n->c, &td);
-	ret |= client_create_tis(&n->c, td, &tis);
-	ret |= client_create_sq(&n->c, n->pd, tis, &s->cq, LOG_RING, &s->sq);
-	ret |= client_modify_sq(&s->sq, 0, 1);
-	ret |= client_create_rq(&n->c, n->pd, &s->cq, LOG_RING, LOG_RQ_STRIDE, true, &s->rq);
-	ret |= client_modify_rq(&s->rq, 0, 1);
-	ret |= client_create_tir(&n->c, td, s->rq.number, NULL, &tir);
-	ret |= client_create_flow(&n->c, &tir, 1, 7, &s->flow);
-	client_qp_attr_init(&qp, MLX5_QP_ST_UD, n->pd, &s->cq);
-	qp.log_sq = 4;
-	qp.log_rq = LOG_RING;
-	ret |= client_create_qp(&n->c, &qp, &s->ud);
-	client_modify_init(&m);
-	m.qkey = FUZZ_QKEY;
-	ret |= client_connect_qp(&s->ud, &m);
-	fuzz_check(!ret, "set-up: %d", ret);
-}
-
-static void station_forget(struct station *s)
-{
-	client_forget_qp(&s->ud);
-	client_forget_wq(&s->sq);
-	client_forget_wq(&s->rq);
-	client_forget_cq(&s->cq);
-}
-
-static void rig_open(struct rig *r)
-{
-	u32 i;
-
-	fuzz_check(!host_port_up(&r->host, &r->w->hca, r->w->n[0].vmm->inst->port.segment), "host");
-	for (i = 0; i < FUZZ_NODES; i++)
-		station_open(&r->s[i], &r->w->n[i]);
-	fuzz_check(!client_destroy_mkey(&r->w->n[0].c, r->w->n[0].key), "key");
-	r->key = fuzz_key(&r->w->n[0], OPEN_FROM, OPEN_TO - OPEN_FROM, CLIENT_ALL_ACCESS);
-	serve(r);
-	fuzz_remember(&r->w->n[0]);
-	fuzz_remember(&r->w->n[1]);
-}
-
-static void rig_close(struct rig *r)
-{
-	u32 i;
-
-	fuzz_settle(r->w);
-	serve(r);
-	fuzz_unchanged(&r->w->n[0], OPEN_FROM, OPEN_TO);
-	fuzz_unchanged(&r->w->n[1], INBOX, OPEN_TO);
-	for (i = 0; i < FUZZ_NODES; i++)
-		station_forget(&r->s[i]);
-	host_port_down(&r->host);
-	fuzz_world_finish(r->w);
-}
 
 /* ---- Node 1 receives ------------------------------------------------------ */
 
@@ -169,19 +97,19 @@ static void serve(struct rig *r)
 		u8 opcode = get_cqe_opcode(cqe);
 
 		fuzz_check(opcode == MLX5_CQE_RESP_SEND, "completion of opcode %u", opcode);
-		if (be32_to_cpu(cqe->sop_drop_qpn) == 7) {
+		if (be32_to_cpu(cqe->sop_drop_qpn) == TAG) {
 			check_frame(r, cqe);
-			sge = inbox(s->n, s->rq.head, s->n->key);
-			client_post_rq(&s->rq, &sge, 1);
+			sge = inbox(s->n, s->port.rq.head, s->n->key);
+			client_post_rq(&s->port.rq, &sge, 1);
 		} else {
 			s->ud.rq.tail++;
 		}
 		s->cq.ci++;
 		WRITE_ONCE(s->cq.record.word[0], cpu_to_be32(s->cq.ci & 0xffffff));
 	}
-	while (s->rq.head < 1U << LOG_RING) {
-		sge = inbox(s->n, s->rq.head, s->n->key);
-		client_post_rq(&s->rq, &sge, 1);
+	while (s->port.rq.head < 1U << LOG_RING) {
+		sge = inbox(s->n, s->port.rq.head, s->n->key);
+		client_post_rq(&s->port.rq, &sge, 1);
 	}
 	/* Into the last buffer, all of them: what is in it is not looked at. */
 	sge = inbox(s->n, 7, s->n->key);
@@ -190,13 +118,72 @@ static void serve(struct rig *r)
 		;
 }
 
+/* ---- The world ---------------------------------------------------------- */
+
+static void station_open(struct station *s, struct fuzz_node *n)
+{
+	struct client_qp_attr qp;
+	struct client_cq_attr cq;
+	struct client_modify m;
+	int ret;
+
+	s->n = n;
+	client_cq_attr_init(&cq, 6);
+	ret = client_create_cq(&n->c, &cq, &s->cq);
+	ret |= client_open_port(&n->c, n->pd, &s->cq, LOG_RING, LOG_RQ_STRIDE, TAG, &s->port);
+	client_qp_attr_init(&qp, MLX5_QP_ST_UD, n->pd, &s->cq);
+	qp.log_sq = 4;
+	qp.log_rq = LOG_RING;
+	ret |= client_create_qp(&n->c, &qp, &s->ud);
+	client_modify_init(&m);
+	m.qkey = FUZZ_QKEY;
+	ret |= client_connect_qp(&s->ud, &m);
+	fuzz_check(!ret, "set-up: %d", ret);
+}
+
+static void station_forget(struct station *s)
+{
+	client_forget_qp(&s->ud);
+	client_forget_wq(&s->port.sq);
+	client_forget_wq(&s->port.rq);
+	client_forget_cq(&s->cq);
+}
+
+static void rig_open(struct rig *r)
+{
+	u32 i;
+
+	fuzz_check(!host_port_up(&r->host, &r->w->hca, r->w->n[0].vmm->inst->port.segment), "host");
+	for (i = 0; i < FUZZ_NODES; i++)
+		station_open(&r->s[i], &r->w->n[i]);
+	fuzz_check(!client_destroy_mkey(&r->w->n[0].c, r->w->n[0].key), "key");
+	r->key = fuzz_key(&r->w->n[0], OPEN_FROM, OPEN_TO - OPEN_FROM, CLIENT_ALL_ACCESS);
+	serve(r);
+	fuzz_remember(&r->w->n[0]);
+	fuzz_remember(&r->w->n[1]);
+}
+
+static void rig_close(struct rig *r)
+{
+	u32 i;
+
+	fuzz_settle(r->w);
+	serve(r);
+	fuzz_unchanged(&r->w->n[0], OPEN_FROM, OPEN_TO);
+	fuzz_unchanged(&r->w->n[1], INBOX, OPEN_TO);
+	for (i = 0; i < FUZZ_NODES; i++)
+		station_forget(&r->s[i]);
+	host_port_down(&r->host);
+	fuzz_world_finish(r->w);
+}
+
 /* ---- Node 0's input --------------------------------------------------------- */
 
 struct wqe {
 	struct mlx5_wqe_ctrl_seg ctrl;
 	struct mlx5_wqe_eth_seg eth;	/* its last two bytes are the frame's first */
-	u8 rest[16];
-	struct mlx5_wqe_data_seg data[2];
+	u8 rest[16];			/* … or the data segment, when nothing is inline */
+	struct mlx5_wqe_data_seg data;
 };
 
 /* A frame at FRAME_AT: from the input, but for the addresses. */
@@ -218,11 +205,11 @@ static void post_frame(struct rig *r, u8 how, u16 mss, u32 len)
 {
 	const u8 *frame = r->w->n[0].mem.va + FRAME_AT;
 	struct station *s = &r->s[0];
-	u32 head = how & HOW_INLINE ? 18 : 0, ds = head ? 5 : 3;
+	u32 head = how & HOW_INLINE ? 18 : 0, ds = head ? 4 : 3;
 	struct wqe wqe = { 0 };
-	struct mlx5_wqe_data_seg *data = head ? &wqe.data[0] : (void *)wqe.rest;
+	struct mlx5_wqe_data_seg *data = head ? &wqe.data : (void *)wqe.rest;
 
-	wqe.ctrl.opmod_idx_opcode = cpu_to_be32((s->sq.head & 0xffff) << 8 |
+	wqe.ctrl.opmod_idx_opcode = cpu_to_be32((s->port.sq.head & 0xffff) << 8 |
 						(mss ? MLX5_OPCODE_LSO : MLX5_OPCODE_SEND));
 	wqe.ctrl.fm_ce_se = MLX5_WQE_CTRL_CQ_UPDATE;
 	wqe.eth.cs_flags = how & HOW_SUMS;
@@ -231,15 +218,14 @@ static void post_frame(struct rig *r, u8 how, u16 mss, u32 len)
 		wqe.eth.inline_hdr.sz = cpu_to_be16(head);
 		memcpy(wqe.eth.inline_hdr.start, frame, 2);
 		memcpy(wqe.rest, frame + 2, 16);
-		ds = 4;
 	} else if (how & HOW_TAG) {
 		wqe.eth.trailer = cpu_to_be32(0x80000000U | len);
 	}
 	data->addr = cpu_to_be64(FUZZ_VA + FRAME_AT + head);
 	data->byte_count = cpu_to_be32(len - head);
 	data->lkey = cpu_to_be32(r->key);
-	wqe.ctrl.qpn_ds = cpu_to_be32(s->sq.number << 8 | ds);
-	client_post_sq(&s->sq, &wqe, ds * 16);
+	wqe.ctrl.qpn_ds = cpu_to_be32(s->port.sq.number << 8 | ds);
+	client_post_sq(&s->port.sq, &wqe, ds * 16);
 }
 
 static void frame_record(struct rig *r, struct fuzz_input *in)
@@ -260,18 +246,18 @@ static void wqe_record(struct rig *r, struct fuzz_input *in, bool as_it_is)
 
 	fuzz_take_bytes(in, raw, ds * 16);
 	if (!as_it_is)
-		ctrl->qpn_ds = cpu_to_be32(s->sq.number << 8 | ds);
-	client_post_sq(&s->sq, raw, ds * 16);
+		ctrl->qpn_ds = cpu_to_be32(s->port.sq.number << 8 | ds);
+	client_post_sq(&s->port.sq, raw, ds * 16);
 }
 
 static void recv_record(struct rig *r, struct fuzz_input *in)
 {
 	struct station *s = &r->s[0];
 	u32 bytes = (fuzz_take8(in) & 3) * 16;
-	u8 *wqe = s->rq.mem.va + ((s->rq.head & 7) << LOG_RQ_STRIDE);
+	u8 *wqe = s->port.rq.mem.va + ((s->port.rq.head & 7) << LOG_RQ_STRIDE);
 
 	fuzz_take_bytes(in, wqe, bytes);
-	WRITE_ONCE(s->rq.record.word[0], cpu_to_be32(++s->rq.head & 0xffff));
+	WRITE_ONCE(s->port.rq.record.word[0], cpu_to_be32(++s->port.rq.head & 0xffff));
 }
 
 static void host_record(struct rig *r, struct fuzz_input *in)
@@ -288,7 +274,7 @@ static void bell_record(struct rig *r, struct fuzz_input *in)
 {
 	struct station *s = &r->s[0];
 	__be32 *words[] = {
-		&s->sq.record.word[1], &s->rq.record.word[0], &s->cq.record.word[0],
+		&s->port.sq.record.word[1], &s->port.rq.record.word[0], &s->cq.record.word[0],
 		&s->cq.record.word[1], &s->ud.record.word[0], &s->ud.record.word[1],
 	};
 	u8 which = fuzz_take8(in) % ARRAY_SIZE(words);

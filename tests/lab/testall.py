@@ -33,7 +33,8 @@ def unit_tests():
     # Anew each time: files of the core come and go.
     again = ["--reconfigure"] if (MESON / "build.ninja").exists() else []
     subprocess.run(["meson", "setup", *again, MESON, TOP,
-                    f"-Dkernel_headers={headers}"], check=False, env=env)
+                    f"-Dkernel_headers={headers}", "-Dhost_tools=enabled"],
+                   check=False, env=env)
     if subprocess.run(["meson", "compile", "-C", MESON, "-j", str(build.jobs())],
                       check=False, env=env).returncode:
         print("=== the unit tests do not build")
@@ -125,7 +126,7 @@ def add(a, b):
 def test(args):
     """Run all; the exit status."""
     start = time.monotonic()
-    deps.ensure("lab", "unit")
+    deps.ensure("lab", "tools", "unit")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(image.ensure, SUITES))
     results = {"unit tests": unit_tests(), "fuzz targets": fuzz()}

@@ -43,12 +43,13 @@ def pytest_generate_tests(metafunc):
 
 
 class Tenants:
-    """Two instances whose data are checked all the time, and one of each type for storms."""
+    """Two instances whose data are checked all the time, and others for storms."""
 
     def __init__(self, host):
         self.host = host
         self.victims = [host.instance() for _ in range(2)]
-        self.storming = {kind: host.instance(kind) for kind in ("ib", "roce")}
+        self.storming = {"ib": [host.instance()],
+                         "roce": [host.instance("roce") for _ in range(2)]}
         self.client = Client(host, "traffic", 7200, *[i.uuid for i in self.victims])
 
     def messages(self):
@@ -76,16 +77,18 @@ def tenants(host):
 
 def test_storm(tenants, storm):
     """Others go on with correct data and no error; then all is given back."""
-    hostile = tenants.storming["roce" if storm in ETHERNET else "ib"]
+    storming = tenants.storming["roce" if storm in ETHERNET else "ib"]
+    hostile = storming[0]
     before, sign = hostile.counters(), SIGN[storm]
     wrong = tenants.complaints()
-    client = Client(tenants.host, "storm", storm, hostile.uuid)
+    client = Client(tenants.host, "storm", storm, *[i.uuid for i in storming])
     wait_until(lambda: hostile.counters()[sign] > before[sign] + 20, 60, "the storm")
     messages = tenants.messages()
     wait_until(lambda: tenants.messages() > messages + 100, 60, "traffic of others")
     assert client.result()["rounds"] > 0
-    assert_clean(hostile)
-    assert hostile.state == "closed"
+    for inst in storming:
+        assert_clean(inst)
+        assert inst.state == "closed"
     assert tenants.client.proc.poll() is None, "the others' traffic has ended"
     assert tenants.complaints() == wrong
 
@@ -112,7 +115,7 @@ def neighbour(host, cpus, name, instances):
     """A running neighbour; None: none."""
     if not name:
         return None
-    uuids = [i.uuid for i in instances[:2 if name == FAIR else 1]]
+    uuids = [i.uuid for i in instances[:2 if name in (FAIR, *ETHERNET) else 1]]
     client = Client(host, "storm", name, *uuids)
     os.sched_setaffinity(client.pid, cpus[:1])
     return client

@@ -202,7 +202,7 @@ int main(int argc, char **argv)
 		char *storm[] = { argv[2], args[0], args[1] };
 
 		ethernet = storm_is_ethernet(argv[2]);
-		failed = storm_main(strcmp(argv[2], "fair") ? 2 : 3, storm);
+		failed = storm_main(strcmp(argv[2], "fair") && !ethernet ? 2 : 3, storm);
 	} else {
 		failed = hostile_main(n, args);
 	}

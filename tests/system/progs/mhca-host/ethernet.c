@@ -7,8 +7,6 @@
 #define LOG_RING	7
 #define RING		(1U << LOG_RING)
 #define LOG_RQ_STRIDE	4
-#define WQ_RST		0
-#define WQ_RDY		1
 #define FRAME		256U
 #define BUFFER		2048U
 /* Where frames lie in the node's memory: at its end, which nobody else of ours uses. */
@@ -18,36 +16,22 @@ static int queues_open(struct ethernet *e)
 {
 	struct client *c = &e->n->c;
 	struct client_cq_attr cq;
-	u32 td, tis, tir;
 	int ret;
 
 	client_cq_attr_init(&cq, LOG_RING + 2);
 	ret = client_create_cq(c, &cq, &e->cq);
-	if (!ret)
-		ret = client_alloc_td(c, &td);
-	if (!ret)
-		ret = client_create_tis(c, td, &tis);
-	if (!ret)
-		ret = client_create_sq(c, e->n->pd, tis, &e->cq, LOG_RING, &e->sq);
-	if (!ret)
-		ret = client_modify_sq(&e->sq, WQ_RST, WQ_RDY);
-	if (!ret)
-		ret = client_create_rq(c, e->n->pd, &e->cq, LOG_RING, LOG_RQ_STRIDE, true, &e->rq);
-	if (!ret)
-		ret = client_modify_rq(&e->rq, WQ_RST, WQ_RDY);
-	if (!ret)
-		ret = client_create_tir(c, td, e->rq.number, NULL, &tir);
-	return ret ? ret : client_create_flow(c, &tir, 1, 0, &e->flow);
+	return ret ? ret : client_open_port(c, e->n->pd, &e->cq, LOG_RING, LOG_RQ_STRIDE, 0,
+					    &e->port);
 }
 
 static void post_buffer(struct ethernet *e)
 {
 	struct client_sge sge = {
-		.addr = (uintptr_t)e->n->mem.va + FRAMES_AT + e->rq.head % RING * BUFFER,
+		.addr = (uintptr_t)e->n->mem.va + FRAMES_AT + e->port.rq.head % RING * BUFFER,
 		.len = BUFFER, .lkey = e->n->key,
 	};
 
-	client_post_rq(&e->rq, &sge, 1);
+	client_post_rq(&e->port.rq, &sge, 1);
 }
 
 int ethernet_open(struct ethernet *e, struct node *n)
@@ -81,13 +65,13 @@ static void post_frame(struct ethernet *e)
 	} wqe;
 
 	memset(&wqe, 0, sizeof(wqe));
-	wqe.ctrl.opmod_idx_opcode = cpu_to_be32((e->sq.head & 0xffff) << 8 | MLX5_OPCODE_SEND);
-	wqe.ctrl.qpn_ds = cpu_to_be32(e->sq.number << 8 | sizeof(wqe) / 16);
+	wqe.ctrl.opmod_idx_opcode = cpu_to_be32((e->port.sq.head & 0xffff) << 8 | MLX5_OPCODE_SEND);
+	wqe.ctrl.qpn_ds = cpu_to_be32(e->port.sq.number << 8 | sizeof(wqe) / 16);
 	wqe.ctrl.fm_ce_se = MLX5_WQE_CTRL_CQ_UPDATE;
 	wqe.data.addr = cpu_to_be64((uintptr_t)e->n->mem.va + FRAMES_AT + RING * BUFFER);
 	wqe.data.byte_count = cpu_to_be32(FRAME);
 	wqe.data.lkey = cpu_to_be32(e->n->key);
-	client_post_sq(&e->sq, &wqe, sizeof(wqe));
+	client_post_sq(&e->port.sq, &wqe, sizeof(wqe));
 }
 
 int ethernet_serve(struct ethernet *e)
@@ -115,7 +99,7 @@ int ethernet_serve(struct ethernet *e)
 
 int ethernet_flood(struct ethernet *e)
 {
-	while (e->sq.head - e->sent < RING)
+	while (e->port.sq.head - e->sent < RING)
 		post_frame(e);
 	return ethernet_serve(e);
 }

@@ -8,18 +8,14 @@
  * struct ethernet - the queues of a node's Ethernet port
  * @n: node
  * @cq: of both queues
- * @sq: send queue
- * @rq: receive queue, kept full
- * @flow: every frame goes to it
+ * @port: the queues; the receive queue is kept full
  * @sent: frames completed
  * @received: frames that came
  */
 struct ethernet {
 	struct node *n;
 	struct client_cq cq;
-	struct client_wq sq;
-	struct client_wq rq;
-	struct client_flow flow;
+	struct client_port port;
 	u32 sent;
 	u64 received;
 };
