@@ -165,8 +165,8 @@ def host(lab):
     for pair in PAIRS:
         pair.clear()
     h.unload()
-    leaks = h.kmemleak()
-    assert "mhca" not in leaks and "soft_" not in leaks, leaks
+    h.check_leaks()
+    h.check_lockdep()
 
 
 @pytest.fixture(autouse=True)

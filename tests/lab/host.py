@@ -201,11 +201,19 @@ class Host:
         assert rc == 0, f"host: `{cmd}` ended with {rc}:\n{out}"
         return out
 
-    def kmemleak(self):
-        """Unreferenced objects found by kmemleak, if the kernel has it."""
+    @staticmethod
+    def check_leaks():
+        """Where kmemleak is: nothing of ours is lost."""
         f = pathlib.Path("/sys/kernel/debug/kmemleak")
-        if not f.exists():
-            return ""
-        f.write_text("scan")
-        f.write_text("scan")
-        return f.read_text()
+        if f.exists():
+            f.write_text("scan")
+            f.write_text("scan")
+            leaks = f.read_text()
+            assert "mhca" not in leaks and "soft_" not in leaks, leaks
+
+    @staticmethod
+    def check_lockdep():
+        """Where lockdep is: it did not give up, so all of the run was checked."""
+        f = pathlib.Path("/proc/lockdep_stats")
+        if f.exists():
+            assert re.search(r"debug_locks:\s+1\b", f.read_text()), "lockdep is off"
