@@ -59,7 +59,9 @@ def pktgen(guest, dev, mac):
     for option in options:
         guest.check(f"echo '{option}' > /proc/net/pktgen/{dev}")
     text = guest.check(f"echo start > /proc/net/pktgen/pgctrl; cat /proc/net/pktgen/{dev}", 300)
-    return int(re.search(r"Result: OK: (\d+)\(", text)[1]) / 1e6
+    took = re.search(r"Result: OK: (\d+)\(", text)
+    assert took, text
+    return int(took[1]) / 1e6
 
 
 def test_packets(peers, figures):
