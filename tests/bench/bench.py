@@ -15,7 +15,7 @@ import pytest
 
 from figures import REPEAT
 from guest import wait_until
-from lib_rdma import BIN, exchange, perftest_rows
+from lib_rdma import BIN, exchange, measured, perftest_rows
 
 SIZES = (65536, 1048576)
 OPS = ("write", "read", "send")
@@ -65,7 +65,7 @@ def rdma_options(pair, who):
 
 def perftest(pair, command):
     """The last result row of one run."""
-    return perftest_rows(exchange(pair.b, pair.a, command, 300)[0])[-1]
+    return measured(lambda: perftest_rows(exchange(pair.b, pair.a, command, 300)[0])[-1:])[0]
 
 
 @pytest.mark.parametrize("op", OPS)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """make demo: two stock guests exchange RDMA through mediated instances."""
 
+import itertools
 import re
 import time
 
 from guest import wait_until
-from lib_rdma import device, devinfo, exchange, perftest_rows
+from lib_rdma import device, devinfo, exchange, measured, perftest_rows
 
 # Operation, program, sizes.
 TABLE = [
@@ -18,6 +19,7 @@ SECONDS = 3
 SHOWN = ("hca_id", "transport", "fw_ver", "node_guid", "vendor_part_id", "state", "port_lid",
          "link_layer", "active_mtu")
 DOORBELL = ("traps", "doorbell_faults")
+_ports = itertools.count(18901)
 
 
 def show_guests(pair):
@@ -32,13 +34,13 @@ def show_guests(pair):
         print(f"    {'GID[0]:':<16} {info['gids'][0]}")
 
 
-def exits_while_running(pair, command, port):
-    """Exits per operation of posting and polling, in the middle of a run.
+def exits_while_running(pair, command):
+    """perftest's row, and exits per operation of posting and polling, in the middle of a run.
 
     Of guest a: all exits, and those that a doorbell or the adapter's registers
     caused. Nobody talks to the guests between the two looks at the counters.
     """
-    inst = pair.instances[0]
+    inst, port = pair.instances[0], next(_ports)
     server = pair.b.start_bg(f"{command} -p {port}")
     wait_until(lambda: pair.b.run(f"ss -Hltn | grep -q ':{port} '")[0] == 0, 30, "server")
     start = inst.counters()["wqes"]
@@ -64,15 +66,13 @@ def show_table(pair):
     """The table; each row is two runs of perftest."""
     print("\noperation     bytes   bandwidth      latency    messages   VM exits per operation")
     print("                          MiB/s   us (median)        per s   by doorbells        all")
-    port = 18900
     for name, program, sizes in TABLE:
         for size in sizes:
-            port += 1
             options = f"-F -d {device(pair.a)} {size_option(program, size)}"
-            row, exits, doorbells = exits_while_running(
-                pair, f"ib_{program}_bw {options} -D {SECONDS} -f 1", port)
-            lat = perftest_rows(exchange(pair.b, pair.a,
-                                         f"ib_{program}_lat {options} -n 100")[0])[-1]
+            bw = f"ib_{program}_bw {options} -D {SECONDS} -f 1"
+            lat = f"ib_{program}_lat {options} -n 100"
+            row, exits, doorbells = measured(lambda c=bw: exits_while_running(pair, c))
+            lat = measured(lambda c=lat: perftest_rows(exchange(pair.b, pair.a, c)[0])[-1:])[0]
             print(f"{name:<9} {size:>9} {row[3]:>11.2f} {lat[4]:>12.2f} {row[4] * 1e6:>12.0f} "
                   f"{doorbells:>14.4f} {exits:>10.4f}", flush=True)
 
