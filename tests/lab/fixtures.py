@@ -6,6 +6,8 @@ host         our modules are loaded (session); .instance(), .check(), .run()
 make_guest   make_guest(instances, suite=…, mem=…): guests that end with the test
 pair         two running guests `a` and `b`, an instance each; reused by the
              tests of a session, started again after a test that broke them
+roce_pair    the same with instances of the roce type; a test that is marked
+             every_kernel runs once more with guests of the other suites
 guest_suite  runs the test once for each suite in MHCA_GUEST_SUITES
 lab          the lab's configuration (a dict)
 
@@ -45,7 +47,9 @@ def pytest_configure(config):
         "markers", "soak: hours rather than minutes; only with MHCA_SOAK=1")
     config.addinivalue_line(
         "markers", "full: not in `make test`; with MHCA_FULL=1 (make test-full) or MHCA_SOAK=1")
-    config.addinivalue_line("markers", "slow: takes more than a minute")
+    config.addinivalue_line("markers", "slow: takes minutes; the last of a run")
+    config.addinivalue_line(
+        "markers", "every_kernel: on roce_pair, and unless slow on guests of other suites, too")
     config.addinivalue_line("markers", "limit(seconds): instead of 15 minutes")
     LOGS.mkdir(parents=True, exist_ok=True)
 
@@ -67,9 +71,13 @@ def suites():
 
 
 def rank(item):
-    """Where a test stands in a run: with those on the same guests; other suites last."""
-    suite = item.callspec.params.get("guest_suite") if hasattr(item, "callspec") else None
-    if suite and suite != suites()[0]:
+    """Where a test stands: with those on the same guests; then other suites, then slow ones."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    if item.get_closest_marker("slow"):
+        return 6
+    if params.get("roce_pair") is OTHERS_PAIR:
+        return 5
+    if params.get("guest_suite", suites()[0]) != suites()[0]:
         return 4
     order = (3, "roce_pair"), (2, "pair"), (1, "make_guest")
     return next((n for n, fixture in order if fixture in item.fixturenames), 0)
@@ -88,9 +96,13 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_generate_tests(metafunc):
-    """A test that asks for guest_suite runs once for each."""
+    """A test that asks for guest_suite runs once for each; see also every_kernel."""
     if "guest_suite" in metafunc.fixturenames:
         metafunc.parametrize("guest_suite", suites(), scope="session")
+    marks = {mark.name for mark in metafunc.definition.iter_markers()} & {"every_kernel", "slow"}
+    if "roce_pair" in metafunc.fixturenames and marks == {"every_kernel"}:
+        pairs = [ROCE_PAIR, OTHERS_PAIR][:len(suites())]
+        metafunc.parametrize("roce_pair", pairs, indirect=True, ids=[p.name() for p in pairs])
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -258,13 +270,23 @@ def check_consoles(request, guests):
 class Pair:
     """Two guests with an instance each and a network, kept between tests.
 
-    Of pairs of different kinds one is alive at a time.
+    Of all pairs one is alive at a time. `others`: guests of the first and of the last
+    of the other suites, so of the oldest and of the newest kernel.
     """
 
-    def __init__(self, kind="ib"):
-        self.kind = kind
+    def __init__(self, kind="ib", others=False):
+        self.kind, self.others = kind, others
         self.factory = self.a = self.b = self.host = self.net = None
         self.instances = []
+
+    def suites(self):
+        """The guests' suites."""
+        first, *others = suites()
+        return (others[0], others[-1]) if self.others else (first, first)
+
+    def name(self):
+        """For test ids."""
+        return "-".join(dict.fromkeys(self.suites()))
 
     def get(self, lab, host):
         """The pair, freshly started when the last test left it broken."""
@@ -277,9 +299,8 @@ class Pair:
             self.instances.append(host.instance(self.kind))
         self.net = Bridge()
         self.a, self.b = (
-            self.factory([inst], suite=suites()[0], name=name, start=False,
-                         extra=self.net.plug())
-            for inst, name in zip(self.instances, "ab"))
+            self.factory([inst], suite=suite, name=name, start=False, extra=self.net.plug())
+            for inst, suite, name in zip(self.instances, self.suites(), "ab"))
         for g in (self.a, self.b):
             g.start(wait=False)
         for number, g in enumerate((self.a, self.b), 1):
@@ -304,7 +325,8 @@ class Pair:
 
 PAIR = Pair()
 ROCE_PAIR = Pair("roce")
-PAIRS = (PAIR, ROCE_PAIR)
+OTHERS_PAIR = Pair("roce", others=True)
+PAIRS = (PAIR, ROCE_PAIR, OTHERS_PAIR)
 
 
 @pytest.fixture
@@ -314,9 +336,9 @@ def pair(lab, host):
 
 
 @pytest.fixture
-def roce_pair(lab, host):
+def roce_pair(lab, host, request):
     """The same with instances of the roce type."""
-    return ROCE_PAIR.get(lab, host)
+    return getattr(request, "param", ROCE_PAIR).get(lab, host)
 
 
 @pytest.fixture

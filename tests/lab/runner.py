@@ -56,7 +56,7 @@ def prepare(args):
     else:
         for s in dict.fromkeys([args.suite, *guests]):
             build.ensure(s, modules=s == args.suite)
-        if args.suite == DEFAULT_SUITE and os.environ.get("MHCA_FULL") == "1":
+        if args.suite == DEFAULT_SUITE:
             pyverbs.ensure(args.suite)
         if debug:
             debug.build_modules()

@@ -12,6 +12,8 @@ from host import sh
 from lib_roce import SUBNET, bring_up, carrier
 from test_probe import RELOAD, UNLOAD, kernel_complaints
 
+pytestmark = pytest.mark.every_kernel
+
 
 def ping(guest, address, args="", count=4):
     """All of @count answers, or fail."""
@@ -108,10 +110,8 @@ def chatter(guest, to):
         "done 2> /dev/null'")
 
 
-@pytest.mark.parametrize("times", [
-    2, pytest.param(50, marks=[pytest.mark.full, pytest.mark.limit(3600)])])
-def test_under_traffic(guests, times):
-    """A netdev goes down and up, and the driver is reloaded, while others send to it."""
+def restarts(guests, times):
+    """b's netdev goes down and up, then its driver is reloaded, `times` each, while a sends to it."""
     a, b = guests
 
     def reload():
@@ -145,6 +145,18 @@ def test_under_traffic(guests, times):
     ping(a, b.roce_address)
     assert {k: b.inst.counters()[k] for k in before} == before
     assert not kernel_complaints(b)
+
+
+def test_under_traffic(guests):
+    """Restarts while another guest sends; nothing stays of them."""
+    restarts(guests, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.limit(3600)
+def test_fifty_times_under_traffic(guests):
+    """The same, fifty times."""
+    restarts(guests, 50)
 
 
 def test_forged_source(guests):

@@ -13,9 +13,6 @@ from lib_client import Client
 from lib_rdma import device
 from lib_roce import gid_index
 
-# Counts exits over 100,000 operations and CPU time: on a quiet machine.
-pytestmark = pytest.mark.full
-
 OPERATIONS = 100000
 SECONDS = 10
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -130,6 +127,7 @@ def woken(instances):
     return sum(i.counters()[n] for i in instances for n in ("lane_wakes", "doorbell_faults"))
 
 
+@pytest.mark.full       # CPU time: on a quiet machine
 def test_idle_guests(pair, record_property):
     """Two guests with nothing to do: the lane sleeps, our host CPU is below 1 %."""
     count = woken(pair.instances)
@@ -146,6 +144,7 @@ def process_seconds(pid):
     return (int(field[11]) + int(field[12])) / TICKS
 
 
+@pytest.mark.full       # CPU time: on a quiet machine
 def test_idle_clients(alone, record_property):
     """Two open instances with queues, driven from the host: below 1 % in all."""
     instances = [alone.instance() for _ in range(2)]

@@ -60,7 +60,7 @@ def unexpected(name, result, reason):
     return result != "ok" and not (result == "skipped" and SKIPPED.search(reason))
 
 
-@pytest.mark.full
+@pytest.mark.slow
 @pytest.mark.limit(1500)
 @pytest.mark.parametrize("modules", [CORE, MORE], ids=["core", "more"])
 def test_suite(host, make_guest, modules, record_property):

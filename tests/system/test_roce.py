@@ -8,8 +8,10 @@ import pytest
 
 from guest import wait_until
 from lib_rdma import BIN, assert_clean, device, devinfo, exchange, perftest_rows
-from lib_roce import V1, V2, bring_up, connect_many, counted, gid_index, netdev, roce_gids
+from lib_roce import V1, V2, bring_up, counted, gid_index, netdev, roce_gids
 from test_probe import RELOAD, UNLOAD, kernel_complaints
+
+pytestmark = pytest.mark.every_kernel
 
 PINGPONG = {
     "rc": "ibv_rc_pingpong -c -n 100 -s 4096",
@@ -115,21 +117,6 @@ def test_multicast(net):
     net.a.check(f"mckey -m {group} -b {net.a.roce_address} -C 20 -S 500 -s", 60)
     rc, out = job.wait(30)
     assert rc == 0 and "receiving data transfers" in out, out
-
-
-@pytest.mark.parametrize("rounds,count", [
-    (1, 50),
-    pytest.param(5, 1000, marks=[pytest.mark.full, pytest.mark.limit(3600)])])
-def test_many_connections(net, record_property, rounds, count):
-    """Connections begun all at once and ended, half of them with QPs; nothing stays."""
-    before = [{k: v for k, v in inst.counters().items() if k.startswith("objects_")}
-              for inst in net.instances]
-    record_property("connections_per_second",
-                    [round(connect_many(net, net.b.roce_address, count)) for _ in range(rounds)])
-    for inst, old in zip(net.instances, before):
-        assert {k: inst.counters()[k] for k in old} == old
-    for guest in (net.a, net.b):
-        assert not kernel_complaints(guest)
 
 
 PERFTEST = ["ib_write_bw -s 65536 -n 100", "ib_read_lat -s 64 -n 100",

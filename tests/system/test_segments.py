@@ -10,6 +10,8 @@ from lib_rdma import device, devinfo, exchange
 from lib_roce import carrier, gid_index, netdev
 from test_ethernet import ping, silent
 
+pytestmark = pytest.mark.every_kernel
+
 # IBV_WC_RETRY_EXC_ERR, as ibv_*_pingpong prints it.
 LOST = r"transport retry counter exceeded \(12\)"
 

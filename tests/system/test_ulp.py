@@ -11,6 +11,8 @@ from lib_nvme import connect, disconnect, target
 from lib_roce import bring_up
 from test_probe import kernel_complaints
 
+pytestmark = pytest.mark.every_kernel
+
 MIB = 24
 
 
@@ -60,7 +62,7 @@ def test_nvme_reset(net, port):
                 120)
 
 
-@pytest.mark.full       # guests of four CPUs take minutes under emulation
+@pytest.mark.slow       # guests of four CPUs take minutes under emulation
 @pytest.mark.limit(1800)
 def test_nvme_queues(alone, make_guest):
     """Four queues, all in use: data verified, also while the controller is reset."""
