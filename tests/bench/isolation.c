@@ -6,11 +6,15 @@
  * the lane's sharing and nothing else. Ratios are against a fair neighbour, one with
  * the victim's own load, in the same round (docs/isolation.md).
  *
- *   bench-isolation [MS]
+ *   bench-isolation [-s] [MS]
+ *
+ * -s judges the shares only: a p99 needs a quiet machine, and rounds long enough that
+ * memory that is touched for the first time is less than a hundredth of it.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../system/progs/mhca-host/ethernet.h"
 #include "../system/progs/mhca-host/load.h"
@@ -62,6 +66,7 @@ static struct outcome outcomes[KINDS_MAX];
 static u64 lane_ns, longest_ns;
 static struct tenant *victim;	/* while it is measured */
 static bool roce;		/* type of the instances */
+static bool only_shares;	/* are judged */
 
 /* ---- Clock and instances ------------------------------------------------ */
 
@@ -240,7 +245,7 @@ static bool print(const char *name, const struct outcome *o, const struct outcom
 	       median(o->rate, NULL, NULL), median(o->p50, NULL, NULL),
 	       median(o->p99, NULL, NULL), share_median, share[0], share[1], p99_median, p99[0],
 	       p99[1]);
-	return share_median >= LEAST_SHARE && p99_median <= MOST_P99;
+	return share_median >= LEAST_SHARE && (only_shares || p99_median <= MOST_P99);
 }
 
 /* All neighbours of one type of instances; true: all were as they should be. */
@@ -274,15 +279,25 @@ int main(int argc, char **argv)
 		.idle_us = 10000, .idle_polls = 1000, .wqe_budget = 64, .byte_budget = 1 << 20,
 		.qp_polls = 64, .sweep = 32, .error_poll_ms = 2,
 	};
-	u64 ms = argc > 1 ? (u64)atoi(argv[1]) : 200;
+	u64 ms = 200;
 	bool good;
+	int c;
 
+	while ((c = getopt(argc, argv, "s")) != -1) {
+		if (c != 's')
+			return 2;
+		only_shares = true;
+	}
+	if (optind < argc)
+		ms = strtoul(argv[optind], NULL, 0);
 	must(soft_hca_init(&hca, 1, &params), "HCA");
 	good = run_type(ms);
 	roce = true;
 	good &= run_type(ms);
 	soft_hca_fini(&hca);
-	if (!good)
+	if (!good && only_shares)
+		fprintf(stderr, "a share below %.1f\n", LEAST_SHARE);
+	else if (!good)
 		fprintf(stderr, "a share below %.1f, or a p99 above %.1f\n", LEAST_SHARE, MOST_P99);
 	return good ? 0 : 1;
 }
