@@ -15,35 +15,42 @@ import pytest
 
 from figures import REPEAT
 from guest import wait_until
-from lib_rdma import BIN, exchange, measured, perftest_rows
+from lib_rdma import BIN, device, exchange, measured, perftest_rows
+from lib_roce import bring_up
 
 SIZES = (65536, 1048576)
 OPS = ("write", "read", "send")
 # What rxe moves in about a second under emulation, and what mHCA does.
-ITERATIONS = {"mhca": {8: 20000, 65536: 2000, 1048576: 200},
-              "rxe": {8: 500, 65536: 40, 1048576: 6}}
+RXE_ITERATIONS = {8: 500, 65536: 40, 1048576: 6}
+ITERATIONS = {8: 20000, 65536: 2000, 1048576: 200}
 ROUND_TRIPS = 300
 COMMANDS = pathlib.Path("/sys/kernel/tracing/events/mhca/mhca_command")
+
+
+def compare(figures, ours):
+    """An adapter's figures beside those of rxe, TCP and memcpy."""
+    print(f"\nComparison (more than 1: {ours} is ahead)")
+
+    def ratio(what, who, theirs, better="higher"):
+        figures.ratio(f"{ours} {what} / {who}", (ours, what), (who, theirs), better)
+
+    for op in OPS:
+        for size in SIZES:
+            what = f"{op} {size} B bandwidth"
+            for who, theirs in (("host kernel memcpy", f"{size} B"), ("guest memcpy", f"{size} B"),
+                                ("rxe", what)):
+                ratio(what, who, theirs)
+        ratio(f"{op} 65536 B bandwidth", "tcp", "bandwidth")
+        ratio(f"{op} 8 B rate", "rxe", f"{op} 8 B rate")
+        for who, theirs in (("rxe", f"{op} 8 B latency"), ("tcp", "8 B latency")):
+            ratio(f"{op} 8 B latency", who, theirs, "lower")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def comparison(figures):
     """The comparison at the end."""
     yield
-    print("\nComparison (more than 1: mHCA is ahead)")
-    for op in OPS:
-        for size in SIZES:
-            what = f"{op} {size} B bandwidth"
-            for who, theirs in (("host kernel memcpy", f"{size} B"), ("guest memcpy", f"{size} B"),
-                                ("rxe", what)):
-                figures.ratio(f"{what} / {who}", ("mhca", what), (who, theirs))
-        figures.ratio(f"{op} 65536 B bandwidth / TCP", ("mhca", f"{op} 65536 B bandwidth"),
-                      ("tcp", "bandwidth"))
-        figures.ratio(f"{op} 8 B message rate / rxe", ("mhca", f"{op} 8 B rate"),
-                      ("rxe", f"{op} 8 B rate"))
-        for who, theirs in (("rxe", f"{op} 8 B latency"), ("tcp", "8 B latency")):
-            figures.ratio(f"{op} 8 B latency / {who}", ("mhca", f"{op} 8 B latency"),
-                          (who, theirs), "lower")
+    compare(figures, "mhca")
 
 
 def rxe_link(pair):
@@ -53,10 +60,8 @@ def rxe_link(pair):
                 "rdma link add rxe0 type rxe netdev eth0; }", 120)
 
 
-def rdma_options(pair, who):
+def rxe_options(pair):
     """perftest's device options."""
-    if who == "mhca":
-        return "-d mlx5_0"
     rxe_link(pair)
     gids = pair.a.check("cat /sys/class/infiniband/rxe0/ports/1/gids/*").split()
     index = next(i for i, g in enumerate(gids) if g.startswith("0000:0000:0000:0000:0000:ffff"))
@@ -68,13 +73,10 @@ def perftest(pair, command):
     return measured(lambda: perftest_rows(exchange(pair.b, pair.a, command, 300)[0])[-1:])[0]
 
 
-@pytest.mark.parametrize("op", OPS)
-@pytest.mark.parametrize("who", ["mhca", "rxe"])
-def test_rdma(pair, figures, who, op):
+def measure_rdma(pair, figures, who, op, options):
     """Bandwidth at 64 KiB and 1 MiB, message rate and latency at 8 bytes."""
     print(f"\n{who} {op}")
-    options = rdma_options(pair, who)
-    n = ITERATIONS[who]
+    n = RXE_ITERATIONS if who == "rxe" else ITERATIONS
     for size in SIZES:
         command = f"ib_{op}_bw -F {options} -s {size} -n {n[size]}"
         rows = [perftest(pair, command) for _ in range(REPEAT)]
@@ -84,6 +86,18 @@ def test_rdma(pair, figures, who, op):
     rows = [perftest(pair, f"ib_{op}_lat -F {options} -s 8 -n {ROUND_TRIPS}")
             for _ in range(REPEAT)]
     figures.add(who, f"{op} 8 B latency", "us", [r[4] for r in rows])
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_rdma(pair, figures, op):
+    """Two instances on an InfiniBand port."""
+    measure_rdma(pair, figures, "mhca", op, f"-d {device(pair.a)}")
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_rxe(pair, figures, op):
+    """rxe in the same guests."""
+    measure_rdma(pair, figures, "rxe", op, rxe_options(pair))
 
 
 def tcp_bandwidth(pair, address):
@@ -155,11 +169,14 @@ VERBS = [
 ]
 
 
+@pytest.mark.parametrize("kind,who", [("ib", "mhca"), ("roce", "mhca roce")], ids=["ib", "roce"])
 @pytest.mark.parametrize("arguments,opcodes,what", VERBS)
-def test_control_verbs(host, make_guest, figures, arguments, opcodes, what):
+def test_control_verbs(host, make_guest, figures, arguments, opcodes, what, kind, who):
     """Time as the application sees it, and the share of it that is ours."""
-    print(f"\n{what}")
-    guest = make_guest([host.instance()], mem=2048)
+    print(f"\n{who}: {what}")
+    guest = make_guest([host.instance(kind)], mem=2048)
+    if kind == "roce":
+        bring_up(guest, 1)
     if "huge" in arguments:
         guest.check("echo 160 > /proc/sys/vm/nr_hugepages")
     guest.check(f"{BIN}/mhca-setup {arguments}", 300)     # modules, caches, UMR QP
@@ -168,7 +185,6 @@ def test_control_verbs(host, make_guest, figures, arguments, opcodes, what):
     rows = [json.loads(line) for line in out.splitlines()]
     per_gib = 1024 / rows[0]["mib"] if rows[0]["mib"] else 1
     unit = "ms/GiB" if rows[0]["mib"] else "ms"
-    figures.add("mhca", what, unit, [r["ns"] / 1e6 * per_gib for r in rows])
+    figures.add(who, what, unit, [r["ns"] / 1e6 * per_gib for r in rows])
     ours = driver.of(*opcodes) / sum(r["ns"] for r in rows)
-    figures.add("mhca", f"{what}: driver's share", "%", [100 * ours])
-
+    figures.add(who, f"{what}: driver's share", "%", [100 * ours])

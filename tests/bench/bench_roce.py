@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""make bench, Ethernet ports: the netdev, NVMe and connections, against virtio-net and rxe.
+"""make bench, Ethernet ports: RDMA, the netdev, NVMe, connections; against virtio-net and rxe.
 
 Both peers' figures come from the same two guests: each has an instance of the roce type
 and a virtio-net card with vhost, whose taps are in one host bridge.
@@ -12,11 +12,12 @@ import re
 import pytest
 
 import lib_nvme
-from bench import rxe_link, tcp_bandwidth
+from bench import OPS, compare, measure_rdma, rxe_link, tcp_bandwidth
 from figures import REPEAT
 from guest import wait_until
 from lib_fio import random_reads
-from lib_roce import bring_up, connect_many, netdev
+from lib_rdma import device
+from lib_roce import bring_up, connect_many, gid_index, netdev
 
 FRAMES = 20000
 SECONDS = 3
@@ -32,6 +33,14 @@ def peers(roce_pair):
     roce_pair.ways = {"mhca": (netdev(roce_pair.a), roce_pair.b.roce_address),
                       "virtio-net": ("eth0", roce_pair.b.address)}
     return roce_pair
+
+
+def test_rdma(peers, figures):
+    """What bench.py measures on an InfiniBand port, beside its figures of rxe, TCP and memcpy."""
+    options = f"-d {device(peers.a)} -x {gid_index(peers.a)}"
+    for op in OPS:
+        measure_rdma(peers, figures, "mhca roce", op, options)
+    compare(figures, "mhca roce")
 
 
 def busy_seconds():

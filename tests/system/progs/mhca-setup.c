@@ -65,13 +65,17 @@ static void time_open(int n)
 	ibv_free_device_list(list);
 }
 
-static void connect_to_itself(struct ibv_qp *qp, uint16_t lid)
+/* By LID on an InfiniBand port, by the first GID on an Ethernet port. */
+static void connect_to_itself(struct ibv_qp *qp, const struct ibv_port_attr *port,
+			      const union ibv_gid *gid)
 {
 	struct ibv_qp_attr attr = {
 		.qp_state = IBV_QPS_INIT, .port_num = 1, .path_mtu = IBV_MTU_1024,
 		.dest_qp_num = qp->qp_num, .max_dest_rd_atomic = 1, .min_rnr_timer = 12,
-		.ah_attr = { .dlid = lid, .port_num = 1 }, .timeout = 14, .retry_cnt = 7,
-		.rnr_retry = 7, .max_rd_atomic = 1,
+		.ah_attr = { .dlid = port->lid, .port_num = 1, .grh.dgid = *gid,
+			     .grh.hop_limit = 1,
+			     .is_global = port->link_layer == IBV_LINK_LAYER_ETHERNET },
+		.timeout = 14, .retry_cnt = 7, .rnr_retry = 7, .max_rd_atomic = 1,
 	};
 
 	if (ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
@@ -95,8 +99,9 @@ static void time_qp(int n)
 	struct ibv_pd *pd = ibv_alloc_pd(ctx);
 	struct ibv_cq *cq = ibv_create_cq(ctx, 64, NULL, NULL, 0);
 	struct ibv_port_attr port;
+	union ibv_gid gid;
 
-	if (!pd || !cq || ibv_query_port(ctx, 1, &port))
+	if (!pd || !cq || ibv_query_port(ctx, 1, &port) || ibv_query_gid(ctx, 1, 0, &gid))
 		die("set-up");
 	for (int i = 0; i < n; i++) {
 		struct ibv_qp_init_attr init = {
@@ -109,7 +114,7 @@ static void time_qp(int n)
 
 		if (!qp)
 			die("ibv_create_qp");
-		connect_to_itself(qp, port.lid);
+		connect_to_itself(qp, &port, &gid);
 		if (ibv_destroy_qp(qp))
 			die("ibv_destroy_qp");
 		row("qp", now_ns() - t, 0);
