@@ -43,23 +43,39 @@ static void mhca_pa_request(struct mhca_instance *inst, u64 page)
 }
 
 /**
- * mhca_pa_lookup() - host address of a guest-physical byte
+ * mhca_pa_lookup() - host address of guest-physical bytes
  * @inst: whose memory
  * @iova: guest-physical address
- * @kva: out: host address, valid up to the end of its page
+ * @want: bytes wanted, > 0
+ * @kva: out: host address of the first one
+ * @len: out: how many of them lie there, one behind the other: up to the end of a page;
+ *	also of the page that an error is about
  *
- * Never sleeps; inside the engine's SRCU section. Return: 0; -EAGAIN: the page is
+ * Never sleeps; inside the engine's SRCU section. Return: 0; -EAGAIN: the first page is
  * being pinned; -EFAULT: it is no guest memory.
  */
-int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, void **kva)
+int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, u32 want, void **kva, u32 *len)
 {
+	XA_STATE(xas, &inst->gmem.pa, iova >> MHCA_PAGE_SHIFT);
+	u32 in_page = iova & (MHCA_PAGE_SIZE - 1);
+	u32 run = MHCA_PAGE_SIZE - in_page;
+	u32 most = min_t(u32, want, MHCA_PA_RUN);
 	void *entry;
 
+	*len = min(want, run);
 	if (unlikely(iova >> MHCA_PA_BITS))
 		return -EFAULT;
-	entry = xa_load(&inst->gmem.pa, iova >> MHCA_PAGE_SHIFT);
+	rcu_read_lock();
+	do
+		entry = xas_load(&xas);
+	while (xas_retry(&xas, entry));
+	if (likely(entry && !xa_is_value(entry)))
+		while (run < most && xas_next(&xas) == (u8 *)entry + in_page + run)
+			run += MHCA_PAGE_SIZE;
+	rcu_read_unlock();
 	if (likely(entry && !xa_is_value(entry))) {
-		*kva = (u8 *)entry + (iova & (MHCA_PAGE_SIZE - 1));
+		*kva = (u8 *)entry + in_page;
+		*len = min(want, run);
 		return 0;
 	}
 	if (entry == MHCA_PA_FAILED)

@@ -203,37 +203,41 @@ static enum soft_result soft_run_mtt(const struct soft_mkey *mkey, u64 addr, u32
 	return SOFT_OK;
 }
 
-/* Bytes at guest-physical @addr: up to the end of its page. */
+/* Bytes at guest-physical @addr. */
 static enum soft_result soft_run_pa(struct mhca_instance *inst, u64 addr, u32 want,
 				    void **ptr, u32 *len)
 {
-	u32 in_page = addr & (MHCA_PAGE_SIZE - 1);
-	void *kva;
-	int err;
+	int err = mhca_pa_lookup(inst, addr, want, ptr, len);
 
-	*len = min_t(u32, want, MHCA_PAGE_SIZE - in_page);
-	err = mhca_pa_lookup(inst, addr - in_page, &kva);
-	if (err)
-		return err == -EAGAIN ? SOFT_AGAIN : SOFT_LOCAL_PROT;
-	*ptr = (u8 *)kva + in_page;
-	return SOFT_OK;
+	if (likely(!err))
+		return SOFT_OK;
+	return err == -EAGAIN ? SOFT_AGAIN : SOFT_LOCAL_PROT;
 }
 
-/* Bytes at @addr of a key with a table: the two low bits of an entry are its access. */
+/*
+ * Bytes at @addr of a key with a table: the two low bits of an entry are its access.
+ * Entries that name guest-physical neighbours become one run.
+ */
 static enum soft_result soft_run_xlt(const struct soft_mkey *mkey, u64 addr, u32 want,
 				     bool writes, void **ptr, u32 *len)
 {
-	u64 mask = (1ULL << mkey->shift) - 1;
+	u64 page = 1ULL << mkey->shift;
 	/* soft_mkey_covers() has seen that addr >= start */
-	u64 index = (addr - (mkey->start & ~mask)) >> mkey->shift;
-	u64 entry;
+	u64 index = (addr - (mkey->start & ~(page - 1))) >> mkey->shift;
+	u64 run = page - (addr & (page - 1));
+	u64 entry, next;
 
 	if (unlikely(index >= mkey->n_xlt))
 		return SOFT_LOCAL_PROT;
 	entry = be64_to_cpu(mkey->xlt[index]);
 	if (unlikely(!(entry & (writes ? SOFT_XLT_WRITE : SOFT_XLT_READ))))
 		return SOFT_LOCAL_PROT;
-	return soft_run_pa(mkey->obj.inst, (entry & ~mask) | (addr & mask), want, ptr, len);
+	want = min_t(u32, want, MHCA_PA_RUN);
+	for (next = entry + page; run < want && ++index < mkey->n_xlt &&
+	     mkey->xlt[index] == cpu_to_be64(next); next += page)
+		run += page;
+	return soft_run_pa(mkey->obj.inst, (entry & ~(page - 1)) | (addr & (page - 1)),
+			   min_t(u64, want, run), ptr, len);
 }
 
 /* The entry of the held, indirect key that byte @offset of it lies in; false: none. */

@@ -21,7 +21,9 @@ static const struct soft_lane_params default_params = {
 
 void world_open_guest(struct world *w, u32 i)
 {
-	struct vmm_user_params params = { .threaded = w->threaded, .roce = w->roce };
+	struct vmm_user_params params = {
+		.threaded = w->threaded, .roce = w->roce, .linear = w->linear,
+	};
 	struct guest *g = &w->g[i];
 	struct client_cq_attr cq;
 
@@ -92,22 +94,21 @@ static void roce_on(struct guest *g, u32 number)
 					  CLIENT_ROCE_V2_IPV6));
 }
 
-static int setup(void **state, bool threaded, bool roce, u32 lanes)
+static int setup(void **state, struct world kind)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	u32 i;
 
+	*w = kind;
 	w->params = default_params;
-	w->lanes = lanes;
-	w->threaded = threaded;
-	w->roce = roce;
-	shim_clock_fake(!threaded);
-	assert_ok(soft_hca_init(&w->hca, lanes, &w->params));
-	if (threaded)
+	w->lanes = 2;
+	shim_clock_fake(!w->threaded);
+	assert_ok(soft_hca_init(&w->hca, w->lanes, &w->params));
+	if (w->threaded)
 		assert_ok(lanes_start(&w->hca));
 	for (i = 0; i < WORLD_GUESTS; i++)
 		world_open_guest(w, i);
-	for (i = 0; roce && i < WORLD_GUESTS; i++)
+	for (i = 0; w->roce && i < WORLD_GUESTS; i++)
 		roce_on(&w->g[i], i + 1);
 	*state = w;
 	return 0;
@@ -115,22 +116,27 @@ static int setup(void **state, bool threaded, bool roce, u32 lanes)
 
 int world_setup(void **state)
 {
-	return setup(state, false, false, 2);
+	return setup(state, (struct world){ 0 });
 }
 
 int world_setup_roce(void **state)
 {
-	return setup(state, false, true, 2);
+	return setup(state, (struct world){ .roce = true });
 }
 
 int world_setup_threaded(void **state)
 {
-	return setup(state, true, false, 2);
+	return setup(state, (struct world){ .threaded = true });
 }
 
 int world_setup_roce_threaded(void **state)
 {
-	return setup(state, true, true, 2);
+	return setup(state, (struct world){ .threaded = true, .roce = true });
+}
+
+int world_setup_roce_linear(void **state)
+{
+	return setup(state, (struct world){ .roce = true, .linear = true });
 }
 
 int world_teardown(void **state)

@@ -42,6 +42,7 @@ struct world {
 	u32 lanes;
 	bool threaded;
 	bool roce;
+	bool linear;	/* guest-physical neighbours are neighbours on the host */
 };
 
 /* Two connected QPs; both may be of the same guest. */
@@ -62,6 +63,8 @@ void roce_path(struct guest *to, u32 number, struct client_path *path);
 /* The same with threads for lanes and commands, and the real clock. */
 int world_setup_threaded(void **state);
 int world_setup_roce_threaded(void **state);
+/* With guest-physical addresses that are in order. */
+int world_setup_roce_linear(void **state);
 void world_open_guest(struct world *w, u32 i);
 void world_close_guest(struct world *w, u32 i);
 /* Until nothing moves: commands, lanes. */

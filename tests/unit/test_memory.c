@@ -307,6 +307,85 @@ static void pa_addresses_that_do_not_exist(void **state)
 	assert_ok(client_destroy_mkey(&g->c, key));
 }
 
+/* What lies one behind the other on the host is found at once, as far as it is pinned. */
+static void pa_lookups_join_pages(void **state)
+{
+	struct vmm_user_params params = { .memory = 64UL << 20, .linear = true };
+	struct guest g = { 0 };
+	struct world *w = *state;
+	struct client_mem mem;
+	void *kva;
+	u64 iova;
+	u32 len;
+	u32 i;
+
+	g.vmm = vmm_user_create(&w->hca, &params, 0x123);
+	assert_ok(client_open(&g.c, &vmm_user_client_ops, g.vmm, 0));
+	assert_ok(client_mem_alloc(&g.c, 64 * PAGE_SIZE, &mem));
+	iova = client_iova(&g.c, mem.va);
+	assert_int_equal(iova % PAGE_SIZE, 0);
+	fill(mem.va, 24 * PAGE_SIZE, 3);
+	for (i = 0; i < 24; i++) {
+		if (i == 20)
+			continue;
+		assert_int_equal(mhca_pa_lookup(g.vmm->inst, iova + i * PAGE_SIZE, U32_MAX, &kva,
+						&len), -EAGAIN);
+		assert_int_equal(len, PAGE_SIZE);
+		assert_true(vmm_user_work(g.vmm));
+	}
+	assert_ok(mhca_pa_lookup(g.vmm->inst, iova + 100, 3 * PAGE_SIZE, &kva, &len));
+	assert_int_equal(len, 3 * PAGE_SIZE);
+	assert_memory_equal(kva, mem.va + 100, len);
+	assert_ok(mhca_pa_lookup(g.vmm->inst, iova + 100, 1, &kva, &len));
+	assert_int_equal(len, 1);
+	/* To the page that is not there, and not beyond. */
+	assert_ok(mhca_pa_lookup(g.vmm->inst, iova + 18 * PAGE_SIZE + 8, U32_MAX, &kva, &len));
+	assert_int_equal(len, 2 * PAGE_SIZE - 8);
+	assert_memory_equal(kva, mem.va + 18 * PAGE_SIZE + 8, len);
+	/* Bounded, however much is asked for. */
+	assert_ok(mhca_pa_lookup(g.vmm->inst, iova, U32_MAX, &kva, &len));
+	assert_int_equal(len, 16 * PAGE_SIZE);
+	client_mem_free(&g.c, &mem);
+	client_close(&g.c);
+	vmm_user_destroy(g.vmm);
+}
+
+/* Guest-physical neighbours that lie elsewhere on the host are not joined. */
+static void pa_lookups_keep_pages_apart(void **state)
+{
+	struct world *w = *state;
+	struct vmm_user *vmm = w->g[0].vmm;
+	struct client_mem mem;
+	const u8 *at;
+	void *kva;
+	u64 first;
+	u64 iova;
+	u32 len;
+	u32 i;
+	u32 k;
+
+	assert_ok(client_mem_alloc(&w->g[0].c, 128 * PAGE_SIZE, &mem));
+	fill(mem.va, 128 * PAGE_SIZE, 4);
+	/* VMM_USER_IOVA + n pages is some page of the same 64. */
+	first = round_up((u64)(mem.va - vmm->guest) / PAGE_SIZE, 64);
+	for (i = 0; i < 64; i++) {
+		iova = VMM_USER_IOVA + (first + i) * PAGE_SIZE;
+		if (mhca_pa_lookup(vmm->inst, iova, 1, &kva, &len))
+			assert_true(vmm_user_work(vmm));
+	}
+	for (i = 0; i < 60; i++) {
+		iova = VMM_USER_IOVA + (first + i) * PAGE_SIZE;
+		assert_ok(mhca_pa_lookup(vmm->inst, iova, 4 * PAGE_SIZE, &kva, &len));
+		for (k = 0; k < len / PAGE_SIZE; k++) {
+			/* The order of the pages is its own inverse. */
+			at = vmm->guest + (first + i + k) * PAGE_SIZE;
+			at = vmm->guest + (vmm_user_iova(vmm, at) - VMM_USER_IOVA);
+			assert_memory_equal((u8 *)kva + k * PAGE_SIZE, at, PAGE_SIZE);
+		}
+	}
+	client_mem_free(&w->g[0].c, &mem);
+}
+
 /* More pages than the cache holds: slower, not wrong, and bounded. */
 static void pa_cache_is_bounded(void **state)
 {
@@ -472,6 +551,8 @@ int main(void)
 		world_test(unmap_of_nothing),
 		world_test(pa_keys_pin_on_demand),
 		world_test(pa_addresses_that_do_not_exist),
+		world_test(pa_lookups_join_pages),
+		world_test(pa_lookups_keep_pages_apart),
 		world_test(pa_cache_is_bounded),
 		world_test(reset_with_live_qps),
 		world_test(no_dma_without_bus_mastering),

@@ -444,6 +444,44 @@ static void translations_decide(void **state)
 	assert_ok(client_destroy_mkey(&w->g[0].c, key));
 }
 
+/* Entries that name neighbours are used together, others are not, whatever lies there. */
+static void neighbours_and_others(void **state)
+{
+	static const u8 order[16] = { 0, 1, 9, 3, 4, 5, 6, 6, 7, 2, 10, 11, 12, 13, 15, 14 };
+	struct world *w = *state;
+	u8 before[PAGE_SIZE];
+	struct umr u;
+	struct rig r;
+	__be64 *xlt;
+	u32 key, i;
+
+	rig_open(&r, w, 16);
+	key = alloc_key(r.owner, 8);
+	umr_reg(&r, &u, key, 0, 16, true);
+	xlt = (void *)(u.raw + 8 * 16);
+	for (i = 0; i < ARRAY_SIZE(order); i++)
+		xlt[i] = cpu_to_be64(client_iova(&r.owner->c, r.mem.va + order[i] * PAGE_SIZE) |
+				     MTT_OK);
+	/* Page 13 may be read only. */
+	xlt[13] &= ~cpu_to_be64(2);
+	umr_post(&r, &r.p.qp[0], &u, 0);
+	remote_write(&r, key, IOVA, 13 * PAGE_SIZE, 3, 0);
+	for (i = 0; i < 13; i++)
+		if (i != 6)	/* Its page is the next entry's, too. */
+			assert_memory_equal(r.mem.va + order[i] * PAGE_SIZE,
+					    w->g[1].buf.va + i * PAGE_SIZE, PAGE_SIZE);
+	fill(r.mem.va, 16 * PAGE_SIZE, 8);
+	remote_read(&r, key, IOVA + 100, 16 * PAGE_SIZE - 100, 0);
+	for (i = 1; i < ARRAY_SIZE(order); i++)
+		assert_memory_equal(r.mem.va + order[i] * PAGE_SIZE,
+				    w->g[1].buf.va + i * PAGE_SIZE - 100, PAGE_SIZE);
+	memcpy(before, r.mem.va + 13 * PAGE_SIZE, PAGE_SIZE);
+	remote_write(&r, key, IOVA + 12 * PAGE_SIZE, 2 * PAGE_SIZE, 1, REMOTE);
+	assert_memory_equal(r.mem.va + 13 * PAGE_SIZE, before, PAGE_SIZE);
+	rig_close(&r);
+	assert_ok(client_destroy_mkey(&w->g[0].c, key));
+}
+
 /* More than may be pinned: pages of the cache are exchanged for others. */
 static void beyond_the_pin_limit(void **state)
 {
@@ -546,6 +584,8 @@ static void invalidate_waits(void **state)
 	assert_ok(client_destroy_mkey(&w->g[0].c, key));
 }
 
+#define linear_test(fn)								\
+	cmocka_unit_test_setup_teardown(fn, world_setup_roce_linear, world_teardown)
 #define ib_test(fn) cmocka_unit_test_setup_teardown(fn, world_setup, world_teardown)
 
 int main(void)
@@ -564,6 +604,7 @@ int main(void)
 		roce_test(list_beyond_a_budget),
 		roce_test(rereg_and_revoke),
 		roce_test(translations_decide),
+		linear_test(neighbours_and_others),
 		roce_test(beyond_the_pin_limit),
 		roce_test(holds_and_claims),
 		roce_test(invalidate_waits),

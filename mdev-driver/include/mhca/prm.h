@@ -239,9 +239,11 @@ void mhca_guest_dirty(struct mhca_instance *inst, const void *ptr, u32 len);
  * a miss asks the instance's worker to pin the page and says -EAGAIN, an
  * address that is no guest memory says -EFAULT. When the worker is done it
  * calls &struct mhca_hca_ops.memory_ready. Call inside the engine's SRCU section.
- * @kva is the host address of that byte; it is valid up to the end of its page.
+ * @kva is the host address of @len bytes; as long as the section lasts they are there.
  */
-int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, void **kva);
+/* Looked at in one lookup: enough that a copy of it takes longer than the next lookup. */
+#define MHCA_PA_RUN	(16 * MHCA_PAGE_SIZE)
+int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, u32 want, void **kva, u32 *len);
 
 /**
  * struct mhca_gmem - guest memory that an instance holds

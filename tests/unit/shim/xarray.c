@@ -92,11 +92,24 @@ static void *visible(void *entry)
 	return xa_is_zero(entry) ? NULL : entry;
 }
 
+void *xas_load(struct xa_state *xas)
+{
+	void **slot = find_slot(xas->xa, xas->xa_index);
+
+	return slot ? __atomic_load_n(slot, __ATOMIC_ACQUIRE) : NULL;
+}
+
+void *xas_next(struct xa_state *xas)
+{
+	xas->xa_index++;
+	return xas_load(xas);
+}
+
 void *xa_load(struct xarray *xa, unsigned long index)
 {
-	void **slot = find_slot(xa, index);
+	XA_STATE(xas, xa, index);
 
-	return slot ? visible(__atomic_load_n(slot, __ATOMIC_ACQUIRE)) : NULL;
+	return visible(xas_load(&xas));
 }
 
 void *__xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)

@@ -79,6 +79,25 @@ void *xa_find_after(struct xarray *xa, unsigned long *index, unsigned long max,
 bool xa_empty(const struct xarray *xa);
 void xa_destroy(struct xarray *xa);
 
+/* An advanced state is an index here: each step looks it up from the root. */
+struct xa_state {
+	const struct xarray *xa;
+	unsigned long xa_index;
+};
+
+#define XA_STATE(name, array, index)						\
+	struct xa_state name = { .xa = (array), .xa_index = (index) }
+
+void *xas_load(struct xa_state *xas);
+void *xas_next(struct xa_state *xas);
+/* No entry moves: nodes are not freed before the array is. */
+static inline bool xas_retry(struct xa_state *xas, const void *entry)
+{
+	(void)xas;
+	(void)entry;
+	return false;
+}
+
 void *__xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
 void *__xa_erase(struct xarray *xa, unsigned long index);
 void *__xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entry, gfp_t gfp);
