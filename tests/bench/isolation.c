@@ -8,8 +8,8 @@
  *
  *   bench-isolation [-s] [MS]
  *
- * -s judges the shares only: a p99 needs a quiet machine, and rounds long enough that
- * memory that is touched for the first time is less than a hundredth of it.
+ * -s is for machines that do something else as well: only a share that is out of bounds
+ * in every round counts, and no p99, which needs a quiet machine and longer rounds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,7 +245,9 @@ static bool print(const char *name, const struct outcome *o, const struct outcom
 	       median(o->rate, NULL, NULL), median(o->p50, NULL, NULL),
 	       median(o->p99, NULL, NULL), share_median, share[0], share[1], p99_median, p99[0],
 	       p99[1]);
-	return share_median >= LEAST_SHARE && (only_shares || p99_median <= MOST_P99);
+	if (only_shares)
+		return share[1] >= LEAST_SHARE;
+	return share_median >= LEAST_SHARE && p99_median <= MOST_P99;
 }
 
 /* All neighbours of one type of instances; true: all were as they should be. */
@@ -296,7 +298,7 @@ int main(int argc, char **argv)
 	good &= run_type(ms);
 	soft_hca_fini(&hca);
 	if (!good && only_shares)
-		fprintf(stderr, "a share below %.1f\n", LEAST_SHARE);
+		fprintf(stderr, "a share below %.1f in every round\n", LEAST_SHARE);
 	else if (!good)
 		fprintf(stderr, "a share below %.1f, or a p99 above %.1f\n", LEAST_SHARE, MOST_P99);
 	return good ? 0 : 1;
