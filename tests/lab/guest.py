@@ -137,7 +137,8 @@ class Guest:
         cmdline = f"{CMDLINE} mhca.load={int(self.load)} {self.cmdline}"
         a = ["qemu-system-x86_64", "-name", f"mhca-{self.name}",
              "-nodefaults", "-no-user-config", "-display", "none",
-             "-M", self.machine, "-accel", "kvm", "-cpu", "host",
+             "-M", f"{self.machine},hpet=off",      # vm.MACHINE says why
+             "-accel", "kvm", "-cpu", "host",
              "-smp", str(self.cpus), "-m", str(self.mem),
              "-kernel", self.conf["kernel"], "-initrd", self.conf["initrd"],
              "-append", cmdline, "-serial", f"file:{self.console}",

@@ -20,6 +20,9 @@ from qemufix import fixed_qemu
 # fsrm a kernel's memcpy is one `rep movsb`, which TCG executes byte by byte.
 TCG_CPU = "max,-la57,-erms,-fsrm"
 
+# QEMU's HPET goes on ticking after the kernel has stopped it: 250 times in a second its
+# main thread wakes up and takes the lock that an emulated CPU may wait for.
+MACHINE = "q35,hpet=off"
 BASE_CMDLINE = ("console=ttyS0 root=/dev/vda quiet loglevel=5 panic=-1 "
                 "mitigations=off net.ifnames=0 rcupdate.rcu_cpu_stall_timeout=120 "
                 "watchdog_thresh=60 log_buf_len=8M printk.devkmsg=on "
@@ -130,12 +133,14 @@ class HostVM:
     def argv(self):
         """The whole QEMU command line."""
         t = self.tmp.name
+        cpu = accel(self.kernel, self.initrd)
+        # The emulator's TSC is its clock: no watchdog, which has the ACPI timer only.
+        cmdline = self.cmdline + (" tsc=reliable" if "tcg" in cpu[1] else "")
         a = [*qemu_command(), "-name", "mhca-host", "-nodefaults",
-             "-no-user-config", "-display", "none", "-M", "q35", "-no-reboot",
-             *accel(self.kernel, self.initrd),
+             "-no-user-config", "-display", "none", "-M", MACHINE, "-no-reboot", *cpu,
              "-smp", str(default_cpus()), "-m", str(default_memory()),
              "-kernel", self.kernel, "-initrd", self.initrd,
-             "-append", self.cmdline, "-serial", f"file:{self.console}",
+             "-append", cmdline, "-serial", f"file:{self.console}",
              "-device", "virtio-rng-pci"]
         for i, (serial, path) in enumerate(self.disks):
             # Read-only and shared by runs: no locking, no flushes.
