@@ -61,6 +61,7 @@ int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, u32 want, void **kva, u
 	u32 run = MHCA_PAGE_SIZE - in_page;
 	u32 most = min_t(u32, want, MHCA_PA_RUN);
 	void *entry;
+	bool pinned;
 
 	*len = min(want, run);
 	if (unlikely(iova >> MHCA_PA_BITS))
@@ -69,11 +70,11 @@ int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, u32 want, void **kva, u
 	do
 		entry = xas_load(&xas);
 	while (xas_retry(&xas, entry));
-	if (likely(entry && !xa_is_value(entry)))
-		while (run < most && xas_next(&xas) == (u8 *)entry + in_page + run)
-			run += MHCA_PAGE_SIZE;
+	pinned = entry && !xa_is_value(entry);
+	while (pinned && run < most && xas_next(&xas) == (u8 *)entry + in_page + run)
+		run += MHCA_PAGE_SIZE;
 	rcu_read_unlock();
-	if (likely(entry && !xa_is_value(entry))) {
+	if (likely(pinned)) {
 		*kva = (u8 *)entry + in_page;
 		*len = min(want, run);
 		return 0;

@@ -221,10 +221,10 @@ static enum soft_result soft_run_pa(struct mhca_instance *inst, u64 addr, u32 wa
 static enum soft_result soft_run_xlt(const struct soft_mkey *mkey, u64 addr, u32 want,
 				     bool writes, void **ptr, u32 *len)
 {
-	u64 page = 1ULL << mkey->shift;
+	u64 page = 1ULL << mkey->shift, mask = page - 1;
 	/* soft_mkey_covers() has seen that addr >= start */
-	u64 index = (addr - (mkey->start & ~(page - 1))) >> mkey->shift;
-	u64 run = page - (addr & (page - 1));
+	u64 index = (addr - (mkey->start & ~mask)) >> mkey->shift;
+	u64 run = page - (addr & mask);
 	u64 entry, next;
 
 	if (unlikely(index >= mkey->n_xlt))
@@ -236,8 +236,8 @@ static enum soft_result soft_run_xlt(const struct soft_mkey *mkey, u64 addr, u32
 	for (next = entry + page; run < want && ++index < mkey->n_xlt &&
 	     mkey->xlt[index] == cpu_to_be64(next); next += page)
 		run += page;
-	return soft_run_pa(mkey->obj.inst, (entry & ~(page - 1)) | (addr & (page - 1)),
-			   min_t(u64, want, run), ptr, len);
+	return soft_run_pa(mkey->obj.inst, (entry & ~mask) | (addr & mask), min_t(u64, want, run),
+			   ptr, len);
 }
 
 /* The entry of the held, indirect key that byte @offset of it lies in; false: none. */

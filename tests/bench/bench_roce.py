@@ -19,7 +19,7 @@ from lib_fio import random_reads
 from lib_rdma import device
 from lib_roce import bring_up, connect_many, gid_index, netdev
 
-FRAMES = 100000     # seconds of them: what starting and ending costs is no part of it
+FRAMES = 100000     # two seconds of them and more, beside which starting is little
 SECONDS = 3
 CONNECTIONS = 100
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -56,8 +56,6 @@ def prepare(args):
     else:
         for s in dict.fromkeys([args.suite, *guests]):
             build.ensure(s, modules=s == args.suite)
-        if args.suite == DEFAULT_SUITE:
-            pyverbs.ensure(args.suite)
         if debug:
             debug.build_modules()
     return guests, debug
@@ -154,14 +152,25 @@ def counts(junit):
     return ranks.count(0), ranks.count(2), ranks.count(1)
 
 
+def pytest_arguments(args):
+    """What pytest is called with; without a path all system tests."""
+    given = [a for a in args.pytest if a != "--"]
+    paths = any(a.startswith("tests/") or ".py" in a for a in given)
+    return given if paths else [*given, "tests/system"]
+
+
+def wants_pyverbs(args):
+    """May test_pyverbs.py be among what runs?"""
+    return args.suite == DEFAULT_SUITE and not args.no_build and any(
+        a.rstrip("/") in ("tests", "tests/system") or "test_pyverbs" in a
+        for a in pytest_arguments(args))
+
+
 def pytest_command(args, src, run_dir):
     """The shell command that runs the system tests."""
-    extra = [a for a in args.pytest if a != "--"]
-    if not any(a.startswith("tests/") or ".py" in a for a in extra):
-        extra.append("tests/system")
     argv = ["python3", "-m", "pytest", "-p", "no:cacheprovider", "-ra",
             "--tb=short", "-v", "--color=no", "-o", "junit_family=xunit1",
-            f"--junitxml={run_dir}/junit.xml", *extra]
+            f"--junitxml={run_dir}/junit.xml", *pytest_arguments(args)]
     env = [f"MHCA_LAB_CONFIG={run_dir}/lab.json", f"MHCA_LOGS={run_dir}",
            "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1"]
     env += [f"{k}={v}" for k, v in os.environ.items()
@@ -207,6 +216,8 @@ def run_tests(args):
     if args.here:
         return run_here(args)
     guests, debug = prepare(args)
+    if wants_pyverbs(args):
+        pyverbs.ensure(args.suite)
     logs = new_logs()
     (logs / "lab.json").write_text(lab_config(args, guests))
     problems, status = [], 1

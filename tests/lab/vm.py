@@ -20,8 +20,8 @@ from qemufix import fixed_qemu
 # fsrm a kernel's memcpy is one `rep movsb`, which TCG executes byte by byte.
 TCG_CPU = "max,-la57,-erms,-fsrm"
 
-# QEMU's HPET goes on ticking after the kernel has stopped it: 250 times in a second its
-# main thread wakes up and takes the lock that an emulated CPU may wait for.
+# QEMU's HPET goes on ticking after the kernel has stopped it: its main thread wakes up
+# 250 times in a second (README.md).
 MACHINE = "q35,hpet=off"
 BASE_CMDLINE = ("console=ttyS0 root=/dev/vda quiet loglevel=5 panic=-1 "
                 "mitigations=off net.ifnames=0 rcupdate.rcu_cpu_stall_timeout=120 "

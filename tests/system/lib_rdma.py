@@ -91,6 +91,11 @@ def measured(run, tries=5):
     raise AssertionError(f"perftest measured nothing, {tries} times: {result[0]}")
 
 
+def objects(instance):
+    """How many objects of each kind it has."""
+    return {k: v for k, v in instance.counters().items() if k.startswith("objects_")}
+
+
 def assert_clean(instance):
     """The host holds nothing for this instance: no object, no pinned page."""
     left = {k: v for k, v in instance.counters().items() if v and

@@ -3,6 +3,7 @@
 
 import pytest
 
+from lib_rdma import objects
 from lib_roce import connect_many
 from test_probe import kernel_complaints
 
@@ -12,11 +13,9 @@ def connections(net, rounds, count):
 
     How many of a round are made in a second.
     """
-    before = [{k: v for k, v in inst.counters().items() if k.startswith("objects_")}
-              for inst in net.instances]
+    before = [objects(inst) for inst in net.instances]
     rates = [round(connect_many(net, net.b.roce_address, count)) for _ in range(rounds)]
-    for inst, old in zip(net.instances, before):
-        assert {k: inst.counters()[k] for k in old} == old
+    assert [objects(inst) for inst in net.instances] == before
     for guest in (net.a, net.b):
         assert not kernel_complaints(guest)
     return rates

@@ -9,6 +9,7 @@ import pytest
 
 from guest import wait_until
 from host import sh
+from lib_rdma import objects
 from lib_roce import SUBNET, bring_up, carrier
 from test_probe import RELOAD, UNLOAD, kernel_complaints
 
@@ -120,7 +121,7 @@ def restarts(guests, times):
     # What a driver makes at its first use (mlx5_ib's UMR QP) is no part of the comparison.
     reload()
     b.dev = bring_up(b, 2)
-    before = {k: v for k, v in b.inst.counters().items() if k.startswith("objects_")}
+    before = objects(b.inst)
     job = chatter(a, b)
 
     def received():
@@ -143,7 +144,7 @@ def restarts(guests, times):
         job.kill()
     a.check("ip neigh flush all nud permanent; ip neigh flush all")
     ping(a, b.roce_address)
-    assert {k: b.inst.counters()[k] for k in before} == before
+    assert objects(b.inst) == before
     assert not kernel_complaints(b)
 
 

@@ -234,6 +234,9 @@ void mhca_guest_write(struct mhca_instance *inst, void *to, const void *from, u3
  */
 void mhca_guest_dirty(struct mhca_instance *inst, const void *ptr, u32 len);
 
+/* Looked at in one lookup: enough that a copy of it takes longer than the next lookup. */
+#define MHCA_PA_RUN	(16 * MHCA_PAGE_SIZE)
+
 /*
  * PA-mode keys name guest-physical addresses of any page. Lookups never sleep;
  * a miss asks the instance's worker to pin the page and says -EAGAIN, an
@@ -241,8 +244,6 @@ void mhca_guest_dirty(struct mhca_instance *inst, const void *ptr, u32 len);
  * calls &struct mhca_hca_ops.memory_ready. Call inside the engine's SRCU section.
  * @kva is the host address of @len bytes; as long as the section lasts they are there.
  */
-/* Looked at in one lookup: enough that a copy of it takes longer than the next lookup. */
-#define MHCA_PA_RUN	(16 * MHCA_PAGE_SIZE)
 int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, u32 want, void **kva, u32 *len);
 
 /**
