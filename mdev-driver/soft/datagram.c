@@ -14,7 +14,6 @@
 #include "eth.h"
 
 #define SOFT_GRH_BYTES		40
-#define SOFT_UD_MTU_MAX		4096U
 #define SOFT_GSI_QKEY		0x80010000U
 #define SOFT_QKEY_CONTROLLED	BIT(31)		/* the QP's own Q_Key is sent instead */
 #define SOFT_LID_MULTICAST	0xc000U
@@ -41,6 +40,8 @@ struct soft_grh {
  * @qkey: Q_Key
  * @source: RoCE: an entry of the sender's address table
  * @grh: its header; valid when wqe->av.grh
+ * @flat: its bytes as one piece of lane->datagram, len 0: they are where the WQE says
+ * @cost: of pieces of the sender's own keys, as bytes of a turn's budget
  * @probing: nobody gets it yet, and nobody counts a drop
  * @waits: a receiver whose page is being pinned, or NULL; of several the last one
  * @result: an error of the sender's own memory, or SOFT_AGAIN: it is being pinned again
@@ -51,6 +52,8 @@ struct soft_packet {
 	u32 qkey;
 	const struct mhca_roce_address *source;
 	struct soft_grh grh;
+	struct soft_seg flat;
+	u64 cost;
 	bool probing;
 	struct soft_qp *waits;
 	enum soft_result result;
@@ -100,6 +103,8 @@ static void soft_dgram_fill(struct soft_packet *pkt, struct soft_qp *qp, struct 
 	pkt->qp = qp;
 	pkt->wqe = wqe;
 	pkt->qkey = wqe->qkey & SOFT_QKEY_CONTROLLED ? qp->qkey : wqe->qkey;
+	pkt->flat = (struct soft_seg){};
+	pkt->cost = 0;
 	pkt->probing = false;
 	pkt->waits = NULL;
 	pkt->result = SOFT_OK;
@@ -119,14 +124,48 @@ static void soft_dgram_source_cursor(const struct soft_packet *pkt, struct soft_
 	from->qpn = qp->obj.num;
 	from->access = SOFT_LOCAL_READ;
 	from->remote = false;
-	from->segs = pkt->wqe->sgl.seg;
-	from->n_segs = pkt->wqe->sgl.n;
+	from->segs = pkt->flat.len ? &pkt->flat : pkt->wqe->sgl.seg;
+	from->n_segs = pkt->flat.len ? 1 : pkt->wqe->sgl.n;
 	soft_cursor_seek(from, 0);
+}
+
+/*
+ * Are the sender's bytes there? Those that lie in pieces of other keys are fetched, so
+ * that no receiver of a group has the toil again.
+ */
+static enum soft_result soft_dgram_fetch(struct soft_packet *pkt)
+{
+	u64 len = pkt->wqe->sgl.len;
+	u8 *to = pkt->qp->si->lane->datagram;
+	enum soft_result result;
+	struct soft_cursor from;
+	u32 n, done = 0;
+	void *ptr;
+
+	soft_dgram_source_cursor(pkt, &from);
+	result = soft_cursor_probe(&from, len);
+	pkt->cost += soft_cursor_cost(&from);
+	if (likely(result != SOFT_OK || !from.followed))
+		return result;
+	soft_dgram_source_cursor(pkt, &from);
+	while (done < len) {
+		result = soft_cursor_run(&from, len - done, &ptr, &n);
+		if (result != SOFT_OK)
+			break;
+		memcpy(to + done, ptr, n);
+		soft_cursor_advance(&from, n);
+		done += n;
+	}
+	soft_cursor_release(&from);
+	pkt->cost += soft_cursor_cost(&from);
+	pkt->flat = (struct soft_seg){ .inline_data = to, .len = len };
+	return result;
 }
 
 /* ---- Receivers ------------------------------------------------------------ */
 
-static void soft_dgram_recv_cursor(struct soft_qp *to, struct soft_cursor *cursor, u64 at)
+static void soft_dgram_recv_cursor(struct soft_qp *to, const struct soft_packet *pkt,
+				   struct soft_cursor *cursor, u64 at)
 {
 	const struct soft_recv *recv = &to->rsp.recv;
 
@@ -138,6 +177,15 @@ static void soft_dgram_recv_cursor(struct soft_qp *to, struct soft_cursor *curso
 	cursor->segs = recv->sgl.seg;
 	cursor->n_segs = recv->sgl.n;
 	soft_cursor_seek(cursor, at);
+	if (to->si != pkt->qp->si)
+		cursor->toil = &to->si->toil;
+}
+
+/* A walk over a receiver's memory is over: if it is the sender's own, its turn pays. */
+static void soft_dgram_charge(struct soft_packet *pkt, const struct soft_cursor *cursor)
+{
+	if (!cursor->toil)
+		pkt->cost += soft_cursor_cost(cursor);
 }
 
 static bool soft_dgram_qkey_ok(const struct soft_qp *to, const struct soft_packet *pkt)
@@ -216,10 +264,13 @@ static bool soft_dgram_prepare(struct soft_qp *to, struct soft_packet *pkt)
 		soft_dgram_drop(pkt, to, drop_length);
 		return false;
 	}
-	soft_dgram_recv_cursor(to, &cursor, 0);
+	soft_dgram_recv_cursor(to, pkt, &cursor, 0);
 	result = soft_cursor_probe(&cursor, len);
+	soft_dgram_charge(pkt, &cursor);
 	if (result == SOFT_AGAIN)
 		pkt->waits = to;
+	else if (result == SOFT_SLOW)
+		soft_dgram_drop(pkt, to, drop_memory);
 	else if (result != SOFT_OK)
 		soft_dgram_recv_error(to, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR);
 	return result == SOFT_OK;
@@ -238,7 +289,7 @@ static enum soft_result soft_dgram_copy(struct soft_qp *to, struct soft_packet *
 	enum soft_result result;
 	u64 done;
 
-	soft_dgram_recv_cursor(to, &cursor, 0);
+	soft_dgram_recv_cursor(to, pkt, &cursor, 0);
 	if (pkt->wqe->av.grh) {
 		result = soft_copy(&cursor, &grh, SOFT_GRH_BYTES, &done, failed);
 		if (result != SOFT_OK)
@@ -247,7 +298,9 @@ static enum soft_result soft_dgram_copy(struct soft_qp *to, struct soft_packet *
 		soft_cursor_seek(&cursor, SOFT_GRH_BYTES);
 	}
 	soft_dgram_source_cursor(pkt, from);
-	return soft_copy(&cursor, from, pkt->wqe->sgl.len, &done, failed);
+	result = soft_copy(&cursor, from, pkt->wqe->sgl.len, &done, failed);
+	soft_dgram_charge(pkt, &cursor);
+	return result;
 }
 
 static enum soft_l3 soft_dgram_l3(const struct mhca_roce_address *source)
@@ -306,6 +359,8 @@ static void soft_dgram_deliver(struct soft_qp *to, struct soft_packet *pkt)
 		pkt->result = result;
 	} else if (result == SOFT_AGAIN) {
 		pkt->waits = to;
+	} else if (result == SOFT_SLOW) {
+		soft_dgram_drop(pkt, to, drop_memory);
 	} else {
 		soft_dgram_recv_error(to, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR);
 	}
@@ -436,31 +491,32 @@ static bool soft_dgram_is_multicast(const struct soft_qp *qp, const struct soft_
  * soft_datagram_send() - execute a SEND of a UD, GSI or SMI QP
  * @qp: sender; its lane's lock held, no rsp.lock, inside srcu
  * @wqe: its WQE, local keys checked
- * @receivers: out: how many were looked at
+ * @sent: out: how much work it was
  *
  * Return: SOFT_OK: it is gone; SOFT_AGAIN: later; others: the sender's error.
  */
-enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe, u32 *receivers)
+enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe,
+				    struct soft_sent *sent)
 {
-	struct soft_cursor from;
 	struct soft_packet pkt;
 	enum soft_result result;
 
 	lockdep_assert_held(&qp->si->lane->lock);
-	*receivers = 1;
+	*sent = (struct soft_sent){ .receivers = 1 };
 	if (wqe->sgl.len > min(qp->mtu, SOFT_UD_MTU_MAX))
 		return SOFT_LOCAL_LENGTH;
 	soft_dgram_fill(&pkt, qp, wqe);
-	soft_dgram_source_cursor(&pkt, &from);
-	result = soft_cursor_probe(&from, wqe->sgl.len);
+	result = soft_dgram_fetch(&pkt);
+	sent->cost = pkt.cost;
 	if (result != SOFT_OK) {
 		qp->req.wait.since = 0;	/* that is no receiver's fault */
 		return result;
 	}
 	if (soft_dgram_is_multicast(qp, &wqe->av))
-		result = soft_dgram_multicast(&pkt, receivers);
+		result = soft_dgram_multicast(&pkt, &sent->receivers);
 	else
 		result = soft_dgram_unicast(&pkt);
+	sent->cost = pkt.cost;
 	if (result == SOFT_OK) {
 		mhca_count_add(qp->obj.inst, bytes, wqe->sgl.len);
 		mhca_count_add(qp->obj.inst, tx_bytes, wqe->sgl.len);

@@ -144,6 +144,7 @@ static void soft_rq_cursor(struct soft_rq *rq, struct soft_cursor *cursor)
 	cursor->segs = rq->recv.seg;
 	cursor->n_segs = rq->recv.n;
 	soft_cursor_seek(cursor, 0);
+	cursor->toil = &soft_instance(rq->obj.inst)->toil;
 }
 
 /* Ask for the pages of the WQEs that follow: one wait is enough for all of them. */

@@ -17,6 +17,7 @@
 #define SOFT_USER_INDEX_NONE	0xffffffU
 #define SOFT_LOOK_AGAIN_NS	(20 * 1000ULL)
 #define SOFT_WQES_PER_FRAME	4U	/* a frame takes the time of so many WQEs */
+#define SOFT_PIECES_PER_FRAME	8U	/* … and of so many pieces of other keys */
 
 /* ---- Completions ----------------------------------------------------------- */
 
@@ -134,10 +135,13 @@ static u32 soft_parse_eth(const struct soft_eth_wqe *wqe, struct soft_packet *pa
 /* What its data segments name must be the sender's, and there: all of it. */
 static enum soft_result soft_packet_check(struct soft_packet *packet)
 {
+	enum soft_result result;
 	struct soft_cursor cursor;
 
 	soft_packet_cursor(packet, 0, &cursor);
-	return soft_cursor_probe(&cursor, packet->body.len);
+	result = soft_cursor_probe(&cursor, packet->body.len);
+	packet->pieces = cursor.followed;
+	return result;
 }
 
 static bool soft_insert(struct soft_packet *packet, u32 insert)
@@ -162,6 +166,7 @@ static enum soft_result soft_sq_packet(struct soft_sq *sq, const struct soft_eth
 	packet->inst = sq->obj.inst;
 	packet->pd = sq->pd;
 	packet->body_at = 0;
+	packet->pieces = 0;
 	eth = soft_parse_eth(wqe, packet, &insert);
 	if (!eth || !soft_send_parse(wqe->raw + SOFT_ETH_SEG + eth,
 				     wqe->bytes - SOFT_ETH_SEG - eth, &packet->body))
@@ -204,6 +209,8 @@ static enum soft_result soft_sq_send(struct soft_sq *sq, struct soft_eth_tx *tx,
 	if (!sq->si->port)
 		return SOFT_LOCAL_QP_OP;
 	result = soft_sq_packet(sq, &tx->wqe, &tx->packet);
+	/* What is left is enough for a frame. */
+	*frames -= min(*frames - 1, tx->packet.pieces / SOFT_PIECES_PER_FRAME);
 	if (result == SOFT_OK)
 		return soft_route_packet(sq->si->hca, &tx->packet, &sq->progress, frames);
 	if (result != SOFT_NO_PEER)

@@ -10,8 +10,10 @@ static void soft_free_lanes(struct soft_hca *hca)
 {
 	u32 i;
 
-	for (i = 0; i < hca->n_lanes; i++)
+	for (i = 0; i < hca->n_lanes; i++) {
 		kfree(hca->lanes[i].tx);
+		kfree(hca->lanes[i].datagram);
+	}
 	kfree(hca->lanes);
 	hca->lanes = NULL;
 }
@@ -35,7 +37,8 @@ int soft_hca_init(struct soft_hca *hca, u32 lanes, const struct soft_lane_params
 	hca->n_lanes = lanes;
 	for (i = 0; i < lanes; i++) {
 		hca->lanes[i].tx = kzalloc(sizeof(*hca->lanes[i].tx), GFP_KERNEL);
-		if (!hca->lanes[i].tx) {
+		hca->lanes[i].datagram = kmalloc(SOFT_UD_MTU_MAX, GFP_KERNEL);
+		if (!hca->lanes[i].tx || !hca->lanes[i].datagram) {
 			soft_free_lanes(hca);
 			return -ENOMEM;
 		}
@@ -134,6 +137,7 @@ static int soft_instance_init(struct mhca_instance *inst)
 	INIT_LIST_HEAD(&si->uars);
 	INIT_LIST_HEAD(&si->uars_node);
 	soft_patience_init(&si->patience, SOFT_PATIENCE_DATAGRAMS_NS);
+	soft_toil_init(&si->toil);
 
 	if (inst->personality == MHCA_ROCE && soft_flow_init(si)) {
 		kfree(si);

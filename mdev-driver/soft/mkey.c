@@ -172,6 +172,38 @@ bool soft_mkey_fits(const struct soft_mkey *mkey, u64 start, u64 len, u8 shift)
 	return offset <= bytes && len <= bytes - offset;
 }
 
+/* What the table takes, in translations: the sums of an indirect key's entries as well. */
+static u32 soft_mkey_words(const struct soft_mkey *mkey)
+{
+	return mkey->n_xlt + (mkey->indirect ? soft_mkey_klms(mkey) : 0);
+}
+
+/**
+ * soft_mkey_add_up() - entries of an indirect key have changed
+ * @mkey: key, claimed
+ * @first: the first one of them
+ * @n: how many
+ *
+ * An entry of 0 bytes names nothing and is never found: drivers fill up a table's last
+ * octwords with such, and one that was not filled yet has nothing else.
+ *
+ * Return: entries that were looked at: those and, if their sum has changed, all that follow.
+ */
+u32 soft_mkey_add_up(struct soft_mkey *mkey, u32 first, u32 n)
+{
+	const struct mlx5_klm *klm = (const struct mlx5_klm *)mkey->xlt;
+	u64 end = first ? mkey->ends[first - 1] : 0;
+	u32 i;
+
+	for (i = first; i < soft_mkey_klms(mkey); i++) {
+		end += be32_to_cpu(klm[i].bcount);
+		if (i - first >= n && mkey->ends[i] == end)
+			break;
+		mkey->ends[i] = end;
+	}
+	return i - first;
+}
+
 /* A free key with an empty table. The command's checks have bounded its size. */
 static enum mhca_syndrome soft_mkey_create_table(struct soft_mkey *mkey, const void *mkc)
 {
@@ -179,12 +211,14 @@ static enum mhca_syndrome soft_mkey_create_table(struct soft_mkey *mkey, const v
 	u32 octwords = MLX5_GET(mkc, mkc, translations_octword_size);
 
 	mkey->n_xlt = round_up(octwords, SOFT_XLT_ALIGN) * SOFT_OCTWORD_ENTRIES;
-	if (mkey->n_xlt > MHCA_MAX_XLT - si->xlt)
+	if (soft_mkey_words(mkey) > MHCA_MAX_XLT - si->xlt)
 		return MHCA_SYN_MR_LIMIT;
-	mkey->xlt = kvcalloc(mkey->n_xlt, sizeof(*mkey->xlt), GFP_KERNEL | __GFP_NOWARN);
+	mkey->xlt = kvcalloc(soft_mkey_words(mkey), sizeof(*mkey->xlt), GFP_KERNEL | __GFP_NOWARN);
 	if (!mkey->xlt)
 		return MHCA_SYN_NO_MEMORY;
-	si->xlt += mkey->n_xlt;
+	if (mkey->indirect)
+		mkey->ends = (u64 *)(mkey->xlt + mkey->n_xlt);
+	si->xlt += soft_mkey_words(mkey);
 	return MHCA_SYN_NONE;
 }
 
@@ -194,7 +228,7 @@ static void soft_mkey_destroy(struct mhca_object *obj)
 
 	if (!mkey->xlt)
 		return;
-	soft_instance(obj->inst)->xlt -= mkey->n_xlt;
+	soft_instance(obj->inst)->xlt -= soft_mkey_words(mkey);
 	kvfree(mkey->xlt);
 }
 

@@ -41,6 +41,7 @@
  * @body_len: bytes that follow @head
  * @inst: whose memory @body is; host memory has no key, so any
  * @pd: PD number of its keys
+ * @pieces: pieces of other keys that @body lies in
  * @mss: bytes of @body in a frame; 0: all, there is one frame
  * @sum_l3: the IPv4 header's checksum is to be filled in
  * @sum_l4: that of TCP or UDP, too
@@ -55,6 +56,7 @@ struct soft_packet {
 	u32 body_len;
 	struct mhca_instance *inst;
 	u32 pd;
+	u32 pieces;
 	u16 mss;
 	bool sum_l3;
 	bool sum_l4;

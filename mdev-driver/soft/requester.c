@@ -277,17 +277,17 @@ static enum soft_result soft_req_datagram(struct soft_qp *qp, struct soft_wqe *w
 					  struct soft_turn *turn)
 {
 	enum soft_result result;
-	u32 receivers;
+	struct soft_sent sent;
 	u64 copies;
 
 	turn->bytes -= min_t(u64, turn->bytes, wqe->sgl.len);
-	result = soft_datagram_send(qp, wqe, &receivers);
-	if (likely(receivers <= 1))
+	result = soft_datagram_send(qp, wqe, &sent);
+	if (likely(sent.receivers <= 1 && !sent.cost))
 		return result;
-	copies = min((u64)wqe->sgl.len * (receivers - 1), turn->bytes);
+	copies = min((u64)wqe->sgl.len * (max(sent.receivers, 1U) - 1) + sent.cost, turn->bytes);
 	turn->bytes -= copies;
 	turn->copies += copies;
-	turn->wqes -= min(receivers / SOFT_RECEIVERS_A_WQE, turn->wqes);
+	turn->wqes -= min(sent.receivers / SOFT_RECEIVERS_A_WQE, turn->wqes);
 	return result;
 }
 

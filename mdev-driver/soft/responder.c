@@ -437,6 +437,8 @@ static void soft_resp_ends(const struct soft_message *msg, struct soft_qp *peer,
 		remote->n_segs = peer->rsp.recv.sgl.n;
 	}
 	soft_cursor_seek(remote, *msg->done);
+	if (peer->si != qp->si)
+		remote->toil = &peer->si->toil;
 }
 
 /* A copy failed at one end: whose fault is it? */
@@ -445,9 +447,17 @@ static enum soft_result soft_resp_copy_error(struct soft_qp *peer, enum soft_res
 {
 	if (result == SOFT_AGAIN || sender)
 		return result;
+	if (result == SOFT_SLOW)
+		return SOFT_AGAIN;
 	if (result == SOFT_REMOTE_ACCESS)
 		return soft_resp_nak(peer, SOFT_REMOTE_ACCESS);
 	return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR, SOFT_REMOTE_OP);
+}
+
+/* What both ends' pieces cost the sender: a receiver whose are too many has its toil. */
+static u64 soft_resp_cost(const struct soft_cursor *local, const struct soft_cursor *remote)
+{
+	return soft_cursor_cost(local) + soft_cursor_cost(remote);
 }
 
 static enum soft_result soft_resp_move(struct soft_message *msg, struct soft_qp *peer,
@@ -465,12 +475,14 @@ static enum soft_result soft_resp_move(struct soft_message *msg, struct soft_qp 
 	left = min(left, *msg->budget);
 	local.resumes = true;
 	remote.resumes = true;
+	local.follows = clamp_t(u64, *msg->budget / SOFT_FOLLOW_BYTES / 2, 1, SOFT_FOLLOW_TURN);
+	remote.follows = local.follows;
 	if (access == SOFT_REMOTE_READ)
 		result = soft_copy(&local, &remote, left, &moved, &failed);
 	else
 		result = soft_copy(&remote, &local, left, &moved, &failed);
 	*msg->done += moved;
-	*msg->budget -= min(*msg->budget, moved + local.cost + remote.cost);
+	*msg->budget -= min(*msg->budget, moved + soft_resp_cost(&local, &remote));
 	mhca_count_add(msg->qp->obj.inst, bytes, moved);
 	mhca_count_add(access == SOFT_REMOTE_READ ? peer->obj.inst : msg->qp->obj.inst,
 		       tx_bytes, moved);
@@ -563,6 +575,7 @@ static enum soft_result soft_resp_atomic(struct soft_message *msg, struct soft_q
 	mhca_count_add(peer->obj.inst, tx_bytes, sizeof(old));
 release:
 	soft_cursor_release(&remote);
+	*msg->budget -= min(*msg->budget, soft_resp_cost(&local, &remote));
 	while (n--) {
 		if (to[n].target)
 			soft_mkey_release(to[n].target);

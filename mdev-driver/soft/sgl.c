@@ -137,10 +137,11 @@ void soft_cursor_seek(struct soft_cursor *cursor, u64 at)
 	cursor->mkey = NULL;
 	cursor->target = NULL;
 	cursor->klm = 0;
-	cursor->klm_at = 0;
 	cursor->followed = 0;
-	cursor->cost = 0;
+	cursor->follows = SOFT_FOLLOW_MAX;
 	cursor->resumes = false;
+	cursor->small = 0;
+	cursor->toil = NULL;
 	while (cursor->seg < cursor->n_segs && at >= cursor->segs[cursor->seg].len) {
 		at -= cursor->segs[cursor->seg].len;
 		cursor->seg++;
@@ -162,7 +163,6 @@ void soft_cursor_release(struct soft_cursor *cursor)
 	cursor->target = NULL;
 	cursor->mkey = NULL;
 	cursor->klm = 0;
-	cursor->klm_at = 0;
 }
 
 /**
@@ -240,24 +240,59 @@ static enum soft_result soft_run_xlt(const struct soft_mkey *mkey, u64 addr, u32
 			   ptr, len);
 }
 
-/* The entry of the held, indirect key that byte @offset of it lies in; false: none. */
-static bool soft_cursor_find_klm(struct soft_cursor *cursor, u64 offset)
+/* The entry of @mkey that byte @offset of it lies in, none before @from; their number: none. */
+static u32 soft_find_klm(const struct soft_mkey *mkey, u32 from, u64 offset)
 {
-	const struct mlx5_klm *klm = (const void *)cursor->mkey->xlt;
-	u32 n = cursor->mkey->n_xlt / (sizeof(*klm) / sizeof(*cursor->mkey->xlt));
-	u32 bytes;
+	u32 low = from, high = soft_mkey_klms(mkey), mid;
 
-	for (; cursor->klm < n; cursor->klm++) {
-		bytes = be32_to_cpu(klm[cursor->klm].bcount);
-		if (offset - cursor->klm_at < bytes)
-			return true;
-		cursor->klm_at += bytes;
-		cursor->cost += SOFT_PASS_BYTES;
-		if (cursor->target)
-			soft_mkey_release(cursor->target);
-		cursor->target = NULL;
+	/* As a rule it is the next one. */
+	if (low < high && mkey->ends[low] > offset)
+		return low;
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (mkey->ends[mid] > offset)
+			high = mid;
+		else
+			low = mid + 1;
 	}
-	return false;
+	return low;
+}
+
+/*
+ * A piece more. It is looked up and held, whether it is a byte or a page, so how many
+ * there may be is bounded; and small ones of a receiver are counted to it.
+ */
+static enum soft_result soft_cursor_count(struct soft_cursor *cursor, u64 piece)
+{
+	if (unlikely(cursor->followed >= cursor->follows))
+		return cursor->resumes ? SOFT_MORE : SOFT_LOCAL_PROT;
+	cursor->followed++;
+	if (likely(!cursor->toil || piece >= SOFT_FOLLOW_BYTES))
+		return SOFT_OK;
+	/* In lots: a receiver's few pieces are of no matter. */
+	if (++cursor->small % SOFT_TOIL_LOT || soft_toil_spend(cursor->toil, SOFT_TOIL_LOT))
+		return SOFT_OK;
+	return SOFT_SLOW;
+}
+
+/* Hold the key that the entry at byte @offset of the held, indirect key names. */
+static enum soft_result soft_cursor_turn_to(struct soft_cursor *cursor, u64 offset, u32 want)
+{
+	const struct soft_mkey *mkey = cursor->mkey;
+	const struct mlx5_klm *klm = (const struct mlx5_klm *)mkey->xlt;
+	enum soft_result result;
+	u32 i;
+
+	i = soft_find_klm(mkey, cursor->klm, offset);
+	if (unlikely(i == soft_mkey_klms(mkey)))
+		return SOFT_LOCAL_PROT;
+	result = soft_cursor_count(cursor, min_t(u64, want, mkey->ends[i] - offset));
+	if (unlikely(result != SOFT_OK))
+		return result;
+	cursor->klm = i;
+	return soft_mkey_grant(cursor->inst, be32_to_cpu(klm[i].key), mkey->pd, cursor->qpn,
+			       cursor->access & SOFT_WRITES ? SOFT_LOCAL_WRITE : SOFT_LOCAL_READ,
+			       &cursor->target);
 }
 
 /*
@@ -274,23 +309,19 @@ static enum soft_result soft_cursor_follow(struct soft_cursor *cursor, u64 *addr
 
 	/* soft_mkey_covers() has seen that addr >= start */
 	offset = *addr - mkey->start;
-	if (!soft_cursor_find_klm(cursor, offset))
-		return SOFT_LOCAL_PROT;
-	klm = (const struct mlx5_klm *)mkey->xlt + cursor->klm;
-	offset -= cursor->klm_at;
+	if (cursor->target && offset >= mkey->ends[cursor->klm]) {
+		soft_mkey_release(cursor->target);
+		cursor->target = NULL;
+		cursor->klm++;
+	}
 	if (!cursor->target) {
-		if (cursor->followed++ == SOFT_FOLLOW_MAX)
-			return cursor->resumes ? SOFT_MORE : SOFT_LOCAL_PROT;
-		cursor->cost += SOFT_FOLLOW_BYTES;
-		result = soft_mkey_grant(cursor->inst, be32_to_cpu(klm->key), mkey->pd, cursor->qpn,
-					 cursor->access & SOFT_WRITES ? SOFT_LOCAL_WRITE :
-									SOFT_LOCAL_READ,
-					 &cursor->target);
+		result = soft_cursor_turn_to(cursor, offset, *want);
 		if (result != SOFT_OK)
 			return result;
 	}
-	*want = min_t(u64, *want, be32_to_cpu(klm->bcount) - offset);
-	*addr = be64_to_cpu(klm->va) + offset;
+	klm = (const struct mlx5_klm *)mkey->xlt + cursor->klm;
+	*want = min_t(u64, *want, mkey->ends[cursor->klm] - offset);
+	*addr = be64_to_cpu(klm->va) + offset - (cursor->klm ? mkey->ends[cursor->klm - 1] : 0);
 	return cursor->target->indirect || !soft_mkey_covers(cursor->target, *addr, *want) ?
 		       SOFT_LOCAL_PROT : SOFT_OK;
 }
@@ -315,8 +346,9 @@ static enum soft_result soft_run_key(const struct soft_cursor *cursor,
  * @len: out: bytes there, 1 … @want
  *
  * Return: SOFT_OK; SOFT_AGAIN: a page of @len bytes is being pinned, or the key of those
- * bytes changed; SOFT_MORE: enough for this turn, if @cursor->resumes; SOFT_LOCAL_PROT or
- * SOFT_REMOTE_ACCESS: nothing there that may be used, or the end.
+ * bytes changed; SOFT_MORE: enough for this turn, if @cursor->resumes; SOFT_SLOW: enough
+ * for a while, if @cursor->toil; SOFT_LOCAL_PROT or SOFT_REMOTE_ACCESS: nothing there that
+ * may be used, too many pieces, or the end.
  */
 enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **ptr, u32 *len)
 {

@@ -4,7 +4,7 @@
  *
  *   main.c (module), lane_thread.c (kthreads)          the impure part
  *   hca.c  uar.c  mkey.c  cq.c  srq.c  qp.c  qp_modify.c  mcast.c   objects: commands
- *   lane.c  share.c  timer.c  patience.c               scheduling: what to do next
+ *   lane.c  share.c  timer.c  patience.c  toil.c       scheduling: what to do next
  *   wqe.c  sgl.c  umr.c                                WQEs to segments, copying, keys
  *   requester.c  responder.c  datagram.c  complete.c   transport
  *   flush.c                                            QPs in error
@@ -23,6 +23,7 @@
 
 #include <mhca/hca.h>
 #include "switch.h"
+#include "toil.h"
 #include "wqe.h"
 
 struct soft_hca;
@@ -103,6 +104,7 @@ void soft_timers_free(struct soft_timers *timers);
  * @late: bytes above the burst that @rate may hold: the lane was late. lane->lock
  * @timer: end of that
  * @patience: of senders of datagrams with it (datagram.c)
+ * @toil: of senders with the pieces of its keys
  */
 struct soft_instance {
 	struct mhca_instance *inst;
@@ -132,6 +134,7 @@ struct soft_instance {
 	u64 late;
 	struct soft_timer timer;
 	struct soft_patience patience;
+	struct soft_toil toil;
 };
 
 /**
@@ -226,6 +229,8 @@ enum soft_access {
  * @xlt: translations that UMR WQEs fill: guest-physical pages, whose host addresses
  *       are looked up at each use; NULL: @obj.buffer, or none
  * @n_xlt: entries of @xlt; of an @indirect key, two make one struct mlx5_klm
+ * @ends: of an @indirect key, behind @xlt: where each of its entries ends, in bytes from @start. A piece
+ *        lies between two of these, whatever the entry itself says at that moment
  */
 struct soft_mkey {
 	struct mhca_object obj;
@@ -246,9 +251,16 @@ struct soft_mkey {
 	u8 shift;
 	__be64 *xlt;
 	u32 n_xlt;
+	u64 *ends;
 };
 
 #define SOFT_MKEY_CLAIMED	INT_MIN
+
+/* Entries of an indirect key. */
+static inline u32 soft_mkey_klms(const struct soft_mkey *mkey)
+{
+	return mkey->n_xlt / (sizeof(struct mlx5_klm) / sizeof(*mkey->xlt));
+}
 
 /**
  * struct soft_ring - a queue in guest memory
@@ -531,6 +543,7 @@ struct soft_lane_params {
  * @turns: turns taken
  * @busy: the last turn ran a QP that had work
  * @tx: scratch memory of the Ethernet engine (eth_tx.c), lane->lock
+ * @datagram: bytes of a datagram that lie in many pieces (datagram.c), lane->lock
  */
 struct soft_lane {
 	struct soft_hca *hca;
@@ -558,6 +571,7 @@ struct soft_lane {
 	u64 turns;
 	bool busy;
 	struct soft_eth_tx *tx;
+	u8 *datagram;
 };
 
 /* One turn: takes lane->lock and srcu. true: did something, call again at once. */
@@ -699,6 +713,7 @@ void soft_mkey_hold_more(struct soft_mkey *mkey);
 void soft_mkey_release(struct soft_mkey *mkey);
 bool soft_mkey_claim(struct soft_mkey *mkey);
 void soft_mkey_yield(struct soft_mkey *mkey);
+u32 soft_mkey_add_up(struct soft_mkey *mkey, u32 first, u32 n);
 u8 soft_mkey_access(const void *mkc);
 bool soft_mkey_fits(const struct soft_mkey *mkey, u64 start, u64 len, u8 shift);
 enum soft_result soft_mkey_invalidate(struct mhca_instance *inst, u32 key, u32 pd, u32 qpn,
@@ -763,8 +778,21 @@ bool soft_send_parse(const void *segs, u32 bytes, struct soft_sgl *sgl);
  */
 bool soft_recv_parse(const void *segs, u32 bytes, struct soft_sgl *sgl);
 
-/* datagram.c: UD, GSI, SMI SEND, unicast and multicast; @receivers: a group's members. */
-enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe, u32 *receivers);
+/* datagram.c: UD, GSI, SMI SEND, unicast and multicast. */
+#define SOFT_UD_MTU_MAX	4096U
+
+/**
+ * struct soft_sent - what a datagram was as work
+ * @receivers: members of a group that were looked at
+ * @cost: pieces of the sender's own keys, as bytes of a turn's budget
+ */
+struct soft_sent {
+	u32 receivers;
+	u64 cost;
+};
+
+enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe,
+				    struct soft_sent *sent);
 
 /*
  * mcast.c: call @deliver for each QP attached to @gid, under mcast_lock (so no

@@ -17,6 +17,8 @@
 #define SOFT_UMR_CHECK_QPN	BIT(3)
 #define SOFT_UMR_FLAGS	(MLX5_UMR_INLINE | MLX5_UMR_CHECK_FREE | MLX5_UMR_CHECK_NOT_FREE | \
 			 MLX5_UMR_TRANSLATION_OFFSET_EN | SOFT_UMR_CHECK_QPN)
+/* Of a turn's budget, for an entry of an indirect key whose place has changed. */
+#define SOFT_SUM_BYTES		8U
 /* Fields that say where the memory is. */
 #define SOFT_UMR_PLACE	(MLX5_MKEY_MASK_LEN | MLX5_MKEY_MASK_PAGE_SIZE | \
 			 MLX5_MKEY_MASK_START_ADDR)
@@ -106,6 +108,21 @@ static u32 soft_umr_source_pd(const struct soft_qp *qp, const struct soft_wqe *w
 	return source ? READ_ONCE(source->pd) : qp->pd;
 }
 
+/*
+ * Pieces of other keys are in the table from byte @at of the WQE's on: where they end. Who
+ * changes one of many pays for all whose place it changes.
+ */
+static void soft_umr_add_up(const struct soft_wqe *wqe, struct soft_mkey *mkey, u64 at, u64 done,
+			    u64 *budget)
+{
+	u32 first = (wqe->umr.offset + at) / sizeof(struct mlx5_klm);
+	u32 end = DIV_ROUND_UP(wqe->umr.offset + done, sizeof(struct mlx5_klm));
+
+	if (mkey->indirect && at < done)
+		*budget -= min_t(u64, *budget, SOFT_SUM_BYTES *
+				 (u64)soft_mkey_add_up(mkey, first, end - first));
+}
+
 /* Copy translations into the table: @done bytes are there. */
 static enum soft_result soft_umr_fill(const struct soft_qp *qp, const struct soft_wqe *wqe,
 				      struct soft_mkey *mkey, u64 *done, u64 *budget)
@@ -120,10 +137,11 @@ static enum soft_result soft_umr_fill(const struct soft_qp *qp, const struct sof
 	};
 	u8 *table = (u8 *)mkey->xlt + wqe->umr.offset;
 	enum soft_result result = SOFT_OK;
+	u64 at = *done;
 	void *ptr;
 	u32 n;
 
-	soft_cursor_seek(&from, *done);
+	soft_cursor_seek(&from, at);
 	while (*done < wqe->umr.bytes && *budget) {
 		n = min_t(u64, wqe->umr.bytes - *done, *budget);
 		result = soft_cursor_run(&from, n, &ptr, &n);
@@ -135,6 +153,7 @@ static enum soft_result soft_umr_fill(const struct soft_qp *qp, const struct sof
 		*budget -= n;
 	}
 	soft_cursor_release(&from);
+	soft_umr_add_up(wqe, mkey, at, *done, budget);
 	if (result == SOFT_AGAIN)
 		soft_cursor_ask(&from, wqe->umr.bytes - *done);
 	if (result == SOFT_OK && *done < wqe->umr.bytes)

@@ -8,6 +8,7 @@
 
 #include <mhca/hca.h>
 
+struct soft_toil;
 struct soft_mkey;
 struct soft_qp;
 struct soft_srq;
@@ -157,6 +158,8 @@ u32 soft_wqe_peek(struct soft_qp *qp, u32 posted, u8 *opcode);
  *              changed: again soon
  * @SOFT_RNR: responder has no receive WQE
  * @SOFT_NO_PEER: nobody answers: as if the packets were lost
+ * @SOFT_SLOW: the receiver's memory is in many small pieces, and senders have had toil
+ *             enough with those
  * @SOFT_LOCAL_LENGTH: … and below: errors, by the CQE syndrome they end in
  */
 enum soft_result {
@@ -165,6 +168,7 @@ enum soft_result {
 	SOFT_AGAIN,
 	SOFT_RNR,
 	SOFT_NO_PEER,
+	SOFT_SLOW,
 	SOFT_LOCAL_LENGTH,
 	SOFT_LOCAL_QP_OP,
 	SOFT_LOCAL_PROT,
@@ -195,11 +199,13 @@ enum soft_result {
  * @mkey: key of the current segment once it was found: held; NULL before
  * @target: @mkey is indirect: key that its current entry names: held; NULL before
  * @klm: that entry
- * @klm_at: bytes of @mkey before it
- * @followed: entries of indirect keys that were followed: SOFT_FOLLOW_MAX at most
- * @cost: of those and of the entries before them, as bytes of a turn's budget
+ * @followed: entries of indirect keys that were followed: @follows at most
+ * @follows: see @followed; soft_cursor_seek() sets SOFT_FOLLOW_MAX
  * @resumes: more of them is SOFT_MORE, with a new cursor in a later turn; otherwise it is
  *           an error
+ * @small: of those, pieces of less than SOFT_FOLLOW_BYTES
+ * @toil: of senders with the owner of the memory, to whom they are counted; NULL: the
+ *        owner is the sender, whose turn pays (soft_cursor_cost())
  */
 struct soft_cursor {
 	struct mhca_instance *inst;
@@ -214,23 +220,31 @@ struct soft_cursor {
 	struct soft_mkey *mkey;
 	struct soft_mkey *target;
 	u32 klm;
-	u64 klm_at;
 	u32 followed;
-	u64 cost;
+	u32 follows;
 	bool resumes;
+	u32 small;
+	struct soft_toil *toil;
 };
 
-#define SOFT_FOLLOW_MAX		1024U
-/* Of a turn's budget: an entry may name a byte, or lie behind thousands. */
-#define SOFT_FOLLOW_BYTES	512U	/* for an entry that is followed */
-#define SOFT_PASS_BYTES		8U	/* for one that is passed on the way */
+/* Pieces that one end of a datagram, a frame or an atomic operation may lie in. */
+#define SOFT_FOLLOW_MAX		64U
+/* … and of a message that goes on in a later turn, in one turn. */
+#define SOFT_FOLLOW_TURN	256U
+/* Of a turn's budget, for a piece: it may be one byte. */
+#define SOFT_FOLLOW_BYTES	512U
+
+static inline u64 soft_cursor_cost(const struct soft_cursor *cursor)
+{
+	return (u64)cursor->followed * SOFT_FOLLOW_BYTES;
+}
 
 /* Put @cursor at byte @at of its segments. */
 void soft_cursor_seek(struct soft_cursor *cursor, u64 at);
 /*
  * Longest contiguous run at @cursor, at most @want bytes: host address in @ptr.
- * SOFT_OK, SOFT_AGAIN, SOFT_MORE if @cursor->resumes, or *_PROT / REMOTE_ACCESS by
- * @cursor->remote.
+ * SOFT_OK, SOFT_AGAIN, SOFT_MORE if @cursor->resumes, SOFT_SLOW if @cursor->toil, or
+ * *_PROT / REMOTE_ACCESS by @cursor->remote.
  */
 enum soft_result soft_cursor_run(struct soft_cursor *cursor, u32 want, void **ptr, u32 *len);
 /* Move past @len bytes of the current run. */

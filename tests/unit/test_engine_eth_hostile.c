@@ -195,10 +195,143 @@ static void test_nop(void **state)
 	assert_null(client_peek_cq(&node[0].scq));
 }
 
+/* ---- Memory in pieces ------------------------------------------------------ */
+
+#define PIECES	4096U
+
+/* A QP that is connected to nobody: enough for UMR. */
+static void lone_qp(struct eth_node *n, struct client_cq *cq, struct client_qp *qp)
+{
+	struct client_cq_attr cq_attr;
+	struct client_qp_attr attr;
+	struct client_modify m;
+
+	client_cq_attr_init(&cq_attr, 4);
+	assert_int_equal(client_create_cq(&n->c, &cq_attr, cq), 0);
+	client_qp_attr_init(&attr, MLX5_QP_ST_RC, n->pd, cq);
+	assert_int_equal(client_create_qp(&n->c, &attr, qp), 0);
+	client_modify_init(&m);
+	m.remote_qpn = 5;
+	m.path.grh = true;
+	assert_int_equal(client_connect_qp(qp, &m), 0);
+}
+
+/* A key of PIECES bytes from 0 on, each in an entry of its own: those of @n->mem from @at on. */
+static u32 pieces_key(struct eth_node *n, u32 at)
+{
+	u8 in[MLX5_ST_SZ_BYTES(create_mkey_in)] = { 0 }, raw[256] __aligned(8) = { 0 };
+	void *mkc = MLX5_ADDR_OF(create_mkey_in, in, memory_key_mkey_entry);
+	struct mlx5_wqe_ctrl_seg *ctrl = (void *)raw;
+	struct mlx5_wqe_umr_ctrl_seg *umr = (void *)(ctrl + 1);
+	struct mlx5_wqe_data_seg *data = (void *)((u8 *)(umr + 1) + MLX5_ST_SZ_BYTES(mkc));
+	struct mlx5_klm *list = (void *)(n->mem.va + ENGINE_BYTES / 4);
+	u32 out[MLX5_ST_SZ_DW(create_mkey_out)], key, i;
+	struct client_cq cq;
+	struct client_qp qp;
+	struct client_wc wc;
+
+	MLX5_SET(create_mkey_in, in, opcode, MLX5_CMD_OP_CREATE_MKEY);
+	MLX5_SET(mkc, mkc, free, 1);
+	MLX5_SET(mkc, mkc, umr_en, 1);
+	MLX5_SET(mkc, mkc, access_mode_1_0, MLX5_MKC_ACCESS_MODE_KLMS);
+	MLX5_SET(mkc, mkc, lr, 1);
+	MLX5_SET(mkc, mkc, lw, 1);
+	MLX5_SET(mkc, mkc, qpn, CLIENT_ANY_QP);
+	MLX5_SET(mkc, mkc, pd, n->pd);
+	MLX5_SET64(mkc, mkc, len, PIECES);
+	MLX5_SET(mkc, mkc, translations_octword_size, PIECES);
+	assert_int_equal(client_exec(&n->c, in, sizeof(in), out, sizeof(out)), 0);
+	key = MLX5_GET(create_mkey_out, out, mkey_index) << 8;
+
+	for (i = 0; i < PIECES; i++) {
+		list[i].bcount = cpu_to_be32(1);
+		list[i].key = cpu_to_be32(n->key);
+		list[i].va = cpu_to_be64((uintptr_t)n->mem.va + at + i);
+	}
+	lone_qp(n, &cq, &qp);
+	ctrl->opmod_idx_opcode = cpu_to_be32(MLX5_OPCODE_UMR);
+	ctrl->qpn_ds = cpu_to_be32(qp.qpn << 8 | 9);
+	ctrl->fm_ce_se = MLX5_WQE_CTRL_CQ_UPDATE;
+	ctrl->imm = cpu_to_be32(key);
+	umr->mkey_mask = cpu_to_be64(MLX5_MKEY_MASK_FREE);
+	umr->xlt_octowords = cpu_to_be16(PIECES);
+	data->byte_count = cpu_to_be32(PIECES * sizeof(*list));
+	data->lkey = cpu_to_be32(n->key);
+	data->addr = cpu_to_be64((uintptr_t)list);
+	assert_int_equal(client_post_raw(&qp, 1, raw, 9), 0);
+	settle();
+	assert_int_equal(client_poll_cq(&cq, 1, &wc), 1);
+	assert_int_equal(wc.status, 0);
+	assert_int_equal(client_destroy_qp(&qp), 0);
+	assert_int_equal(client_destroy_cq(&cq), 0);
+	return key;
+}
+
+/* A sender's pieces are work as frames are: fewer of those fit into a turn. */
+static void test_sender_in_pieces(void **state)
+{
+	const u32 n = 8, len = 18 + 60;
+	u32 key, turns, i;
+	u8 mac[6], *f;
+	struct tx tx;
+
+	(void)state;
+	mac_of(&node[1], mac);
+	post_buffers(&node[1], 16);
+	key = pieces_key(&node[0], 18);
+	f = udp_frame(&node[0], mac, len, 0);
+	hca.lanes[0].params.wqe_budget = n;
+	hca.lanes[1].params.wqe_budget = n;
+	for (i = 0; i < n; i++) {
+		tx_begin(&tx, MLX5_OPCODE_SEND);
+		tx_eth(&tx, f, 18);
+		tx_data(&tx, 0, len - 18, key);
+		tx_post(&node[0], &tx);
+	}
+	for (turns = 0; COUNT(&node[1], eth_rx_ucast) < n; turns++)
+		assert_true(lanes_turn(&hca));
+	assert_true(turns >= n / 2);
+	for (i = 0; i < n; i++) {
+		received(&node[1], &f);
+		assert_memory_equal(f, node[0].mem.va, len);
+	}
+	assert_int_equal(client_destroy_mkey(&node[0].c, key), 0);
+}
+
+/* A receiver's are its own loss. */
+static void test_receiver_in_pieces(void **state)
+{
+	struct client_sge to = { .len = 64 };
+	const u32 n = 100;
+	u64 got = 0, lost;
+	u8 mac[6];
+	u32 i;
+
+	(void)state;
+	mac_of(&node[1], mac);
+	to.lkey = pieces_key(&node[1], 0);
+	udp_frame(&node[0], mac, 62, 0);
+	for (i = 0; i < n; i++) {
+		if (node[1].rq.head == (u16)got)
+			client_post_rq(&node[1].rq, &to, 1);
+		send_frame(&node[0], 62, 0, 0);
+		eth_run();
+		while (cqe_next(&node[0].scq) || cqe_next(&node[1].rcq))
+			;
+		got = COUNT(&node[1], eth_rx_ucast);
+	}
+	lost = COUNT(&node[1], drop_rx_buffer);
+	assert_true(got > 0 && lost > 0);
+	assert_int_equal(got + lost, n);
+	assert_int_equal(COUNT(&node[0], wqes), n);
+	assert_int_equal(client_destroy_mkey(&node[1].c, to.lkey), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(broken_wqes), TEST(broken_frames), TEST(record), TEST(wrap), TEST(nop),
+		TEST(sender_in_pieces), TEST(receiver_in_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

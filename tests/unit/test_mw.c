@@ -6,78 +6,6 @@
 #include "umr_rig.h"
 
 #define CHECK_QPN	BIT(3)	/* mlx5dv.h MLX5_WQE_UMR_CTRL_FLAG_CHECK_QPN */
-#define BIND_MASK	(MLX5_MKEY_MASK_FREE | MLX5_MKEY_MASK_KEY | MLX5_MKEY_MASK_LEN |	\
-			 MLX5_MKEY_MASK_START_ADDR | MLX5_MKEY_MASK_LW | MLX5_MKEY_MASK_RR |	\
-			 MLX5_MKEY_MASK_RW | MLX5_MKEY_MASK_A)
-#define PIECES		4U	/* of a window's key, as mlx5_ib makes it */
-#define RW		(CLIENT_REMOTE_READ | CLIENT_REMOTE_WRITE | CLIENT_REMOTE_ATOMIC)
-
-/**
- * struct piece - of a key
- * @key: which
- * @addr: address under it
- * @len: bytes
- */
-struct piece {
-	u32 key;
-	u64 addr;
-	u32 len;
-};
-
-/**
- * struct window - a rig, a key over all of its memory and an indirect key
- * @r: rig
- * @mr: key of @r.mem
- * @key: indirect key
- */
-struct window {
-	struct rig r;
-	u32 mr;
-	u32 key;
-};
-
-static u32 alloc_indirect(struct guest *g, u32 pieces, bool rinval)
-{
-	struct free_key attr = {
-		.pd = g->pd, .octwords = pieces, .mode = MLX5_MKC_ACCESS_MODE_KLMS,
-		.umr_en = true, .free = true, .rinval = rinval,
-	};
-	u32 key;
-
-	assert_ok(create_key(g, &attr, &key));
-	return key;
-}
-
-static void window_open(struct window *m, struct world *w, u8 st, u32 pages)
-{
-	rig_open_user(&m->r, w, st, pages);
-	assert_ok(client_reg_mr(&m->r.owner->c, m->r.owner->pd, m->r.mem.va, m->r.mem.len,
-				CLIENT_LOCAL_WRITE, &m->mr));
-	m->key = alloc_indirect(m->r.owner, PIECES, true);
-}
-
-static void window_close(struct window *m)
-{
-	assert_ok(client_destroy_mkey(&m->r.owner->c, m->key));
-	assert_ok(client_destroy_mkey(&m->r.owner->c, m->mr));
-	assert_int_equal(soft_instance(m->r.owner->vmm->inst)->xlt, 0);
-	rig_close(&m->r);
-}
-
-static void umr_pieces(struct umr *u, const struct piece *piece, u32 n)
-{
-	struct mlx5_klm *klm = (void *)(u->raw + u->ds * 16);
-	u32 i;
-
-	for (i = 0; i < n; i++) {
-		klm[i].bcount = cpu_to_be32(piece[i].len);
-		klm[i].key = cpu_to_be32(piece[i].key);
-		klm[i].va = cpu_to_be64(piece[i].addr);
-	}
-	n = round_up(n, PIECES);
-	umr_ctrl(u)->xlt_octowords = cpu_to_be16(n);
-	u->ds += n;
-}
 
 /* What libmlx5 posts for a bind: to variant @variant, for @qpn (type 2) or for any. */
 static void umr_bind(struct umr *u, u32 key, u8 variant, u32 qpn, u32 access, u64 start,
@@ -101,11 +29,6 @@ static void umr_unbind(struct umr *u, u32 key)
 		  MLX5_MKEY_MASK_FREE | MLX5_MKEY_MASK_KEY | MLX5_MKEY_MASK_QPN);
 	MLX5_SET(mkc, umr_mkc(u), free, 1);
 	MLX5_SET(mkc, umr_mkc(u), qpn, CLIENT_ANY_QP);
-}
-
-static struct piece piece_at(const struct window *m, u32 offset, u32 len)
-{
-	return (struct piece){ m->mr, (uintptr_t)m->r.mem.va + offset, len };
 }
 
 static void bind(struct window *m, u32 qpn, u32 access, u32 offset, u32 len)
@@ -365,7 +288,10 @@ static void tiny_pieces(void **state)
 	assert_ok(client_post_send(&m.r.p.qp[1], &wr));
 	for (turns = 1; lanes_turn(&m.r.w->hca) && !client_peek_cq(&g->cq); turns++)
 		;
-	assert_true(turns >= n / SOFT_FOLLOW_MAX);
+	assert_true(turns >= 2048 / SOFT_FOLLOW_TURN);
+	/* Its neighbour's lane has other things to do: that many small pieces take a while. */
+	assert_null(client_peek_cq(&g->cq));
+	elapse(m.r.w, 20 * NSEC_PER_MSEC);
 	expect_wc(m.r.w, &g->cq, 5, 0);
 	for (i = 0; i < n; i++)
 		assert_int_equal(m.r.mem.va[n - 1 - i], g->buf.va[i]);
@@ -374,7 +300,7 @@ static void tiny_pieces(void **state)
 	window_close(&m);
 }
 
-/* Entries that are passed on the way to one cost as well, though they name nothing. */
+/* Entries of no bytes are no work, and not in the way, wherever they are. */
 static void far_piece(void **state)
 {
 	const u32 n = 1U << MHCA_LOG_MAX_KLM, writes = 8;
@@ -411,8 +337,7 @@ static void far_piece(void **state)
 	}
 	for (turns = 1; lanes_turn(&m.r.w->hca) && !client_peek_cq(&g->cq); turns++)
 		;
-	assert_true((u64)turns * m.r.w->params.byte_budget >=
-		    (u64)(writes - 1) * n * SOFT_PASS_BYTES);
+	assert_true(turns <= 2);
 	expect_wc(m.r.w, &g->cq, writes, 0);
 	assert_ok(client_destroy_mkey(&m.r.owner->c, key));
 	window_close(&m);

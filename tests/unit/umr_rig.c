@@ -291,3 +291,80 @@ void remote_read(struct rig *r, u32 key, u64 addr, u32 len, u8 status)
 	if (status)
 		reconnect(r);
 }
+
+/* ---- Keys that name pieces of other keys --------------------------------------- */
+
+u32 alloc_indirect(struct guest *g, u32 pieces, bool rinval)
+{
+	struct free_key attr = {
+		.pd = g->pd, .octwords = pieces, .mode = MLX5_MKC_ACCESS_MODE_KLMS,
+		.umr_en = true, .free = true, .rinval = rinval,
+	};
+	u32 key;
+
+	assert_ok(create_key(g, &attr, &key));
+	return key;
+}
+
+void window_open(struct window *m, struct world *w, u8 st, u32 pages)
+{
+	rig_open_user(&m->r, w, st, pages);
+	assert_ok(client_reg_mr(&m->r.owner->c, m->r.owner->pd, m->r.mem.va, m->r.mem.len,
+				CLIENT_LOCAL_WRITE, &m->mr));
+	m->key = alloc_indirect(m->r.owner, PIECES, true);
+}
+
+void window_close(struct window *m)
+{
+	assert_ok(client_destroy_mkey(&m->r.owner->c, m->key));
+	assert_ok(client_destroy_mkey(&m->r.owner->c, m->mr));
+	assert_int_equal(soft_instance(m->r.owner->vmm->inst)->xlt, 0);
+	rig_close(&m->r);
+}
+
+void umr_pieces(struct umr *u, const struct piece *piece, u32 n)
+{
+	struct mlx5_klm *klm = (void *)(u->raw + u->ds * 16);
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		klm[i].bcount = cpu_to_be32(piece[i].len);
+		klm[i].key = cpu_to_be32(piece[i].key);
+		klm[i].va = cpu_to_be64(piece[i].addr);
+	}
+	n = round_up(n, PIECES);
+	umr_ctrl(u)->xlt_octowords = cpu_to_be16(n);
+	u->ds += n;
+}
+
+struct piece piece_at(const struct window *m, u32 offset, u32 len)
+{
+	return (struct piece){ m->mr, (uintptr_t)m->r.mem.va + offset, len };
+}
+
+/* @n pieces of @len bytes each of rig.mem, one after the other, behind @key from IOVA on. */
+void list_fill(struct window *m, u32 key, u32 n, u32 len)
+{
+	struct mlx5_klm *list = (void *)(m->r.mem.va + LIST_PAGE * PAGE_SIZE);
+	struct umr u;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		list[i].bcount = cpu_to_be32(len);
+		list[i].key = cpu_to_be32(m->mr);
+		list[i].va = cpu_to_be64((uintptr_t)m->r.mem.va + (u64)i * len % PAGE_SIZE);
+	}
+	umr_begin(&u, key, 0, BIND_MASK);
+	umr_access(&u, ACCESS);
+	umr_place(&u, key, IOVA, (u64)n * len);
+	umr_pointer(&u, (uintptr_t)list, m->mr, n * sizeof(*list));
+	umr_post(&m->r, &m->r.p.qp[0], &u, 0);
+}
+
+u32 list_key(struct window *m, u32 n, u32 len)
+{
+	u32 key = alloc_indirect(m->r.owner, n, false);
+
+	list_fill(m, key, n, len);
+	return key;
+}

@@ -13,6 +13,12 @@
 			 MLX5_MKEY_MASK_RR | MLX5_MKEY_MASK_RW | MLX5_MKEY_MASK_A |	\
 			 MLX5_MKEY_MASK_SMALL_FENCE | MLX5_MKEY_MASK_FREE)
 #define PLACE_MASK	(MLX5_MKEY_MASK_LEN | MLX5_MKEY_MASK_PAGE_SIZE | MLX5_MKEY_MASK_START_ADDR)
+#define BIND_MASK	(MLX5_MKEY_MASK_FREE | MLX5_MKEY_MASK_KEY | MLX5_MKEY_MASK_LEN |	\
+			 MLX5_MKEY_MASK_START_ADDR | MLX5_MKEY_MASK_LW | MLX5_MKEY_MASK_RR |	\
+			 MLX5_MKEY_MASK_RW | MLX5_MKEY_MASK_A)
+#define PIECES		4U	/* of a window's key, as mlx5_ib makes it */
+#define RW		(CLIENT_REMOTE_READ | CLIENT_REMOTE_WRITE | CLIENT_REMOTE_ATOMIC)
+#define LIST_PAGE	8U	/* of rig.mem: lists of pieces lie from there on */
 #define IOVA		0x7f1234567000ULL
 #define BIND		MLX5_CQE_SYNDROME_MW_BIND_ERR
 #define QP_OP		MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR
@@ -39,6 +45,30 @@ struct rig {
 	struct client_mem list;
 	u32 list_key;
 	struct client_mem mem;
+};
+
+/**
+ * struct piece - of a key
+ * @key: which
+ * @addr: address under it
+ * @len: bytes
+ */
+struct piece {
+	u32 key;
+	u64 addr;
+	u32 len;
+};
+
+/**
+ * struct window - a rig, a key over all of its memory and an indirect key
+ * @r: rig
+ * @mr: key of @r.mem
+ * @key: indirect key
+ */
+struct window {
+	struct rig r;
+	u32 mr;
+	u32 key;
 };
 
 /**
@@ -95,6 +125,13 @@ void umr_inv(struct umr *u, u32 key);
 void umr_post(struct rig *r, struct client_qp *qp, struct umr *u, u8 status);
 void reg(struct rig *r, u32 key, u32 first, u32 n, bool in_wqe);
 void inv(struct rig *r, u32 key);
+u32 alloc_indirect(struct guest *g, u32 pieces, bool rinval);
+void window_open(struct window *m, struct world *w, u8 st, u32 pages);
+void window_close(struct window *m);
+void umr_pieces(struct umr *u, const struct piece *piece, u32 n);
+struct piece piece_at(const struct window *m, u32 offset, u32 len);
+u32 list_key(struct window *m, u32 n, u32 len);
+void list_fill(struct window *m, u32 key, u32 n, u32 len);
 void remote_write(struct rig *r, u32 key, u64 addr, u32 len, u32 seed, u8 status);
 void remote_read(struct rig *r, u32 key, u64 addr, u32 len, u8 status);
 
