@@ -456,24 +456,51 @@ static void soft_dgram_deliver_each(struct soft_qp *to, void *arg)
 	pkt->result = SOFT_OK;
 }
 
-/*
- * Nobody gets it twice: whether a receiver's memory has to be waited for is found
- * out before the first one gets it.
- */
-static enum soft_result soft_dgram_multicast(struct soft_packet *pkt, u32 *receivers)
+/* Visit members of the group, as many as may be; pkt->waits: one of them has to be waited for. */
+static bool soft_dgram_walk(struct soft_packet *pkt, struct soft_sent *sent,
+			    void (*visit)(struct soft_qp *to, void *pkt))
 {
-	struct soft_hca *hca = pkt->qp->si->hca;
+	u32 left = sent->most - sent->visited, n = left;
+	bool all;
 
-	pkt->probing = true;
-	*receivers = soft_mcast_for_each(hca, pkt->wqe->av.dgid, soft_dgram_prepare_each, pkt);
-	if (unlikely(pkt->waits)) {
-		if (soft_dgram_may_wait(pkt, SOFT_WAIT_GROUP_NS))
-			return SOFT_AGAIN;
-		pkt->waits = NULL;
+	all = soft_mcast_walk(pkt->qp->si, pkt->wqe->av.dgid, &pkt->qp->req.group, &left, visit,
+			      pkt);
+	sent->visited += n - left;
+	return all;
+}
+
+/*
+ * Nobody gets it twice: whether a receiver's memory has to be waited for is found out
+ * before the first one gets it. Both walks go on in a later turn where they stopped; one
+ * that has to wait looks again at those that it has looked at in this turn.
+ */
+static enum soft_result soft_dgram_multicast(struct soft_packet *pkt, struct soft_sent *sent)
+{
+	struct soft_mcast_at *at = &pkt->qp->req.group, before = *at;
+	u32 visited;
+	bool all;
+
+	if (!at->delivering) {
+		pkt->probing = true;
+		all = soft_dgram_walk(pkt, sent, soft_dgram_prepare_each);
+		if (unlikely(pkt->waits)) {
+			if (soft_dgram_may_wait(pkt, SOFT_WAIT_GROUP_NS)) {
+				*at = before;
+				return SOFT_AGAIN;
+			}
+			pkt->waits = NULL;
+		}
+		if (!all)
+			return SOFT_MORE;
+		pkt->probing = false;
+		*at = (struct soft_mcast_at){ .delivering = true };
 	}
-	pkt->probing = false;
-	*receivers = soft_mcast_for_each(hca, pkt->wqe->av.dgid, soft_dgram_deliver_each, pkt);
-	if (!*receivers)
+	visited = sent->visited;
+	all = soft_dgram_walk(pkt, sent, soft_dgram_deliver_each);
+	sent->copies = max(sent->visited - visited, 1U);
+	if (pkt->result == SOFT_OK && !all)
+		return SOFT_MORE;
+	if (!at->reached)
 		mhca_count(pkt->qp->obj.inst, drop_no_peer);
 	return pkt->result;
 }
@@ -491,9 +518,10 @@ static bool soft_dgram_is_multicast(const struct soft_qp *qp, const struct soft_
  * soft_datagram_send() - execute a SEND of a UD, GSI or SMI QP
  * @qp: sender; its lane's lock held, no rsp.lock, inside srcu
  * @wqe: its WQE, local keys checked
- * @sent: out: how much work it was
+ * @sent: in and out: how much work it may be, and was
  *
- * Return: SOFT_OK: it is gone; SOFT_AGAIN: later; others: the sender's error.
+ * Return: SOFT_OK: it is gone; SOFT_MORE: not all of a group have it yet; SOFT_AGAIN:
+ * later; others: the sender's error.
  */
 enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe,
 				    struct soft_sent *sent)
@@ -502,7 +530,9 @@ enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe,
 	enum soft_result result;
 
 	lockdep_assert_held(&qp->si->lane->lock);
-	*sent = (struct soft_sent){ .receivers = 1 };
+	sent->visited = 0;
+	sent->copies = 1;
+	sent->cost = 0;
 	if (wqe->sgl.len > min(qp->mtu, SOFT_UD_MTU_MAX))
 		return SOFT_LOCAL_LENGTH;
 	soft_dgram_fill(&pkt, qp, wqe);
@@ -513,7 +543,7 @@ enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe,
 		return result;
 	}
 	if (soft_dgram_is_multicast(qp, &wqe->av))
-		result = soft_dgram_multicast(&pkt, &sent->receivers);
+		result = soft_dgram_multicast(&pkt, sent);
 	else
 		result = soft_dgram_unicast(&pkt);
 	sent->cost = pkt.cost;

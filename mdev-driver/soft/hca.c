@@ -43,18 +43,18 @@ int soft_hca_init(struct soft_hca *hca, u32 lanes, const struct soft_lane_params
 			return -ENOMEM;
 		}
 	}
-	err = init_srcu_struct(&hca->srcu);
+	err = soft_mcast_init(hca);
+	if (!err)
+		err = init_srcu_struct(&hca->srcu);
 	if (err) {
+		soft_mcast_fini(hca);
 		soft_free_lanes(hca);
 		return err;
 	}
 	soft_switch_init(&hca->sw, &hca->srcu);
 	mutex_init(&hca->lock);
-	mutex_init(&hca->mcast_lock);
 	xa_init_flags(&hca->lids, XA_FLAGS_ALLOC);
 	hca->next_lid = MHCA_LID_FIRST;
-	for (i = 0; i < SOFT_MCAST_BUCKETS; i++)
-		INIT_LIST_HEAD(&hca->mcast[i]);
 	for (i = 0; i < lanes; i++)
 		soft_lane_init(&hca->lanes[i], hca, i, params);
 	hca->hca.ops = &soft_hca_ops;
@@ -76,6 +76,7 @@ void soft_hca_fini(struct soft_hca *hca)
 	xa_destroy(&hca->lids);
 	soft_switch_fini(&hca->sw);
 	cleanup_srcu_struct(&hca->srcu);
+	soft_mcast_fini(hca);
 	soft_free_lanes(hca);
 }
 
@@ -131,6 +132,8 @@ static int soft_instance_init(struct mhca_instance *inst)
 		return -ENOMEM;
 	si->inst = inst;
 	si->hca = hca;
+	INIT_LIST_HEAD(&si->groups);
+	si->mcast_segment = inst->port.segment;
 	INIT_LIST_HEAD(&si->active);
 	INIT_LIST_HEAD(&si->active_node);
 	INIT_LIST_HEAD(&si->active_sqs);
@@ -272,6 +275,7 @@ static void soft_memory_ready(struct mhca_instance *inst)
 static void soft_port_changed(struct mhca_instance *inst)
 {
 	soft_switch_update(soft_instance(inst));
+	soft_mcast_update(soft_instance(inst));
 	soft_lane_wake(soft_instance(inst)->lane);
 }
 

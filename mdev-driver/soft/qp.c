@@ -42,6 +42,7 @@ static void soft_qp_init(struct soft_qp *qp)
 	INIT_LIST_HEAD(&qp->err_node);
 	INIT_LIST_HEAD(&qp->fail_node);
 	INIT_LIST_HEAD(&qp->memory_node);
+	INIT_LIST_HEAD(&qp->groups);
 }
 
 /*

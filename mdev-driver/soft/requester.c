@@ -14,8 +14,8 @@
 #define SOFT_PSN_MASK		0xffffffU
 #define SOFT_RNR_FOR_EVER	7
 #define SOFT_MTU_MIN		256U
-/* Of a group's members so many cost a lane as much as a WQE. */
-#define SOFT_RECEIVERS_A_WQE	2U
+/* So many visits to a group's members cost a lane as much as a WQE; each has two. */
+#define SOFT_VISITS_A_WQE	4U
 #define SOFT_MEMORY_WAIT_NS	(50 * 1000ULL)
 #define SOFT_LOOK_AGAIN_NS	(1000 * 1000 * 1000ULL)	/* ack timeout 0: for ever */
 
@@ -257,6 +257,7 @@ static bool soft_req_begin(struct soft_qp *qp, u32 posted)
 	qp->req.busy = true;
 	qp->req.done = 0;
 	qp->req.wait = (struct soft_wait){};
+	qp->req.group = (struct soft_mcast_at){};
 	return true;
 }
 
@@ -277,17 +278,14 @@ static enum soft_result soft_req_datagram(struct soft_qp *qp, struct soft_wqe *w
 					  struct soft_turn *turn)
 {
 	enum soft_result result;
-	struct soft_sent sent;
-	u64 copies;
+	struct soft_sent sent = { .most = (turn->wqes + 1) * SOFT_VISITS_A_WQE };
+	u64 len = wqe->sgl.len, bytes;
 
-	turn->bytes -= min_t(u64, turn->bytes, wqe->sgl.len);
 	result = soft_datagram_send(qp, wqe, &sent);
-	if (likely(sent.receivers <= 1 && !sent.cost))
-		return result;
-	copies = min((u64)wqe->sgl.len * (max(sent.receivers, 1U) - 1) + sent.cost, turn->bytes);
-	turn->bytes -= copies;
-	turn->copies += copies;
-	turn->wqes -= min(sent.receivers / SOFT_RECEIVERS_A_WQE, turn->wqes);
+	bytes = min(len * sent.copies + sent.cost, turn->bytes);
+	turn->bytes -= bytes;
+	turn->copies += bytes - (result == SOFT_OK ? min(bytes, len) : 0);
+	turn->wqes -= min(sent.visited / SOFT_VISITS_A_WQE, turn->wqes);
 	return result;
 }
 

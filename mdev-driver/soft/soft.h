@@ -22,6 +22,7 @@
 #define SOFT_H
 
 #include <mhca/hca.h>
+#include "mcast.h"
 #include "switch.h"
 #include "toil.h"
 #include "wqe.h"
@@ -82,7 +83,10 @@ void soft_timers_free(struct soft_timers *timers);
  * @qp0: SMI QP, @qp1: GSI QP: where datagrams to QPN 0 and 1 go. Written under
  *       the command lock with WRITE_ONCE, read inside srcu.
  * @qp1: see @qp0
- * @attached: QP attachments to multicast groups, hca->mcast_lock
+ * @attached: QP attachments to multicast groups, hca->mcast.lock
+ * @groups: multicast groups with QPs of it, hca->mcast.lock
+ * @n_groups: how many
+ * @mcast_segment: the segment that they are in: its port's, command lock
  * @active: its QPs that may have work (soft_qp.active_node), lane->lock
  * @active_node: on lane->active while @active has entries, lane->lock
  * @active_sqs: its Ethernet SQs that may have work (soft_sq.active_node), lane->lock
@@ -114,6 +118,9 @@ struct soft_instance {
 	struct soft_qp *qp0;
 	struct soft_qp *qp1;
 	u32 attached;
+	struct list_head groups;
+	u32 n_groups;
+	u32 mcast_segment;
 	struct list_head active;
 	struct list_head active_node;
 	struct list_head active_sqs;
@@ -392,7 +399,7 @@ struct soft_srq {
  * @fail_queued: on that list
  * @memory_node: on lane->memory while it waits for the pin of a PA page (its own
  *               or its peer's); @timer is armed as well, as a fallback
- * @groups: multicast groups it is attached to, mcast_lock
+ * @groups: its places in multicast groups, hca->mcast.lock
  * @timer: RNR, retry, or memory wait
  * @sig_all: unused by mlx5 guests, kept 0
  * @req: requester half, lane->lock
@@ -426,7 +433,7 @@ struct soft_qp {
 	struct list_head fail_node;
 	bool fail_queued;
 	struct list_head memory_node;
-	u32 groups;
+	struct list_head groups;
 	struct soft_timer timer;
 
 	/**
@@ -441,6 +448,7 @@ struct soft_qp {
 	 * @req.wait: of a datagram for its receiver's memory
 	 * @req.busy: @req.wqe is fetched and not complete
 	 * @req.done: bytes of it moved
+	 * @req.group: whom of a multicast group it has reached
 	 * @req.packets: PSNs that it takes
 	 * @req.wqe: current WQE
 	 */
@@ -458,6 +466,7 @@ struct soft_qp {
 		bool busy;
 		struct soft_wait wait;
 		u64 done;
+		struct soft_mcast_at group;
 		u32 packets;
 		struct soft_wqe wqe;
 	} req;
@@ -635,8 +644,6 @@ void soft_uar_touch(struct soft_uar *uar);
 
 /* ---- HCA -------------------------------------------------------------- */
 
-#define SOFT_MCAST_BUCKETS	256
-
 /**
  * struct soft_hca - the software HCA
  * @hca: as the core sees it
@@ -646,9 +653,7 @@ void soft_uar_touch(struct soft_uar *uar);
  * @lock: protects @lids' writers and lane assignment
  * @lids: LID -> struct soft_instance
  * @next_lid: cyclic
- * @mcast_lock: protects @mcast; taken inside lane->lock, outside rsp.lock
- * @mcast: MGID groups by hash (mcast.c); @mcast_lock
- * @n_groups: groups in @mcast
+ * @mcast: multicast groups (mcast.c)
  * @sw: segments of Ethernet ports
  * @uplink_ops: the host's side of segments, set before the first port
  */
@@ -660,9 +665,7 @@ struct soft_hca {
 	struct mutex lock;
 	struct xarray lids;
 	u32 next_lid;
-	struct mutex mcast_lock;
-	struct list_head mcast[SOFT_MCAST_BUCKETS];
-	u32 n_groups;
+	struct soft_mcast mcast;
 	struct soft_switch sw;
 	const struct soft_uplink_ops *uplink_ops;
 };
@@ -782,28 +785,22 @@ bool soft_recv_parse(const void *segs, u32 bytes, struct soft_sgl *sgl);
 #define SOFT_UD_MTU_MAX	4096U
 
 /**
- * struct soft_sent - what a datagram was as work
- * @receivers: members of a group that were looked at
- * @cost: pieces of the sender's own keys, as bytes of a turn's budget
+ * struct soft_sent - what a datagram is as work
+ * @most: in: members of a group that may be visited in this turn, > 0
+ * @visited: out: … and were
+ * @copies: out: how often it was delivered; 1 when there is no group
+ * @cost: out: pieces of the sender's own keys, as bytes of a turn's budget
  */
 struct soft_sent {
-	u32 receivers;
+	u32 most;
+	u32 visited;
+	u32 copies;
 	u64 cost;
 };
 
 enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe,
 				    struct soft_sent *sent);
 
-/*
- * mcast.c: call @deliver for each QP attached to @gid, under mcast_lock (so no
- * lane->lock inside; rsp.lock is fine). Returns how many. The sender's own
- * instance: ask soft_mcast_blocked().
- */
-u32 soft_mcast_for_each(struct soft_hca *hca, const u8 gid[16],
-			void (*deliver)(struct soft_qp *to, void *arg), void *arg);
-enum mhca_syndrome soft_mcast_attach(struct mhca_object *qp, const u8 gid[16]);
-enum mhca_syndrome soft_mcast_detach(struct mhca_object *qp, const u8 gid[16]);
-void soft_mcast_forget(struct soft_qp *qp);	/* QP destroyed */
 /* qpc.block_lb_mc of the receiver: nothing that its own instance sent to the group. */
 static inline bool soft_mcast_blocked(const struct soft_qp *from, const struct soft_qp *to)
 {

@@ -489,12 +489,29 @@ static void count_one(struct soft_qp *to, void *arg)
 	++*(u32 *)arg;
 }
 
+/* How many QPs a datagram to @gid gets to, @most at once. */
+static u32 members(struct bench *b, const u8 gid[16], u32 most)
+{
+	struct soft_mcast_at at = { 0 };
+	u32 n = 0, left;
+	bool all;
+	int idx;
+
+	do {
+		idx = srcu_read_lock(&b->hca.srcu);
+		left = most;
+		all = soft_mcast_walk(b->qp->si, gid, &at, &left, count_one, &n);
+		srcu_read_unlock(&b->hca.srcu, idx);
+	} while (!all);
+	assert_int_equal(at.reached, !!n);
+	return n;
+}
+
 static void groups_hold_who_attached(void **state)
 {
 	static const u8 gid[16] = { 0xff, 0x12, 1, 2, 3 }, other[16] = { 0xff, 0x12, 9 };
 	struct bench *b = bench_create();
 	struct soft_qp *first;
-	u32 n = 0;
 
 	qp_new(b, MLX5_QP_ST_RC);
 	assert_int_equal(soft_mcast_attach(&b->qp->obj, gid), MHCA_SYN_QP_TYPE);
@@ -507,16 +524,54 @@ static void groups_hold_who_attached(void **state)
 	first = b->qp;
 	qp_new(b, MLX5_QP_ST_UD);
 	assert_int_equal(soft_mcast_attach(&b->qp->obj, gid), MHCA_SYN_NONE);
-	assert_int_equal(soft_mcast_for_each(&b->hca, gid, count_one, &n), 2);
-	assert_int_equal(n, 2);
+	assert_int_equal(members(b, gid, 10), 2);
+	assert_int_equal(members(b, gid, 2), 2);
+	assert_int_equal(members(b, gid, 1), 2);
 	assert_int_equal(soft_mcast_detach(&b->qp->obj, gid), MHCA_SYN_NONE);
-	assert_int_equal(soft_mcast_for_each(&b->hca, gid, count_one, &n), 1);
+	assert_int_equal(members(b, gid, 1), 1);
 	qp_destroy(b);
 	b->qp = first;
-	assert_int_equal(b->hca.n_groups, 2);
+	assert_int_equal(b->hca.mcast.n, 2);
+	assert_int_equal(members(b, other, 1), 1);
 	qp_destroy(b);
-	assert_int_equal(b->hca.n_groups, 0);
-	assert_int_equal(soft_mcast_for_each(&b->hca, gid, count_one, &n), 0);
+	assert_int_equal(b->hca.mcast.n, 0);
+	bench_destroy(b);
+}
+
+/* As many groups as the guest is told, in a table that grows and shrinks. */
+static void groups_are_bounded(void **state)
+{
+	const u32 most = 1U << MHCA_LOG_MAX_MCG;
+	struct bench *b = bench_create();
+	u8 gid[16] = { 0xff, 0x12 };
+	u32 i;
+
+	qp_new(b, MLX5_QP_ST_UD);
+	for (i = 0; i < most; i++) {
+		put_unaligned_be32(i, gid + 12);
+		assert_int_equal(soft_mcast_attach(&b->qp->obj, gid), MHCA_SYN_NONE);
+	}
+	put_unaligned_be32(most, gid + 12);
+	assert_int_equal(soft_mcast_attach(&b->qp->obj, gid), MHCA_SYN_QUOTA);
+	assert_int_equal(b->hca.mcast.n, most);
+	for (i = 0; i < most; i += 7) {
+		put_unaligned_be32(i, gid + 12);
+		assert_int_equal(members(b, gid, 1), 1);
+		assert_int_equal(soft_mcast_detach(&b->qp->obj, gid), MHCA_SYN_NONE);
+		assert_int_equal(members(b, gid, 1), 0);
+	}
+	for (i = 1; i < most - 3; i++) {
+		put_unaligned_be32(i, gid + 12);
+		assert_int_equal(members(b, gid, 1), !!(i % 7));
+		assert_int_equal(soft_mcast_detach(&b->qp->obj, gid),
+				 i % 7 ? MHCA_SYN_NONE : MHCA_SYN_MCG);
+	}
+	for (; i < most; i++) {
+		put_unaligned_be32(i, gid + 12);
+		assert_int_equal(members(b, gid, 1), !!(i % 7));
+	}
+	qp_destroy(b);
+	assert_int_equal(b->hca.mcast.n, 0);
 	bench_destroy(b);
 }
 
@@ -530,6 +585,7 @@ int main(void)
 		cmocka_unit_test(geometry_is_checked),
 		cmocka_unit_test(timers_come_out_in_order),
 		cmocka_unit_test(groups_hold_who_attached),
+		cmocka_unit_test(groups_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

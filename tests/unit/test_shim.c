@@ -182,6 +182,15 @@ static void srcu_waits_for_readers(void **state)
 	cleanup_srcu_struct(&race.srcu);
 }
 
+static void siphash(void **state)
+{
+	const siphash_key_t key = { { 0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL } };
+
+	/* SipHash-2-4 of the bytes 0 to 23 by its authors. */
+	assert_true(siphash_3u64(0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL,
+				 0x1716151413121110ULL, &key) == 0xb8ad50c6f649af94ULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +201,7 @@ int main(void)
 		cmocka_unit_test(clock_obeys),
 		cmocka_unit_test(locks_know_their_holder),
 		cmocka_unit_test(srcu_waits_for_readers),
+		cmocka_unit_test(siphash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

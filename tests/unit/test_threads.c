@@ -424,6 +424,87 @@ static void both_directions(void **state)
 
 #define world_test(fn) cmocka_unit_test_setup_teardown(fn, world_setup_threaded, world_teardown)
 
+/* ---- Multicast -------------------------------------------------------- */
+
+struct crier {
+	struct guest *g;
+	struct client_qp *qp;
+	const u8 *gid;
+	bool stop;
+	u32 sent;
+};
+
+static void *cry(void *arg)
+{
+	struct crier *c = arg;
+	struct client_path path = { .dlid = 0xc001, .grh = true, .hop_limit = 1 };
+	struct client_sge sge = sge_of(c->g, 0, 10);
+	struct client_send wr = {
+		.opcode = MLX5_OPCODE_SEND, .wr_id = 1, .flags = CLIENT_SIGNALED, .sge = &sge,
+		.n_sge = 1, .path = &path, .dqpn = 0xffffff, .qkey = 1,
+	};
+	struct client_wc wc;
+
+	memcpy(path.dgid, c->gid, 16);
+	while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
+		if (!client_post_send(c->qp, &wr))
+			c->sent++;
+		while (client_poll_cq(&c->g->cq, 1, &wc))
+			;
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void open_crier(struct guest *g, struct client_qp *qp)
+{
+	struct client_qp_attr attr;
+	struct client_modify m;
+
+	client_qp_attr_init(&attr, MLX5_QP_ST_UD, g->pd, &g->cq);
+	assert_ok(client_create_qp(&g->c, &attr, qp));
+	client_modify_init(&m);
+	m.qkey = 1;
+	assert_ok(client_connect_qp(qp, &m));
+}
+
+/* A sender follows groups, tables and members that go away at that moment. */
+static void groups_come_and_go(void **state)
+{
+	struct world *w = *state;
+	u8 gid[16] = { 0xff, 0x12 }, other[16] = { 0xff, 0x12, 1 };
+	struct client_qp qp[4];
+	struct crier crier = { .g = &w->g[0], .qp = &qp[0], .gid = gid };
+	u64 end = now_ms() + RUN_MS;
+	pthread_t thread;
+	u32 i, n = 0;
+
+	open_crier(&w->g[0], &qp[0]);
+	for (i = 1; i < 4; i++)
+		open_crier(&w->g[1], &qp[i]);
+	assert_ok(client_attach_mcast(&qp[3], gid));
+	pthread_create(&thread, NULL, cry, &crier);
+	while (now_ms() < end || n < 300) {
+		put_unaligned_be32(n / 150 & 1 ? 149 - n % 150 : n % 150, other + 12);
+		if (n / 150 & 1)
+			assert_ok(client_detach_mcast(&qp[1], other));
+		else
+			assert_ok(client_attach_mcast(&qp[1], other));
+		assert_ok(n & 1 ? client_detach_mcast(&qp[2], gid) :
+			  client_attach_mcast(&qp[2], gid));
+		n++;
+	}
+	__atomic_store_n(&crier.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	assert_true(crier.sent > 0);
+	for (i = 0; i < 4; i++)
+		assert_ok(client_destroy_qp(&qp[i]));
+	assert_int_equal(w->hca.mcast.n, 0);
+	/* The one that was attached all the time. */
+	assert_true(counter(&w->g[1], drop_no_buffer) > 0);
+	assert_int_equal(counter(&w->g[0], drop_no_peer), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -435,6 +516,7 @@ int main(void)
 		world_test(registration_races_unmap),
 		world_test(resets_in_full_flight),
 		world_test(both_directions),
+		world_test(groups_come_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include <shim/list.h>
 #include <shim/lock.h>
 #include <shim/mem.h>
+#include <shim/siphash.h>
 #include <shim/xarray.h>
 
 #include <linux/mlx5/device.h>
