@@ -24,7 +24,8 @@ FAIR = "fair"
 SIGN = {"register": "commands", "qp": "commands", "write_2_bytes": "messages",
         "atomic_one_word": "messages", "read_huge": "bytes", "error_cqe": "error_cqes",
         "doorbell": "doorbell_faults", "cq_overrun": "qp_errors", "rnr": "rnr_naks",
-        "datagram": "wqes", "multicast": "wqes", "broadcast": "eth_tx_bcast"}
+        "datagram": "wqes", "multicast": "wqes", "pieces": "wqes", "groups": "wqes",
+        "broadcast": "eth_tx_bcast"}
 ETHERNET = ("broadcast",)       # only instances with an Ethernet port can
 ROUNDS, MS = 5, 1000
 

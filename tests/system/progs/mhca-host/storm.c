@@ -16,6 +16,9 @@
 #define PAGES		480U	/* doorbell pages */
 #define RING		128U	/* WQEs that node_connect()'s rings hold */
 #define HUGE_LEN	(32UL << 20)
+#define PIECES		8192U	/* entries of a key that names pieces of another */
+#define PIECES_SGES	20U	/* of a datagram: all of its 60 bytes are pieces of one */
+#define GROUPS		1024U
 #define LOOK_NS		20000000ULL	/* between looks at standard input */
 
 /**
@@ -186,6 +189,125 @@ static int step_qp(struct storm *s)
 	return 0;
 }
 
+/* ---- Memory in pieces, and groups ------------------------------------------ */
+
+static int create_indirect(struct node *n, u32 *key)
+{
+	u8 in[MLX5_ST_SZ_BYTES(create_mkey_in)] = { 0 };
+	void *mkc = MLX5_ADDR_OF(create_mkey_in, in, memory_key_mkey_entry);
+	u32 out[MLX5_ST_SZ_DW(create_mkey_out)];
+
+	MLX5_SET(create_mkey_in, in, opcode, MLX5_CMD_OP_CREATE_MKEY);
+	MLX5_SET(mkc, mkc, free, 1);
+	MLX5_SET(mkc, mkc, umr_en, 1);
+	MLX5_SET(mkc, mkc, access_mode_1_0, MLX5_MKC_ACCESS_MODE_KLMS);
+	MLX5_SET(mkc, mkc, lr, 1);
+	MLX5_SET(mkc, mkc, lw, 1);
+	MLX5_SET(mkc, mkc, qpn, CLIENT_ANY_QP);
+	MLX5_SET(mkc, mkc, pd, n->pd);
+	MLX5_SET64(mkc, mkc, len, PIECES);
+	MLX5_SET(mkc, mkc, translations_octword_size, PIECES);
+	if (client_exec(&n->c, in, sizeof(in), out, sizeof(out)))
+		return complain("indirect key: status %x", n->c.status);
+	*key = MLX5_GET(create_mkey_out, out, mkey_index) << 8;
+	return 0;
+}
+
+/* A UMR WQE: entries of a byte each, which lie in the node's memory behind its middle. */
+static int fill_indirect(struct node *n, struct client_qp *qp, u32 key)
+{
+	struct mlx5_klm *list = (void *)(n->mem.va + NODE_MEM / 2);
+	u8 raw[9 * 16] __attribute__((aligned(8))) = { 0 };
+	struct mlx5_wqe_ctrl_seg *ctrl = (void *)raw;
+	struct mlx5_wqe_umr_ctrl_seg *umr = (void *)(ctrl + 1);
+	struct mlx5_wqe_data_seg *data = (void *)(raw + sizeof(raw) - sizeof(*data));
+	struct client_wc wc;
+
+	for (u32 i = 0; i < PIECES; i++) {
+		list[i].bcount = htobe32(1);
+		list[i].key = htobe32(n->key);
+		list[i].va = htobe64((uintptr_t)n->mem.va + i);
+	}
+	ctrl->opmod_idx_opcode = htobe32(MLX5_OPCODE_UMR);
+	ctrl->qpn_ds = htobe32(qp->qpn << 8 | sizeof(raw) / 16);
+	ctrl->fm_ce_se = MLX5_WQE_CTRL_CQ_UPDATE;
+	ctrl->imm = htobe32(key);
+	umr->mkey_mask = htobe64(MLX5_MKEY_MASK_FREE);
+	umr->xlt_octowords = htobe16(PIECES);
+	data->byte_count = htobe32(PIECES * sizeof(*list));
+	data->lkey = htobe32(n->key);
+	data->addr = htobe64((uintptr_t)list);
+	if (client_post_raw(qp, 1, raw, sizeof(raw) / 16) || node_poll(n, &wc, 10000) || wc.status)
+		return complain("UMR: no success");
+	return 0;
+}
+
+/* Datagrams of many pieces into many pieces: at both ends each byte is one. */
+static int start_pieces(struct storm *s)
+{
+	struct client_qp qp[2];
+
+	if (create_indirect(s->n, &s->key) || node_connect(s->n, &qp[0], s->n, &qp[1]) ||
+	    fill_indirect(s->n, &qp[0], s->key))
+		return -1;
+	if (client_destroy_qp(&qp[0]) || client_destroy_qp(&qp[1]))
+		return complain("destroy: status %x", s->n->c.status);
+	return connect_datagram(s);
+}
+
+static int step_pieces(struct storm *s)
+{
+	struct client_sge sge[PIECES_SGES], to = { .len = 40 + PIECES_SGES, .lkey = s->key };
+	struct client_send wr = { .opcode = MLX5_OPCODE_SEND, .sge = sge, .n_sge = PIECES_SGES,
+				  .path = &s->path };
+
+	for (u32 i = 0; i < PIECES_SGES; i++)
+		sge[i] = (struct client_sge){ .addr = PIECES - 1 - 7 * i, .len = 1, .lkey = s->key };
+	for (u32 i = 0; i < s->kind->qps; i++) {
+		while (!client_post_recv(&s->to[i], 0, &to, 1))
+			;
+		wr.dqpn = s->to[i].qpn;
+		do {
+			wr.flags = ++s->posted[i] % s->kind->every ? 0 : CLIENT_SIGNALED;
+		} while (!client_post_send(&s->qp[i], &wr));
+	}
+	take_completions(s);
+	return 0;
+}
+
+/* The bucket in which a plain FNV-1a of 256 would have them all. */
+static u32 fnv(const u8 gid[16])
+{
+	u32 hash = 2166136261U;
+
+	for (u32 i = 0; i < 16; i++)
+		hash = (hash ^ gid[i]) * 16777619U;
+	return hash % 256;
+}
+
+/* Datagrams to the first of many groups that a guest could guess to collide. */
+static int start_groups(struct storm *s)
+{
+	u8 gid[16] = { 0xff, 0x12, 0x40, 0x1b, [15] = 1 };
+	u32 n = 0, bucket = fnv(gid);
+
+	s->group = true;
+	node_path_group(s->n, gid, &s->path);
+	if (connect_type(s, MLX5_QP_ST_UD))
+		return -1;
+	for (u32 i = 0; n < GROUPS; i++) {
+		gid[8] = (u8)(i >> 16);
+		gid[9] = (u8)(i >> 8);
+		gid[10] = (u8)i;
+		if (fnv(gid) != bucket)
+			continue;
+		if (client_attach_mcast(&s->to[n % s->kind->qps], gid))
+			return complain("multicast: status %x", s->n->c.status);
+		n++;
+	}
+	return 0;
+}
+
 /* ---- Doorbells --------------------------------------------------------- */
 
 static int start_doorbell(struct storm *s)
@@ -299,6 +421,8 @@ static const struct storm_kind kinds[] = {
 	{ "rnr", connect_all, flood, MANY_QPS, MLX5_OPCODE_SEND, 8, 8 },
 	{ "datagram", connect_datagram, flood, QPS, MLX5_OPCODE_SEND, 256, 8 },
 	{ "multicast", connect_group, flood, MANY_QPS, MLX5_OPCODE_SEND, 256, 8 },
+	{ "pieces", start_pieces, step_pieces, QPS, .every = 8 },
+	{ "groups", start_groups, flood, QPS, MLX5_OPCODE_SEND, 256, 8 },
 	{ "broadcast", start_broadcast, step_broadcast, .ethernet = true },
 };
 
