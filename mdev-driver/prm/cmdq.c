@@ -208,8 +208,7 @@ static void mhca_cmdq_entry(struct mhca_instance *inst, u64 queue, u32 index)
 	enum mhca_delivery delivery;
 
 	if (mhca_cmdq_read(inst, slot.addr, &slot.entry, sizeof(slot.entry))) {
-		pr_warn_ratelimited("mhca: %s: command queue at 0x%llx is not in guest memory\n",
-				    inst->id.name, queue);
+		mhca_warn(inst, "command queue at 0x%llx is not in guest memory\n", queue);
 		return;
 	}
 	/* A doorbell that rang twice, or for nothing. */
@@ -268,8 +267,7 @@ void mhca_cmdq_run(struct mhca_instance *inst)
 		if (!bits)
 			return;
 		if (!mhca_cmdq_address(core, &queue)) {
-			pr_warn_ratelimited("mhca: %s: doorbell without a command queue\n",
-					    inst->id.name);
+			mhca_warn(inst, "doorbell without a command queue\n");
 			return;
 		}
 		if (mhca_cmdq_pause(inst))

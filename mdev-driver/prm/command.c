@@ -284,6 +284,6 @@ void mhca_command_account(const struct mhca_cmd *cmd, enum mhca_syndrome syndrom
 	if (!syndrome)
 		return;
 	mhca_count(inst, commands_refused);
-	pr_warn_ratelimited("mhca: %s: %s (0x%x, op_mod 0x%x) refused: %s\n", inst->id.name,
-			    name, cmd->opcode, cmd->op_mod, mhca_syndrome_text(syndrome));
+	mhca_warn(inst, "%s (0x%x, op_mod 0x%x) refused: %s\n", name, cmd->opcode, cmd->op_mod,
+		  mhca_syndrome_text(syndrome));
 }

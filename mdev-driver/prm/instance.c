@@ -62,6 +62,8 @@ static struct mhca_instance *mhca_instance_alloc(void)
 	mutex_init(&inst->cmd_lock);
 	spin_lock_init(&inst->core->reg_lock);
 	spin_lock_init(&inst->core->eq_lock);
+	ratelimit_state_init(&inst->warnings, DEFAULT_RATELIMIT_INTERVAL,
+			     DEFAULT_RATELIMIT_BURST);
 	for (kind = 0; kind < MHCA_OBJECT_KINDS; kind++)
 		xa_init_flags(&inst->objects[kind], XA_FLAGS_ALLOC);
 	mhca_gmem_init(inst);

@@ -140,8 +140,7 @@ void soft_switch_update(struct soft_instance *si)
 	if (!err)
 		err = soft_port_gids(sw, port, inst);
 	if (err)
-		pr_warn_ratelimited("mhca_soft: %s: port in segment %u: error %d\n",
-				    inst->id.name, inst->port.segment, err);
+		mhca_warn(inst, "port in segment %u: error %d\n", inst->port.segment, err);
 	soft_switch_carrier(si->hca, inst->port.segment);
 }
 

@@ -48,10 +48,9 @@ static int mhca_memory_pin_error(struct mhca_vdev *v, u64 npages, int error)
 	if (limit == RLIM_INFINITY)
 		return error;
 	pinned = atomic64_read(&v->inst->gmem.pinned);
-	dev_warn_ratelimited(v->dev,
-			     "RLIMIT_MEMLOCK of pid %d reached: asked for %llu bytes, holds %llu, limit %lu\n",
-			     task_pid_nr(v->opener), npages << PAGE_SHIFT,
-			     pinned << PAGE_SHIFT, limit);
+	mhca_warn(v->inst,
+		  "RLIMIT_MEMLOCK of pid %d reached: asked for %llu bytes, holds %llu, limit %lu\n",
+		  task_pid_nr(v->opener), npages << PAGE_SHIFT, pinned << PAGE_SHIFT, limit);
 	return -EDQUOT;
 }
 

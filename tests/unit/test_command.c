@@ -432,6 +432,44 @@ static void health_and_registers(void **state)
 	assert_ok(client_query_port(&w->g[0].c));
 }
 
+/* Lines of the log that name an instance. */
+struct log_lines {
+	const char *name;
+	u32 n;
+};
+
+static void count_line(const char *line, void *arg)
+{
+	struct log_lines *lines = arg;
+
+	lines->n += !!strstr(line, lines->name);
+}
+
+static void refuse_one(struct guest *g)
+{
+	u32 in[4] = { cpu_to_be32(0x0fff0000) }, out[4];
+
+	assert_int_not_equal(client_exec(&g->c, in, sizeof(in), out, sizeof(out)), 0);
+}
+
+/* However much one guest asks for in vain, another's first refusal is in the log. */
+static void nobody_mutes_another(void **state)
+{
+	struct world *w = *state;
+	struct log_lines lines = { .name = w->g[0].vmm->inst->id.name };
+	u32 i;
+
+	shim_log_sink(count_line, &lines);
+	for (i = 0; i < 100; i++)
+		refuse_one(&w->g[0]);
+	assert_in_range(lines.n, 1, 99);
+	lines.name = w->g[1].vmm->inst->id.name;
+	lines.n = 0;
+	refuse_one(&w->g[1]);
+	shim_log_sink(NULL, NULL);
+	assert_int_equal(lines.n, 1);
+}
+
 #define world_test(fn) cmocka_unit_test_setup_teardown(fn, world_setup, world_teardown)
 
 int main(void)
@@ -447,6 +485,7 @@ int main(void)
 		world_test(bring_up_and_down_again),
 		world_test(enable_on_a_dirty_function),
 		world_test(health_and_registers),
+		world_test(nobody_mutes_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@
 #include <linux/overflow.h>
 #include <linux/printk.h>
 #include <linux/random.h>
+#include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <linux/siphash.h>
 #include <linux/slab.h>

@@ -635,6 +635,7 @@ struct mhca_limit mhca_limit(enum mhca_object_kind kind, u32 configured);
  * @gmem: guest memory
  * @counters: counters
  * @core: the core's own state (command queue, EQ subscriptions, capabilities)
+ * @warnings: how many lines of the log it may still cause (mhca_warn())
  */
 struct mhca_instance {
 	struct mhca_hca *hca;
@@ -655,6 +656,19 @@ struct mhca_instance {
 	struct mhca_gmem gmem;
 	struct mhca_counters counters;
 	struct mhca_core *core;
+	struct ratelimit_state warnings;
 };
+
+/*
+ * A line about what a guest or its monitor did. Each instance has a rate of its own: none
+ * keeps another's lines out of the log. Any context.
+ */
+#define mhca_warn(inst, fmt, ...)						\
+	do {									\
+		struct mhca_instance *__inst = (inst);				\
+										\
+		if (__ratelimit(&__inst->warnings))				\
+			pr_warn("mhca: %s: " fmt, __inst->id.name, ##__VA_ARGS__); \
+	} while (0)
 
 #endif /* MHCA_PRM_H */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The shim's functions that are not inline. */
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <time.h>
 
@@ -23,11 +24,28 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 	abort();
 }
 
+static void (*log_sink)(const char *line, void *arg);
+static void *log_arg;
+
+void shim_log_sink(void (*sink)(const char *line, void *arg), void *arg)
+{
+	log_sink = sink;
+	log_arg = arg;
+}
+
 void shim_printk(const char *fmt, ...)
 {
 	static int verbose = -1;
+	char line[512];
 	va_list args;
 
+	if (log_sink) {
+		va_start(args, fmt);
+		vsnprintf(line, sizeof(line), fmt, args);
+		va_end(args);
+		log_sink(line, log_arg);
+		return;
+	}
 	if (__atomic_load_n(&verbose, __ATOMIC_RELAXED) < 0)
 		__atomic_store_n(&verbose, getenv("MHCA_TEST_VERBOSE") != NULL,
 				 __ATOMIC_RELAXED);
@@ -36,6 +54,23 @@ void shim_printk(const char *fmt, ...)
 	va_start(args, fmt);
 	vfprintf(stderr, fmt, args);
 	va_end(args);
+}
+
+bool __ratelimit(struct ratelimit_state *rs)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	u64 now = ktime_get_ns();
+	bool ok;
+
+	pthread_mutex_lock(&lock);
+	if (!rs->begin || now - rs->begin > (u64)rs->interval * NSEC_PER_MSEC) {
+		rs->begin = now;
+		rs->printed = 0;
+	}
+	ok = rs->printed < rs->burst;
+	rs->printed += ok;
+	pthread_mutex_unlock(&lock);
+	return ok;
 }
 
 int scnprintf(char *buf, size_t size, const char *fmt, ...)

@@ -19,6 +19,12 @@ void shim_clock_advance(u64 ns);
 /* Each look at that clock takes so long; 0 again at a test's end. */
 void shim_clock_step(u64 ns);
 
+/*
+ * Messages of the kernel's log go to @sink, one call each; NULL: to stderr, if at all.
+ * While no other thread runs.
+ */
+void shim_log_sink(void (*sink)(const char *line, void *arg), void *arg);
+
 /* Frees what waits for readers that can no longer exist. At a test's end. */
 void shim_quiesce(void);
 

@@ -269,11 +269,35 @@ void shim_printk(const char *fmt, ...) __attribute__((__format__(printf, 1, 2)))
 #define pr_notice(fmt, ...)	shim_printk(pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_info(fmt, ...)	shim_printk(pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_debug(fmt, ...)	shim_printk(pr_fmt(fmt), ##__VA_ARGS__)
-#define pr_err_ratelimited	pr_err
-#define pr_warn_ratelimited	pr_warn
-#define pr_notice_ratelimited	pr_notice
-#define pr_info_ratelimited	pr_info
-#define pr_debug_ratelimited	pr_debug
+
+struct ratelimit_state {
+	int interval;		/* jiffies: milliseconds here */
+	int burst;
+	int printed;
+	u64 begin;
+};
+
+#define HZ			1000
+#define DEFAULT_RATELIMIT_INTERVAL	(5 * HZ)
+#define DEFAULT_RATELIMIT_BURST	10
+static inline void ratelimit_state_init(struct ratelimit_state *rs, int interval, int burst)
+{
+	*rs = (struct ratelimit_state){ .interval = interval, .burst = burst };
+}
+
+bool __ratelimit(struct ratelimit_state *rs);
+
+/* As in the kernel: one state for all who come by that line. */
+#define pr_warn_ratelimited(fmt, ...)						\
+	do {									\
+		static struct ratelimit_state _rs = {				\
+			.interval = DEFAULT_RATELIMIT_INTERVAL,			\
+			.burst = DEFAULT_RATELIMIT_BURST,			\
+		};								\
+										\
+		if (__ratelimit(&_rs))						\
+			pr_warn(fmt, ##__VA_ARGS__);				\
+	} while (0)
 #define pr_err_once		pr_err
 #define pr_warn_once		pr_warn
 #define pr_info_once		pr_info
