@@ -63,7 +63,6 @@ static const struct mhca_cap mhca_general_caps[] = {
 	{ GENERAL(native_port_num), 1 },
 	{ GENERAL(gid_table_size), 0 },		/* 8 << 0 */
 	{ GENERAL(pkey_table_size), 0 },	/* 128 << 0 */
-	{ GENERAL(vport_counters), 1 },
 	{ GENERAL(qkv), 1 },			/* Q_Key violations are counted */
 	{ GENERAL(local_ca_ack_delay), 16 },
 	/* Services */

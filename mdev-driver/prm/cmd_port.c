@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands about the port: HCA vport context, GIDs, P_Keys, counters, MADs.
+ * Commands about the port: HCA vport context, GIDs, P_Keys, counters.
  *
  * The guest sees one InfiniBand port. There is no subnet manager behind it: the
  * host gives the LID, and the port is ACTIVE from the start.
@@ -73,12 +73,6 @@ enum mhca_syndrome mhca_check_vport_pkey(const struct mhca_cmd *cmd)
 			  n * MLX5_ST_SZ_BYTES(pkey))
 		return MHCA_SYN_OUT_LENGTH;
 	return mhca_check_vport(cmd);
-}
-
-enum mhca_syndrome mhca_check_mad(const struct mhca_cmd *cmd)
-{
-	return MLX5_GET(mad_ifc_in, cmd->in, port) == MHCA_PORT ? MHCA_SYN_NONE :
-								    MHCA_SYN_PORT;
 }
 
 /* ---- HCA vport ------------------------------------------------------------------- */
@@ -173,38 +167,5 @@ enum mhca_syndrome mhca_cmd_query_vport_counter(struct mhca_cmd *cmd)
 	MHCA_TRAFFIC(cmd, received_eth_unicast, eth_rx_ucast);
 	MHCA_TRAFFIC(cmd, received_eth_multicast, eth_rx_mcast);
 	MHCA_TRAFFIC(cmd, received_eth_broadcast, eth_rx_bcast);
-	return MHCA_SYN_NONE;
-}
-
-/* ---- MADs -------------------------------------------------------------------------- */
-
-#define MHCA_MAD_RESPONSE	0x80
-#define MHCA_MAD_UNSUPPORTED	0x000c	/* method and attribute combination */
-
-/**
- * struct mhca_mad_header - the common MAD header, as far as it is changed here
- * @version: base version, class, class version
- * @method: method
- * @status: status
- */
-struct mhca_mad_header {
-	u8 version[3];
-	u8 method;
-	__be16 status;
-};
-
-/*
- * No management agent stands behind this port. Whoever asks gets a MAD that says so,
- * which ends the conversation sooner than a time-out.
- */
-enum mhca_syndrome mhca_cmd_mad_ifc(struct mhca_cmd *cmd)
-{
-	struct mhca_mad_header *mad;
-
-	mad = MLX5_ADDR_OF(mad_ifc_out, cmd->out, response_mad_packet);
-	memcpy(mad, MLX5_ADDR_OF(mad_ifc_in, cmd->in, mad),
-	       MLX5_FLD_SZ_BYTES(mad_ifc_in, mad));
-	mad->method |= MHCA_MAD_RESPONSE;
-	mad->status = cpu_to_be16(MHCA_MAD_UNSUPPORTED);
 	return MHCA_SYN_NONE;
 }

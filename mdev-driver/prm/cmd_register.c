@@ -24,7 +24,14 @@
 
 static void mhca_register_node_desc(struct mhca_cmd *cmd, const void *in, void *out)
 {
-	scnprintf(out, 64, "mHCA %s", cmd->inst->id.name);
+	memcpy(out, cmd->inst->core->node_desc, sizeof(cmd->inst->core->node_desc));
+}
+
+/* The guest's name for itself; nobody on the host reads it. */
+static enum mhca_syndrome mhca_register_node_desc_write(struct mhca_cmd *cmd, const void *in)
+{
+	memcpy(cmd->inst->core->node_desc, in, sizeof(cmd->inst->core->node_desc));
+	return MHCA_SYN_NONE;
 }
 
 /* ---- InfiniBand ------------------------------------------------------------------ */
@@ -315,7 +322,8 @@ static const struct mhca_register mhca_registers[] = {
 	  mhca_register_ppcnt, NULL },
 	{ 0x500f, BIT(MHCA_IB), MLX5_ST_SZ_BYTES(pvlc_reg), true, false,
 	  mhca_register_pvlc, NULL },
-	{ 0x6001, MHCA_ANY_PORT, 64, false, false, mhca_register_node_desc, NULL },
+	{ 0x6001, MHCA_ANY_PORT, MHCA_NODE_DESC_SIZE, false, false,
+	  mhca_register_node_desc, mhca_register_node_desc_write },
 };
 
 static const struct mhca_register *mhca_register_find(const struct mhca_cmd *cmd)

@@ -7,7 +7,7 @@
  *   command.c        one command: find the row, check, execute, refuse
  *   command_table.c  the table: what a guest may do
  *   cmd_check.c  cmd_eth.c  cmd_flow.c     what contexts may say
- *   cmd_hca.c  cmd_port.c  cmd_vport.c  cmd_register.c  cmd_object.c    handlers
+ *   cmd_hca.c  cmd_port.c  cmd_mad.c  cmd_vport.c  cmd_register.c  cmd_object.c    handlers
  *   caps.c           capabilities and limits
  *   object.c         numbers, references, destruction
  *   gmem.c  pa.c     pinned guest memory; pages of PA keys
@@ -28,6 +28,9 @@
 
 /* Ethernet header, VLAN tag and FCS: drivers give an MTU as the length of a frame. */
 #define MHCA_FRAME_OVERHEAD	22
+
+#define MHCA_PMA_FIELDS		11	/* counters of a port that can be set */
+#define MHCA_NODE_DESC_SIZE	64	/* bytes of a node description */
 
 /* Event types that the core can post are all below this. */
 #define MHCA_EVENT_TYPES	64
@@ -111,6 +114,8 @@ struct mhca_command_stats {
  * @eth_mtu: greatest frame the driver set on its Ethernet port, bytes with VLAN tag
  *           and FCS; cmd_lock
  * @admin_down: the driver wants its Ethernet port down; cmd_lock
+ * @pma_base: what a performance manager's counters begin at, by cmd_mad.c's table; cmd_lock
+ * @node_desc: node description, as text that need not end with a 0; cmd_lock
  * @stats: by row of the command table
  * @rate: cost units that commands may spend; only the worker and, while it is
  *        stopped, a reset
@@ -135,6 +140,8 @@ struct mhca_core {
 	u32 cap_mask1;
 	u32 eth_mtu;
 	bool admin_down;
+	u64 pma_base[MHCA_PMA_FIELDS];
+	char node_desc[MHCA_NODE_DESC_SIZE];
 	struct mhca_command_stats *stats;
 	struct mhca_bucket rate;
 };

@@ -141,6 +141,10 @@ void mhca_function_clear(struct mhca_instance *inst, enum mhca_function_state fn
 		inst->core->cap_mask1 = 0;
 		inst->core->eth_mtu = MHCA_MTU_DEFAULT + MHCA_FRAME_OVERHEAD;
 		inst->core->admin_down = false;
+		memset(inst->core->pma_base, 0, sizeof(inst->core->pma_base));
+		memset(inst->core->node_desc, 0, sizeof(inst->core->node_desc));
+		scnprintf(inst->core->node_desc, sizeof(inst->core->node_desc), "mHCA %s",
+			  inst->id.name);
 		mhca_vport_reset(inst);
 		mhca_caps_reset(inst);
 	}

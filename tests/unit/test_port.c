@@ -72,6 +72,173 @@ static void registers(void **state)
 	assert_int_not_equal(read_register(g, 0x7004, 64, 1, NULL), 0);
 }
 
+static void a_description(void *data)
+{
+	memset(data, 'x', 64);
+}
+
+/* A guest's name for itself: 64 bytes, which need not end; gone with the function. */
+static void node_description(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	u8 before[64], x[64];
+
+	assert_ok(read_register(g, REG_NODE_DESC, 64, 1, NULL));
+	memcpy(before, reg_data(), sizeof(before));
+	memset(x, 'x', sizeof(x));
+	assert_ok(read_register(g, REG_NODE_DESC, 64, 0, a_description));
+	assert_ok(read_register(g, REG_NODE_DESC, 64, 1, NULL));
+	assert_memory_equal(reg_data(), x, sizeof(x));
+	assert_ok(read_register(&w->g[1], REG_NODE_DESC, 64, 1, NULL));
+	assert_memory_not_equal(reg_data(), x, sizeof(x));
+	mhca_instance_reset(g->vmm->inst);
+	client_forget_cq(&g->cq);
+	client_mem_free(&g->c, &g->buf);
+	g->c.timeout_ms = 1;
+	client_close(&g->c);
+	assert_ok(client_open(&g->c, &vmm_user_client_ops, g->vmm, 0));
+	assert_ok(read_register(g, REG_NODE_DESC, 64, 1, NULL));
+	assert_memory_equal(reg_data(), before, sizeof(before));
+	client_close(&g->c);
+	vmm_user_destroy(g->vmm);
+	world_open_guest(w, 0);
+}
+
+/* ---- Performance management -------------------------------------------- */
+
+enum { PMA_CLASS_PORT_INFO = 1, PMA_COUNTERS = 0x12, PMA_COUNTERS_EXT = 0x1d };
+enum { GET = 1, SET = 2, BAD_VERSION = 4, BAD_METHOD = 8, BAD_ATTRIBUTE = 12, BAD_VALUE = 28 };
+
+static u8 request[256], response[256];
+
+static void pma_init(u8 method, u16 attr)
+{
+	u32 i;
+
+	memset(request, 0, sizeof(request));
+	request[0] = 1;
+	request[1] = 4;
+	request[2] = 1;
+	request[3] = method;
+	for (i = 8; i < 16; i++)
+		request[i] = i;		/* transaction */
+	put_unaligned_be16(attr, request + 16);
+	request[65] = 1;		/* port */
+}
+
+/* Status of the answer to @request. */
+static u16 pma_ask(struct guest *g)
+{
+	u32 in[MLX5_ST_SZ_DW(mad_ifc_in)] = { 0 };
+	u32 out[MLX5_ST_SZ_DW(mad_ifc_out)];
+
+	MLX5_SET(mad_ifc_in, in, opcode, MLX5_CMD_OP_MAD_IFC);
+	MLX5_SET(mad_ifc_in, in, port, 1);
+	memcpy(MLX5_ADDR_OF(mad_ifc_in, in, mad), request, sizeof(request));
+	assert_ok(client_exec(&g->c, in, sizeof(in), out, sizeof(out)));
+	memcpy(response, MLX5_ADDR_OF(mad_ifc_out, out, response_mad_packet), sizeof(response));
+	/* What an asker finds its answer by */
+	assert_memory_equal(response, request, 3);
+	assert_int_equal(response[3], request[3] | 0x80);
+	assert_memory_equal(response + 8, request + 8, 10);
+	return get_unaligned_be16(response + 4);
+}
+
+static u64 pma_ext(struct guest *g, u32 offset)
+{
+	pma_init(GET, PMA_COUNTERS_EXT);
+	assert_int_equal(pma_ask(g), 0);
+	return get_unaligned_be64(response + 64 + offset);
+}
+
+/* What a fabric's manager asks a port, and what it gets without one. */
+static void performance_counters(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct client_sge sge = sge_of(g, 0, 4000);
+	struct client_send wr = {
+		.opcode = MLX5_OPCODE_RDMA_WRITE, .wr_id = 1, .flags = CLIENT_SIGNALED,
+		.sge = &sge, .n_sge = 1, .rkey = w->g[1].key,
+		.remote_addr = (uintptr_t)w->g[1].buf.va,
+	};
+	u64 sent = pma_ext(g, 8), got = pma_ext(&w->g[1], 16), packets = pma_ext(g, 24);
+	struct pair p;
+
+	/* Drivers with vport_counters make answers of their own, without a header. */
+	assert_int_equal(MLX5_GET(cmd_hca_cap, g->c.caps, vport_counters), 0);
+	pma_init(GET, PMA_CLASS_PORT_INFO);
+	assert_int_equal(pma_ask(g), 0);
+	assert_int_equal(response[64], 1);
+	assert_int_equal(get_unaligned_be16(response + 66) & 0x200, 0x200);
+
+	pair_open(&p, MLX5_QP_ST_RC, g, &w->g[1]);
+	assert_ok(client_post_send(&p.qp[0], &wr));
+	expect_wc(w, &g->cq, 1, 0);
+	assert_int_equal(pma_ext(g, 8) - sent, 1000);
+	assert_int_equal(pma_ext(g, 24) - packets, 1);
+	assert_int_equal(pma_ext(&w->g[1], 16) - got, 1000);
+	pma_init(GET, PMA_COUNTERS);
+	assert_int_equal(pma_ask(g), 0);
+	assert_int_equal(get_unaligned_be32(response + 64 + 24), sent + 1000);
+	assert_int_equal(get_unaligned_be32(response + 64 + 32), packets + 1);
+	pair_close(&p);
+}
+
+/* Set: the counters that were selected begin anew, for this guest alone. */
+static void performance_counters_begin_anew(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	u64 bytes;
+
+	atomic64_set(&g->vmm->inst->counters.tx_bytes, 4000);
+	atomic64_set(&g->vmm->inst->counters.wqes, 10);
+	bytes = counter(g, tx_bytes);
+	pma_init(SET, PMA_COUNTERS_EXT);
+	put_unaligned_be16(1, request + 66);
+	assert_int_equal(pma_ask(g), 0);
+	assert_int_equal(get_unaligned_be64(response + 64 + 8), 0);
+	assert_int_equal(get_unaligned_be64(response + 64 + 24), 10);
+	put_unaligned_be64(77, request + 64 + 24);
+	put_unaligned_be16(4, request + 66);
+	assert_int_equal(pma_ask(g), 0);
+	assert_int_equal(get_unaligned_be64(response + 64 + 24), 77);
+	assert_int_equal(counter(g, tx_bytes), bytes);
+	assert_int_equal(counter(g, wqes), 10);
+	/* The short counters are others; they stay at their greatest value. */
+	atomic64_set(&g->vmm->inst->counters.tx_bytes, 1LL << 40);
+	pma_init(GET, PMA_COUNTERS);
+	assert_int_equal(pma_ask(g), 0);
+	assert_int_equal(get_unaligned_be32(response + 64 + 24), U32_MAX);
+	assert_int_equal(get_unaligned_be32(response + 64 + 32), 10);
+}
+
+/* Any other request gets an answer as well, which says why not. */
+static void bad_mads(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+
+	pma_init(GET, 0x7777);
+	assert_int_equal(pma_ask(g), BAD_ATTRIBUTE);
+	pma_init(7, PMA_COUNTERS);
+	assert_int_equal(pma_ask(g), BAD_METHOD);
+	pma_init(SET, PMA_CLASS_PORT_INFO);
+	assert_int_equal(pma_ask(g), BAD_ATTRIBUTE);
+	pma_init(GET, PMA_COUNTERS);
+	request[2] = 9;
+	assert_int_equal(pma_ask(g), BAD_VERSION);
+	pma_init(GET, PMA_COUNTERS);
+	request[65] = 0xff;
+	assert_int_equal(pma_ask(g), BAD_VALUE);
+	/* No agent for subnet management. */
+	pma_init(GET, 0x11);
+	request[1] = 1;
+	assert_int_equal(pma_ask(g), BAD_ATTRIBUTE);
+}
+
 static void whole_tables(void **state)
 {
 	u32 in[MLX5_ST_SZ_DW(query_hca_vport_gid_in)] = { 0 };
@@ -259,6 +426,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		world_test(registers),
+		world_test(node_description),
+		world_test(performance_counters),
+		world_test(performance_counters_begin_anew),
+		world_test(bad_mads),
 		world_test(whole_tables),
 		world_test(port_goes_down_and_up),
 		world_test(events_pile_up),
