@@ -341,6 +341,7 @@ struct client_cq_attr {
 	u16 period;
 	u16 max_count;
 	bool kernel_style;
+	bool compressed;	/* takes compressed CQEs as well */
 };
 
 /**

@@ -57,6 +57,7 @@ int client_create_cq(struct client *c, const struct client_cq_attr *attr,
 	MLX5_SET(cqc, cqc, c_eqn_or_apu_element,
 		 attr->eqn == ~0U ? c->comp_eq.eqn : attr->eqn);
 	MLX5_SET(cqc, cqc, oi, attr->ignore_overrun);
+	MLX5_SET(cqc, cqc, cqe_comp_en, attr->compressed);
 	MLX5_SET(cqc, cqc, cq_period, attr->period);
 	MLX5_SET(cqc, cqc, cq_max_count, attr->max_count);
 	MLX5_SET(cqc, cqc, log_page_size, 0);

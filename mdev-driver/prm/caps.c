@@ -87,6 +87,12 @@ static const struct mhca_cap mhca_general_caps[] = {
 	{ GENERAL(cq_oi), 1 },
 	{ GENERAL(cq_resize), 1 },
 	{ GENERAL(cq_moderation), 1 },
+#ifdef MHCA_HAVE_CQ_PERIOD_MODE_MODIFY	/* headers before 6.9 do not name it */
+	{ GENERAL(cq_period_mode_modify), 1 },
+#endif
+	/* Asking for it is taken for an offer: CQEs are written whole, one by one. */
+	{ GENERAL(cqe_compression), 1 },
+	{ GENERAL(cqe_compression_max_num), 1 },
 	/* Doorbell pages. log_bf_reg_size gives the registers' distance even without bf. */
 	{ GENERAL(uar_sz), ilog2(MHCA_BAR_SIZE) - 20 },
 	{ GENERAL(log_pg_sz), MHCA_PAGE_SHIFT },

@@ -15,7 +15,8 @@
 #define MHCA_CQE_64		0
 #define MHCA_CQE_128		1
 #define MHCA_CQ_RESIZE		1	/* op_mod */
-#define MHCA_CQ_MODERATE	3	/* field select: period and count */
+#define MHCA_CQ_PERIOD_MODE	BIT(4)	/* field select */
+#define MHCA_CQ_MODERATE	(MLX5_CQ_MODIFY_PERIOD | MLX5_CQ_MODIFY_COUNT | MHCA_CQ_PERIOD_MODE)
 #define MHCA_CQ_NEW_BUFFER	7	/* field select: size, offset and page size */
 #define MHCA_ARM_SRQ		1	/* op_mod */
 #define MHCA_RMP_READY		1
@@ -101,8 +102,11 @@ enum mhca_syndrome mhca_check_cq(const struct mhca_cmd *cmd)
 {
 	const void *cqc = mhca_cqc(cmd);
 
-	/* Compression, umems and periods that start with a CQE are no capabilities. */
-	if (MLX5_GET(cqc, cqc, cqe_comp_en) || MLX5_GET(cqc, cqc, cq_period_mode) ||
+	/*
+	 * Who asks for compressed CQEs takes others as well, and gets no others. Their
+	 * enhanced layout, umems and periods that start with a CQE are no capabilities.
+	 */
+	if (MLX5_GET(cqc, cqc, cqe_compression_layout) || MLX5_GET(cqc, cqc, cq_period_mode) ||
 	    MLX5_GET(cqc, cqc, dbr_umem_valid) || MLX5_GET(cqc, cqc, apu_cq) ||
 	    MLX5_GET(create_cq_in, cmd->in, cq_umem_valid))
 		return MHCA_SYN_RESERVED;
@@ -124,7 +128,9 @@ enum mhca_syndrome mhca_check_cq_modify(const struct mhca_cmd *cmd)
 	if (mhca_cq_is_resize(cmd))
 		return select == MHCA_CQ_NEW_BUFFER ? mhca_check_cq_geometry(cmd) :
 						      MHCA_SYN_RESERVED;
+	/* The mode can be named, but there is only the one that starts with an EQE. */
 	if (select & ~(u32)MHCA_CQ_MODERATE ||
+	    (select & MHCA_CQ_PERIOD_MODE && MLX5_GET(cqc, mhca_cqc(cmd), cq_period_mode)) ||
 	    cmd->inlen != MLX5_BYTE_OFF(modify_cq_in, pas))
 		return MHCA_SYN_RESERVED;
 	return MHCA_SYN_NONE;

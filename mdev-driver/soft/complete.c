@@ -17,6 +17,7 @@
 #include "soft.h"
 
 #define SOFT_CI_MASK		0xffffffU
+#define SOFT_CI_SHORT_BITS	16		/* of a poll-mode driver's consumer index */
 #define SOFT_CI_AHEAD		0x800000U	/* half the range: "not behind" */
 #define SOFT_ARM_SOLICITED	BIT(24)
 #define SOFT_ARM_SN		GENMASK(29, 28)
@@ -160,12 +161,30 @@ static void soft_cqe_store(struct soft_cq *cq, u64 *cell, const union soft_cqe_r
 	mhca_guest_dirty(cq->obj.inst, cell, sizeof(*raw));
 }
 
+/**
+ * soft_cq_used() - CQEs that the consumer has not taken, as its record says
+ * @cq: CQ; its lock held
+ * @record: its record
+ *
+ * Kernel and verbs drivers store a consumer index of 24 bits, poll-mode drivers one of
+ * 16. The producer is never ahead by more than the CQ's size, so where that fits 16
+ * bits are enough to tell every distance, and an overrun is met at exactly the size.
+ *
+ * Return: more than the size for an index from nowhere.
+ */
+u32 soft_cq_used(const struct soft_cq *cq, const __be32 *record)
+{
+	u32 mask = cq->ring.log_size < SOFT_CI_SHORT_BITS ? GENMASK(SOFT_CI_SHORT_BITS - 1, 0) :
+							    SOFT_CI_MASK;
+
+	lockdep_assert_held(&cq->lock);
+	return (cq->pi - be32_to_cpu(READ_ONCE(record[0]))) & mask;
+}
+
 /* Room for one more? A consumer index from nowhere counts as an overrun, too. */
 static bool soft_cq_has_room(struct soft_cq *cq, const __be32 *record)
 {
-	u32 used = (cq->pi - be32_to_cpu(READ_ONCE(record[0]))) & SOFT_CI_MASK;
-
-	if (likely(used < 1U << cq->ring.log_size) || cq->ignore_overrun)
+	if (likely(soft_cq_used(cq, record) < 1U << cq->ring.log_size) || cq->ignore_overrun)
 		return true;
 	mhca_count(cq->obj.inst, cq_overruns);
 	return false;

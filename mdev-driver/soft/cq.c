@@ -74,8 +74,6 @@ static enum mhca_syndrome soft_cq_create(struct mhca_cmd *cmd)
 
 	if (!cmd->ref[0] || !cmd->ref[1] || !cq->obj.record)
 		return MHCA_SYN_CQ_ATTR;
-	if (MLX5_GET(cqc, cqc, cqe_comp_en))
-		return MHCA_SYN_CQ_ATTR;
 
 	cq->eq = cmd->ref[0];
 	cq->uar = (struct soft_uar *)cmd->ref[1];
@@ -86,6 +84,8 @@ static enum mhca_syndrome soft_cq_create(struct mhca_cmd *cmd)
 	INIT_LIST_HEAD(&cq->attached_recv);
 	cq->timer.kind = SOFT_TIMER_CQ;
 	cq->ignore_overrun = MLX5_GET(cqc, cqc, oi);
+	cq->compress = MLX5_GET(cqc, cqc, cqe_comp_en);
+	cq->mini_format = MLX5_GET(cqc, cqc, mini_cqe_res_format);
 	cq->max_count = MLX5_GET(cqc, cqc, cq_max_count);
 	cq->period_us = MLX5_GET(cqc, cqc, cq_period);
 
@@ -176,7 +176,7 @@ static enum mhca_syndrome soft_cq_swap_ring(struct soft_cq *cq, const struct sof
 	if (cq->failed || !record)
 		return MHCA_SYN_OBJECT_STATE;
 	/* The RESIZE CQE takes one place in the old ring and one in the new one. */
-	used = (cq->pi - be32_to_cpu(READ_ONCE(record[0]))) & 0xffffff;
+	used = soft_cq_used(cq, record);
 	if (used >= BIT(cq->ring.log_size) || used >= BIT(ring->log_size))
 		return MHCA_SYN_OUTSTANDING_CQES;
 	if (soft_cq_write_resize(cq))
@@ -247,6 +247,8 @@ static enum mhca_syndrome soft_cq_query(struct mhca_cmd *cmd)
 	MLX5_SET(cqc, cqc, status, cq->failed ? SOFT_CQC_STATUS_OVERFLOW : SOFT_CQC_STATUS_OK);
 	MLX5_SET(cqc, cqc, st, armed ? SOFT_CQC_ST_ARMED : SOFT_CQC_ST_FIRED);
 	MLX5_SET(cqc, cqc, oi, cq->ignore_overrun);
+	MLX5_SET(cqc, cqc, cqe_comp_en, cq->compress);
+	MLX5_SET(cqc, cqc, mini_cqe_res_format, cq->mini_format);
 	MLX5_SET(cqc, cqc, page_offset, cq->ring.offset >> (cq->ring.pages->shift - 6));
 	MLX5_SET(cqc, cqc, log_cq_size, cq->ring.log_size);
 	MLX5_SET(cqc, cqc, log_page_size, cq->ring.pages->shift - MHCA_PAGE_SHIFT);

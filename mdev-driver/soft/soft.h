@@ -295,6 +295,8 @@ struct soft_ring {
  * @fired: an event was sent
  * @failed: overrun: no CQE will be written any more
  * @ignore_overrun: cqc.oi
+ * @compress: the driver takes compressed CQEs as well; it never gets any
+ * @mini_format: … of this format
  * @max_count: moderation: event after that many CQEs (0, 1: each)
  * @period_us: … or that long after the first
  * @pi_solicited: @pi after the last solicited or error CQE
@@ -319,6 +321,8 @@ struct soft_cq {
 	bool fired;
 	bool failed;
 	bool ignore_overrun;
+	bool compress;
+	u8 mini_format;
 	u16 max_count;
 	u16 period_us;
 	u32 pi_solicited;
@@ -856,6 +860,8 @@ enum soft_l3 { SOFT_L3_GRH, SOFT_L3_IPV6, SOFT_L3_IPV4 };
 void soft_complete(struct soft_cq *cq, struct soft_qp *qp, const struct soft_cqe *cqe);
 /* The same for a CQE that is complete but for its owner bit (Ethernet). */
 void soft_complete_raw(struct soft_cq *cq, struct mlx5_cqe64 *cqe);
+/* CQEs that the record's consumer index leaves; more than the CQ's size: nonsense. cq->lock */
+u32 soft_cq_used(const struct soft_cq *cq, const __be32 *record);
 /* Is the word of a CQ's record an arm that was not answered? cq->lock */
 bool soft_cq_armed(const struct soft_cq *cq, __be32 word);
 /* An arm was seen or may have been missed: fire if CQEs are waiting. */

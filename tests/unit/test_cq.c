@@ -445,6 +445,131 @@ static void absurd_consumer_index(void **state)
 	loop_close(&other);
 }
 
+/* What a poll-mode driver stores: a consumer index of 16 bits. */
+static void store_short_index(struct loop *l)
+{
+	l->cq.record.word[0] = cpu_to_be32(l->cq.ci & 0xffff);
+}
+
+/* Well past the place where such an index begins anew, from every distance. */
+static void consumer_index_of_16_bits(void **state)
+{
+	struct world *w = *state;
+	struct mlx5_eqe eqe;
+	struct loop l;
+	u32 at, n;
+
+	loop_open_log(w, &l, 7);
+	for (at = 0; at < 70000; at += n) {
+		n = 1 + at % 128;
+		complete_n(w, &l, at, n);
+		expect_n(w, &l, at, n);
+		store_short_index(&l);
+	}
+	assert_int_equal(counter(l.g, cq_overruns), 0);
+	assert_int_equal(qp_state(&l.qp[0]), MLX5_QP_STATE_RTS);
+	/* A full CQ is none too many; one more is. */
+	complete_n(w, &l, at, 128);
+	assert_int_equal(counter(l.g, cq_overruns), 0);
+	complete_n(w, &l, at + 128, 1);
+	eqe = expect_event(w, l.g, MLX5_EVENT_TYPE_CQ_ERROR);
+	assert_int_equal(be32_to_cpu(eqe.data.cq_err.cqn) & 0xffffff, l.cq.cqn);
+	assert_int_equal(counter(l.g, cq_overruns), 1);
+	loop_close(&l);
+}
+
+/*
+ * The greatest CQ whose distances 16 bits can tell, and one that needs all 24: filled by
+ * holding the record's index back.
+ */
+static void full_and_overrun_of_big_cqs(void **state)
+{
+	struct world *w = *state;
+	u32 at, n, overruns = 0;
+	struct loop l;
+	u8 log_size;
+
+	for (log_size = 15; log_size <= 16; log_size++) {
+		loop_open_log(w, &l, log_size);
+		for (at = 0; at < 1000; at += 100) {
+			complete_n(w, &l, at, 100);
+			expect_n(w, &l, at, 100);
+		}
+		for (n = 0; n < 1U << log_size; n += 128) {
+			complete_n(w, &l, at + n, 128);
+			expect_n(w, &l, at + n, 128);
+			l.cq.record.word[0] = cpu_to_be32(at);
+		}
+		assert_int_equal(counter(l.g, cq_overruns), overruns);
+		assert_int_equal(qp_state(&l.qp[0]), MLX5_QP_STATE_RTS);
+		complete_n(w, &l, at + n, 1);
+		expect_event(w, l.g, MLX5_EVENT_TYPE_CQ_ERROR);
+		assert_int_equal(counter(l.g, cq_overruns), ++overruns);
+		loop_close(&l);
+	}
+}
+
+/* ---- Compression, moderation by mode ----------------------------------- */
+
+/* Who takes compressed CQEs gets others, each one by itself. */
+static void compression_is_an_offer(void **state)
+{
+	u32 in[MLX5_ST_SZ_DW(query_cq_in)] = { 0 };
+	u32 out[MLX5_ST_SZ_DW(query_cq_out)];
+	struct world *w = *state;
+	struct client_cq_attr attr;
+	struct mlx5_cqe64 *cqe;
+	struct loop l;
+	u32 i;
+
+	client_cq_attr_init(&attr, 5);
+	attr.compressed = true;
+	loop_open(w, &l, &attr);
+	assert_int_equal(MLX5_GET(cmd_hca_cap, l.g->c.caps, cqe_compression), 1);
+	MLX5_SET(query_cq_in, in, opcode, MLX5_CMD_OP_QUERY_CQ);
+	MLX5_SET(query_cq_in, in, cqn, l.cq.cqn);
+	assert_ok(client_exec(&l.g->c, in, sizeof(in), out, sizeof(out)));
+	assert_int_equal(MLX5_GET(query_cq_out, out, cq_context.cqe_comp_en), 1);
+	complete_n(w, &l, 0, 20);
+	for (i = 0; i < 20; i++) {
+		cqe = client_peek_cq(&l.cq);
+		assert_non_null(cqe);
+		assert_int_not_equal(mlx5_get_cqe_format(cqe), MLX5_COMPRESSED);
+		expect_n(w, &l, i, 1);
+	}
+	loop_close(&l);
+}
+
+static int modify(struct client_cq *cq, u32 select, u8 mode)
+{
+	u32 in[MLX5_ST_SZ_DW(modify_cq_in)] = { 0 };
+	u32 out[MLX5_ST_SZ_DW(modify_cq_out)];
+
+	MLX5_SET(modify_cq_in, in, opcode, MLX5_CMD_OP_MODIFY_CQ);
+	MLX5_SET(modify_cq_in, in, cqn, cq->cqn);
+	MLX5_SET(modify_cq_in, in, modify_field_select_resize_field_select
+		 .modify_field_select.modify_field_select, select);
+	MLX5_SET(modify_cq_in, in, cq_context.cq_period_mode, mode);
+	MLX5_SET(modify_cq_in, in, cq_context.cq_period, 8);
+	MLX5_SET(modify_cq_in, in, cq_context.cq_max_count, 4);
+	return client_exec(cq->c, in, sizeof(in), out, sizeof(out));
+}
+
+/* Drivers name the mode along with period and count; periods that start with a CQE are none. */
+static void period_mode(void **state)
+{
+	const u32 both = MLX5_CQ_MODIFY_PERIOD | MLX5_CQ_MODIFY_COUNT;
+	struct world *w = *state;
+	struct loop l;
+
+	loop_open_log(w, &l, 4);
+	assert_ok(modify(&l.cq, both | BIT(4), MLX5_CQ_PERIOD_MODE_START_FROM_EQE));
+	assert_int_equal(modify(&l.cq, both | BIT(4), MLX5_CQ_PERIOD_MODE_START_FROM_CQE),
+			 -EINVAL);
+	assert_int_equal(modify(&l.cq, both | BIT(3), 0), -EINVAL);
+	loop_close(&l);
+}
+
 /* ---- Event queues ---------------------------------------------------- */
 
 static void eq_ownership_over_three_laps(void **state)
@@ -533,6 +658,10 @@ int main(void)
 		world_test(overrun_fails_the_cq),
 		world_test(overrun_may_be_ignored),
 		world_test(absurd_consumer_index),
+		world_test(consumer_index_of_16_bits),
+		world_test(full_and_overrun_of_big_cqs),
+		world_test(compression_is_an_offer),
+		world_test(period_mode),
 		world_test(eq_ownership_over_three_laps),
 		world_test(full_eq_delays_events),
 	};
