@@ -383,7 +383,8 @@ static struct soft_qp *soft_dgram_find(const struct soft_packet *pkt)
 		return NULL;
 	switch (pkt->wqe->dqpn) {
 	case 0:
-		return READ_ONCE(si->qp0);
+		/* Subnet management has a lane of its own, which only an SMI QP sends on. */
+		return pkt->qp->type == MLX5_QP_ST_QP0 ? READ_ONCE(si->qp0) : NULL;
 	case 1:
 		return READ_ONCE(si->qp1);
 	default:

@@ -12,6 +12,11 @@
 #define SOFT_MTU_256		1
 #define SOFT_MTU_4096		5
 #define SOFT_ATOMIC_MODE_8B	3
+/*
+ * What drivers subtract from an Ethernet MTU for the path MTU (iboe_get_mtu()): GRH, UDP,
+ * BTH, XRC and atomic headers, ICRC.
+ */
+#define SOFT_ROCE_HEADERS	(40U + 8U + 12U + 4U + 28U + 4U)
 
 /* ---- Attributes -------------------------------------------------------- */
 
@@ -239,6 +244,18 @@ static enum mhca_syndrome soft_attrs_check_path(const struct soft_qp *qp, const 
 	return MHCA_SYN_NONE;
 }
 
+/*
+ * Does a packet of the path's MTU fit into a frame of the port? On InfiniBand every one
+ * does. Drivers give every datagram QP the greatest MTU; there each message is measured.
+ */
+static bool soft_path_mtu_ok(const struct soft_qp *qp, u32 mtu)
+{
+	if (qp->obj.inst->personality != MHCA_ROCE ||
+	    !(BIT(qp->type) & (ST_RELIABLE | ST_UNRELIABLE)))
+		return true;
+	return (128U << mtu) + SOFT_ROCE_HEADERS <= qp->obj.inst->vport->mtu;
+}
+
 /* Check what of @attrs now stands in @qpc. */
 static enum mhca_syndrome soft_attrs_check(const struct soft_qp *qp, const void *qpc,
 					   u32 attrs)
@@ -248,7 +265,9 @@ static enum mhca_syndrome soft_attrs_check(const struct soft_qp *qp, const void 
 
 	if (attrs & A(PM_STATE) && MLX5_GET(qpc, qpc, pm_state) != MLX5_QP_PM_MIGRATED)
 		return MHCA_SYN_QP_ATTR;
-	if (attrs & A(DETH_SQPN) && MLX5_GET(qpc, qpc, deth_sqpn) > 1)
+	/* Nobody shows another's source QPN: set_deth_sqpn is no capability. */
+	if (attrs & A(DETH_SQPN) &&
+	    MLX5_GET(qpc, qpc, deth_sqpn) > (qp->type == MLX5_QP_ST_QP1))
 		return MHCA_SYN_QP_ATTR;
 	if (attrs & A(RAE) && MLX5_GET(qpc, qpc, atomic_mode) > SOFT_ATOMIC_MODE_8B)
 		return MHCA_SYN_QP_ATTR;
@@ -259,6 +278,8 @@ static enum mhca_syndrome soft_attrs_check(const struct soft_qp *qp, const void 
 	if (attrs & A(MTU) && (mtu < SOFT_MTU_256 || mtu > SOFT_MTU_4096 ||
 			       MLX5_GET(qpc, qpc, log_msg_max) > MHCA_LOG_MAX_MSG))
 		return MHCA_SYN_QP_ATTR;
+	if (attrs & A(MTU) && !soft_path_mtu_ok(qp, mtu))
+		return MHCA_SYN_MTU;
 	if (attrs & A(RRA_MAX) && MLX5_GET(qpc, qpc, log_rra_max) > MHCA_LOG_MAX_RA)
 		return MHCA_SYN_QP_ATTR;
 	if (attrs & A(SRA_MAX) && MLX5_GET(qpc, qpc, log_sra_max) > MHCA_LOG_MAX_RA)
@@ -292,13 +313,11 @@ static void soft_av_refresh(struct soft_qp *qp)
 /* The QPN that receivers of its datagrams see. */
 static u32 soft_source_qpn(const struct soft_qp *qp)
 {
-	u32 deth = MLX5_GET(qpc, qp->attr, deth_sqpn);
-
 	if (qp->type == MLX5_QP_ST_QP0)
 		return 0;
 	if (qp->type == MLX5_QP_ST_QP1)
 		return 1;
-	return deth ? deth : qp->obj.num;
+	return qp->obj.num;
 }
 
 static u8 soft_remote_access(const void *qpc)

@@ -6,14 +6,12 @@
 
 static struct client_qp qp[2];
 
-static void ud_create(struct engine *e, u32 i, u8 type, u32 qkey, u32 deth,
-		      struct client_qp *out)
+static void ud_create(struct engine *e, u32 i, u8 type, u32 qkey, struct client_qp *out)
 {
 	struct client_modify modify;
 	struct client_qp_attr attr;
 
 	client_qp_attr_init(&attr, type, e->node[i].pd, &e->node[i].cq);
-	attr.deth_sqpn = deth;
 	assert_int_equal(client_create_qp(&e->node[i].c, &attr, out), 0);
 	client_modify_init(&modify);
 	modify.qkey = qkey;
@@ -27,7 +25,7 @@ static void ud_pair(struct engine *e)
 	u32 i;
 
 	for (i = 0; i < 2; i++)
-		ud_create(e, i, MLX5_QP_ST_UD, ENGINE_QKEY, 0, &qp[i]);
+		ud_create(e, i, MLX5_QP_ST_UD, ENGINE_QKEY, &qp[i]);
 }
 
 static void ud_end(void)
@@ -173,8 +171,8 @@ static void test_gsi(void **state)
 	struct client_path path;
 	struct client_wc wc;
 
-	ud_create(e, 1, MLX5_QP_ST_QP1, 0x80010000, 0, &gsi);
-	ud_create(e, 0, MLX5_QP_ST_UD, 0x80010000, 1, &sender);
+	ud_create(e, 1, MLX5_QP_ST_QP1, 0x80010000, &gsi);
+	ud_create(e, 0, MLX5_QP_ST_QP1, 0x80010000, &sender);
 	engine_path(b, &path);
 	engine_recv(&gsi, b, 8, 0, GRH + 256);
 	/* The Q_Key's top bit asks for the QP's own one. */
@@ -201,7 +199,7 @@ static void test_multicast(void **state)
 	u32 i;
 
 	ud_pair(e);
-	ud_create(e, 1, MLX5_QP_ST_UD, ENGINE_QKEY, 0, &third);
+	ud_create(e, 1, MLX5_QP_ST_UD, ENGINE_QKEY, &third);
 	memcpy(path.dgid, gid, sizeof(gid));
 	assert_int_equal(client_attach_mcast(&qp[0], gid), 0);
 	assert_int_equal(client_attach_mcast(&qp[1], gid), 0);
@@ -245,7 +243,7 @@ static void test_multicast_turn(void **state)
 	ud_pair(e);
 	memcpy(path.dgid, gid, sizeof(gid));
 	for (i = 0; i < ARRAY_SIZE(member); i++) {
-		ud_create(e, 1, MLX5_QP_ST_UD, ENGINE_QKEY, 0, &member[i]);
+		ud_create(e, 1, MLX5_QP_ST_UD, ENGINE_QKEY, &member[i]);
 		assert_int_equal(client_attach_mcast(&member[i], gid), 0);
 	}
 	wr.path = &path;
@@ -286,7 +284,7 @@ static void test_multicast_crowd(void **state)
 	ud_pair(e);
 	memcpy(path.dgid, gid, sizeof(gid));
 	for (i = 0; i < CROWD + 1; i++) {
-		ud_create(e, 1, MLX5_QP_ST_UD, ENGINE_QKEY, 0, &member[i]);
+		ud_create(e, 1, MLX5_QP_ST_UD, ENGINE_QKEY, &member[i]);
 		engine_recv(&member[i], b, i, 0, 200);
 		engine_recv(&member[i], b, i, 0, 200);
 		if (i < CROWD)
@@ -341,7 +339,7 @@ static void test_multicast_elsewhere(void **state)
 	ud_pair(e);
 	memcpy(path.dgid, gid, sizeof(gid));
 	for (i = 0; i < ARRAY_SIZE(member); i++) {
-		ud_create(e, 1, MLX5_QP_ST_UD, ENGINE_QKEY, 0, &member[i]);
+		ud_create(e, 1, MLX5_QP_ST_UD, ENGINE_QKEY, &member[i]);
 		assert_int_equal(client_attach_mcast(&member[i], gid), 0);
 	}
 	wr.path = &path;

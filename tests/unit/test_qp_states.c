@@ -366,7 +366,7 @@ static void bad_attributes_are_refused(void **state)
 	REFUSES(b, RST2INIT_QP, PORT, ads, ads, vhca_port_num, 2);
 	REFUSES(b, RST2INIT_QP, INDEX, ads, ads, pkey_index, MHCA_PKEY_TABLE);
 	REFUSES(b, RST2INIT_QP, QP_ATTR, qpc, qpc, pm_state, 0);
-	REFUSES(b, RST2INIT_QP, QP_ATTR, qpc, qpc, deth_sqpn, 2);
+	REFUSES(b, RST2INIT_QP, QP_ATTR, qpc, qpc, deth_sqpn, 1);
 	REFUSES(b, RST2INIT_QP, QP_ATTR, qpc, qpc, atomic_mode, 4);
 	bring_to(b, MLX5_QP_STATE_INIT);
 	REFUSES(b, INIT2RTR_QP, QP_ATTR, qpc, qpc, mtu, 0);

@@ -102,6 +102,51 @@ static void both_ways(void **state)
 	pair_close(&p);
 }
 
+static void set_mtu(struct guest *g, u32 mtu)
+{
+	u32 in[MLX5_ST_SZ_DW(modify_nic_vport_context_in)] = { 0 };
+	u32 out[MLX5_ST_SZ_DW(modify_nic_vport_context_out)];
+
+	MLX5_SET(modify_nic_vport_context_in, in, opcode, MLX5_CMD_OP_MODIFY_NIC_VPORT_CONTEXT);
+	MLX5_SET(modify_nic_vport_context_in, in, field_select.mtu, 1);
+	MLX5_SET(modify_nic_vport_context_in, in, nic_vport_context.mtu, mtu + 22);
+	assert_ok(client_exec(&g->c, in, sizeof(in), out, sizeof(out)));
+}
+
+/* A connection's packets fit into frames of the port, all headers included. */
+static void path_mtu_fits_the_port(void **state)
+{
+	static const struct {
+		u32 port;
+		u8 greatest;
+	} rows[] = {
+		{ 300, 0 }, { 352, IB_MTU_256 }, { 1500, IB_MTU_1024 }, { 2143, IB_MTU_1024 },
+		{ 2144, IB_MTU_2048 }, { 4191, IB_MTU_2048 }, { 4192, IB_MTU_4096 },
+		{ 9000, IB_MTU_4096 },
+	};
+	static const u8 types[] = { MLX5_QP_ST_RC, MLX5_QP_ST_UC };
+	struct world *w = *state;
+	struct client_modify m;
+	struct pair p;
+	u32 i, t;
+	u8 mtu;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		set_mtu(&w->g[0], rows[i].port);
+		for (t = 0; t < ARRAY_SIZE(types); t++) {
+			for (mtu = IB_MTU_256; mtu <= IB_MTU_4096; mtu++) {
+				pair_create(&p, types[t], &w->g[0], &w->g[1]);
+				pair_modify(&p, 0, &m);
+				roce_path(p.g[1], 1, &m.path);
+				m.mtu = mtu;
+				assert_int_equal(client_connect_qp(&p.qp[0], &m),
+						 mtu <= rows[i].greatest ? 0 : -EINVAL);
+				pair_close(&p);
+			}
+		}
+	}
+}
+
 static void wrong_addresses(void **state)
 {
 	static const u8 foreign[6] = { 2, 9, 9, 9, 9, 9 };
@@ -453,6 +498,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		world_test(both_ways),
+		world_test(path_mtu_fits_the_port),
 		world_test(wrong_addresses),
 		world_test(segments_and_ports),
 		world_test(vlans_are_apart),

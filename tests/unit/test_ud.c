@@ -103,6 +103,43 @@ static void management_qps(void **state)
 	assert_int_equal(counter(&w->g[0], drop_no_peer), 2);
 }
 
+/*
+ * Any QP may talk to a GSI QP, under its own number, and none but an SMI QP to an SMI QP:
+ * what says "I am QP 1" or "I manage this subnet" is the driver's, not a program's.
+ */
+static void management_is_the_drivers(void **state)
+{
+	struct world *w = *state;
+	struct client_qp smi, gsi, ud;
+	struct client_qp_attr attr;
+	struct client_modify m;
+	struct client_wc wc;
+
+	open_ud(&w->g[1], MLX5_QP_ST_QP0, 0, NULL, &smi);
+	open_ud(&w->g[1], MLX5_QP_ST_QP1, 0x80010000U, NULL, &gsi);
+	recv(&w->g[1], &smi, 8);
+	recv(&w->g[1], &gsi, 9);
+	open_ud(&w->g[0], MLX5_QP_ST_UD, 0x80010000U, NULL, &ud);
+	post(&w->g[0], &ud, MLX5_OPCODE_SEND, w->g[1].c.lid, 0, 0, 256);
+	expect_wc(w, &w->g[0].cq, 1, 0);
+	assert_int_equal(counter(&w->g[0], drop_no_peer), 1);
+	post(&w->g[0], &ud, MLX5_OPCODE_SEND, w->g[1].c.lid, 1, 0x80010000U, 256);
+	wc = expect_wc(w, &w->g[1].cq, 9, 0);
+	assert_int_equal(wc.src_qpn, ud.qpn);
+	expect_wc(w, &w->g[0].cq, 1, 0);
+	expect_no_wc(w, &w->g[1].cq);
+	assert_ok(client_destroy_qp(&ud));
+	/* Nor can it say so itself. */
+	client_qp_attr_init(&attr, MLX5_QP_ST_UD, w->g[0].pd, &w->g[0].cq);
+	attr.deth_sqpn = 1;
+	assert_ok(client_create_qp(&w->g[0].c, &attr, &ud));
+	client_modify_init(&m);
+	assert_int_equal(client_connect_qp(&ud, &m), -EINVAL);
+	assert_ok(client_destroy_qp(&ud));
+	assert_ok(client_destroy_qp(&smi));
+	assert_ok(client_destroy_qp(&gsi));
+}
+
 static void from_an_srq(void **state)
 {
 	struct world *w = *state;
@@ -233,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		world_test(immediate_data),
 		world_test(management_qps),
+		world_test(management_is_the_drivers),
 		world_test(from_an_srq),
 		world_test(first_datagram_in_rtr),
 		world_test(broken_receivers),
