@@ -1,103 +1,82 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Thin: modules go to Kbuild, everything else to tests/lab/mhca-lab.
-# What a target needs it installs (as root, with apt; else it says what is missing).
-# A line "target: ## text" is what `make help` shows.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 LAB  := tests/lab/mhca-lab
-# User space is built with the layouts of the kernel that KDIR was said to be.
-HEADERS := $(if $(filter-out default file,$(origin KDIR)),-Dkernel_headers=$(KDIR))
+MODULES := mhca.ko mhca_soft.ko
+CHECKPATCH ?= $(firstword $(wildcard $(KDIR)/scripts/checkpatch.pl \
+	/usr/src/linux-*/scripts/checkpatch.pl))
 
-all: modules ## what `make` makes: the kernel modules
+all: modules
 
-help: ## this list
-	@sed -n 's/^\([a-z_-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
-
-modules: ## mhca.ko and mhca_soft.ko, for the running kernel or KDIR=…
-	@KDIR=$(KDIR) $(LAB) deps modules
+modules:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
-modules_install: modules ## … into that kernel's modules, below updates/
+modules_install install: modules
 	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=updates modules_install
 
-install: modules_install ## the same
-
-demo: ## two stock guests exchange RDMA in a virtual host on this machine
-	$(LAB) run -- -q -s tests/bench/demo.py
-
-test: ## everything, as CI runs it
+test:
 	$(LAB) test
 
-test-full: ## also what needs an otherwise idle machine or more than CI's time
+# Also what needs an otherwise idle machine or more than CI's time.
+test-full:
 	MHCA_FULL=1 $(LAB) test
 
-test-debug: ## `make test` on a host with KASAN, lockdep, UBSAN and kmemleak
+test-debug:
 	$(LAB) test --debug-kernel
 
-# The pure core in user space (tests/unit/README.md): no VM.
+demo:
+	$(LAB) run -- -q -s tests/bench/demo.py
+
+bench:
+	$(LAB) run -- -q -s tests/bench/bench.py tests/bench/bench_roce.py
+	mkdir -p build/bench
+	cp build/lab/logs/latest/bench.jsonl build/bench/$$(date +%Y%m%d-%H%M%S).jsonl
+
+# The pure core in user space (tests/unit/README.md): no VM, seconds.
 UNIT := build/meson
-test-unit: $(UNIT)/build.ninja ## the tests that need no virtual machine, with ASan and UBSan
-	meson test -C $(UNIT) --no-suite full
+test-unit: $(UNIT)
+	meson test -C $(UNIT)
 
 # libFuzzer searches with each target for TIME seconds (tests/fuzz/README.md).
 TIME ?= 60
-fuzz: ## libFuzzer, TIME=60 seconds for each of TARGETS (all)
-	@KDIR=$(KDIR) $(LAB) deps fuzz
+fuzz:
 	tests/fuzz/run.sh $(TIME) $(TARGETS)
 
-coverage: ## lines of the core that the unit tests execute
-	@KDIR=$(KDIR) $(LAB) deps unit tools
-	tests/unit/coverage.sh build/coverage
-
-bench: ## bandwidth, latency and rates between guests, in the lab
-	$(LAB) run -- -q -s tests/bench/bench.py tests/bench/bench_roce.py
-
-bench-native: $(UNIT)/build.ninja ## the core's own costs, in user space
+bench-native: $(UNIT)
 	ninja -C $(UNIT) tests/bench/bench-native
 	mkdir -p build/bench
-	$(UNIT)/tests/bench/bench-native > build/bench/native.log; status=$$?; \
-	cat build/bench/native.log; \
-	grep '^{' build/bench/native.log > build/bench/native.jsonl; exit $$status
+	$(UNIT)/tests/bench/bench-native | tee build/bench/native.log
+	grep '^{' build/bench/native.log > build/bench/native.jsonl
 
-# In the lane's own CPU time (docs/isolation.md).
-bench-isolation: $(UNIT)/build.ninja ## noisy neighbours on one lane
+# Noisy neighbours on one lane, in the lane's own CPU time (docs/isolation.md).
+bench-isolation: $(UNIT)
 	ninja -C $(UNIT) tests/bench/bench-isolation
 	mkdir -p build/bench
 	$(UNIT)/tests/bench/bench-isolation > build/bench/isolation.log; status=$$?; \
 	grep -v '^{' build/bench/isolation.log; \
 	grep '^{' build/bench/isolation.log > build/bench/isolation-native.jsonl; exit $$status
 
-$(UNIT)/build.ninja:
-	@KDIR=$(KDIR) $(LAB) deps unit tools
-	meson setup $(UNIT) -Dtests=enabled -Dlibmhca=enabled -Dhost_tools=enabled $(HEADERS)
+$(UNIT):
+	meson setup $@
 
-LIB := build/libmhca
-libmhca: $(LIB)/build.ninja ## the user-space verbs library and its programs
-	ninja -C $(LIB)
+coverage:
+	tests/unit/coverage.sh build/coverage
 
-libmhca_install: libmhca ## … below /usr/local
-	meson install -C $(LIB)
-	! command -v ldconfig >/dev/null || ldconfig
-
-$(LIB)/build.ninja:
-	@KDIR=$(KDIR) $(LAB) deps libmhca
-	meson setup $(LIB) --libdir=lib -Db_sanitize=none -Dbuildtype=release -Dlibmhca=enabled \
-		-Dtests=disabled -Dhost_tools=disabled $(HEADERS)
-
-deb: ## Debian packages below build/deb/
-	@KDIR=$(KDIR) $(LAB) deps deb
-	python3 packaging/deb.py
-
-shell: ## a root shell on the lab's host
+shell:
 	$(LAB) shell
 
-lint: ## checkpatch, sparse, shellcheck, Python's syntax
+lint:
 	$(LAB) lint
 
-clean: ## what was built; images and logs stay
+# Debian packages below build/deb/.
+deb:
+	python3 packaging/deb.py
+
+clean:
 	$(LAB) clean
 	rm -f *.o *.ko *.mod *.mod.c .*.cmd modules.order Module.symvers
 	find mdev-driver \( -name '*.o' -o -name '.*.cmd' \) -delete
 
-.PHONY: all help modules modules_install install demo test test-full test-debug test-unit fuzz \
-	coverage bench bench-native bench-isolation libmhca libmhca_install deb shell lint clean
+.PHONY: all modules modules_install install test test-full test-debug test-unit fuzz demo bench \
+	bench-native bench-isolation coverage shell lint deb clean

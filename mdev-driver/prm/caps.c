@@ -134,7 +134,7 @@ static const struct mhca_cap mhca_roce_general_caps[] = {
 	{ GENERAL(log_max_current_mc_list), MHCA_LOG_MAX_MC },
 	{ GENERAL(log_max_vlan_list), MHCA_LOG_MAX_VLAN },
 	/* UMR: the bits that would disable it are 0 */
-	{ GENERAL(log_max_klm_list_size), MHCA_LOG_MAX_FAST_REG },
+	{ GENERAL(log_max_klm_list_size), MHCA_LOG_MAX_KLM },
 };
 
 static const struct mhca_cap mhca_roce_caps[] = {

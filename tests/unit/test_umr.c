@@ -19,7 +19,7 @@ static void claimed_by_roce_only(void **state)
 	assert_int_equal(MLX5_GET(cmd_hca_cap, caps, imaicl), 1);
 	assert_int_equal(MLX5_GET(cmd_hca_cap, caps, max_indirection), 1);
 	assert_int_equal(MLX5_GET(cmd_hca_cap, caps, log_max_klm_list_size),
-			 ib ? 0 : MHCA_LOG_MAX_FAST_REG);
+			 ib ? 0 : MHCA_LOG_MAX_KLM);
 }
 
 static void creation(void **state)

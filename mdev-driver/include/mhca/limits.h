@@ -113,7 +113,6 @@
  */
 #define MHCA_LOG_MAX_KEY_XLT		18	/* translations of one key */
 #define MHCA_MAX_XLT			(1U << 24)	/* of all keys of an instance */
-#define MHCA_LOG_MAX_FAST_REG		16	/* pages of one fast registration */
 #define MHCA_LOG_MAX_KLM		13	/* pieces of other keys that one key names */
 
 /* InfiniBand addresses that the host hands out. */
