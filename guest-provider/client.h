@@ -526,6 +526,7 @@ struct client_modify {
 	u8 ack_timeout;
 	u32 qkey;
 	u16 pkey_index;
+	u8 counter_set;
 	u8 log_rra;
 	u8 log_sra;
 };

@@ -230,6 +230,7 @@ static void fill_modify(const struct client_qp *qp, u16 opcode, const struct cli
 	MLX5_SET(qpc, qpc, q_key, m->qkey);
 	if (init) {
 		MLX5_SET(qpc, qpc, deth_sqpn, qp->deth_sqpn);
+		MLX5_SET(qpc, qpc, counter_set_id, m->counter_set);
 		if (qp->send_cq)
 			MLX5_SET(qpc, qpc, cqn_snd, qp->send_cq->cqn);
 		if (qp->recv_cq)

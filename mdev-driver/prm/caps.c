@@ -64,6 +64,10 @@ static const struct mhca_cap mhca_general_caps[] = {
 	{ GENERAL(gid_table_size), 0 },		/* 8 << 0 */
 	{ GENERAL(pkey_table_size), 0 },	/* 128 << 0 */
 	{ GENERAL(qkv), 1 },			/* Q_Key violations are counted */
+	{ GENERAL(max_qp_cnt), MHCA_MAX_QCOUNTER },
+	{ GENERAL(out_of_seq_cnt), 1 },
+	{ GENERAL(retransmission_q_counters), 1 },
+	{ GENERAL(enhanced_error_q_counters), 1 },
 	{ GENERAL(local_ca_ack_delay), 16 },
 	/* Services */
 	{ GENERAL(rc), 1 },
@@ -127,7 +131,6 @@ static const struct mhca_cap mhca_roce_general_caps[] = {
 	{ GENERAL(nic_flow_table), 1 },
 	{ GENERAL(roce), 1 },
 	{ GENERAL(max_tc), 8 },
-	{ GENERAL(max_qp_cnt), MHCA_MAX_QCOUNTER },
 	{ GENERAL(log_max_rqt_size), MHCA_LOG_MAX_RQT_SIZE },
 	{ GENERAL(log_max_wq_sz), MHCA_LOG_MAX_WQ_SZ },
 	{ GENERAL(log_max_current_uc_list), MHCA_LOG_MAX_UC },

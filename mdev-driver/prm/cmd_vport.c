@@ -343,16 +343,10 @@ static u32 mhca_q_count(struct mhca_cmd *cmd, atomic64_t *counter)
 enum mhca_syndrome mhca_cmd_query_q_counter(struct mhca_cmd *cmd)
 {
 	struct mhca_qcounter *q = (struct mhca_qcounter *)cmd->obj;
-	u32 rnr = mhca_q_count(cmd, &q->rnr_retry_err);
-	u32 ack = mhca_q_count(cmd, &q->ack_timeout_err);
-	void *out = cmd->out;
 
-	MLX5_SET(query_q_counter_out, out, rx_write_requests, mhca_q_count(cmd, &q->requests[0]));
-	MLX5_SET(query_q_counter_out, out, rx_read_requests, mhca_q_count(cmd, &q->requests[1]));
-	MLX5_SET(query_q_counter_out, out, rx_atomic_requests,
-		 mhca_q_count(cmd, &q->requests[2]));
-	MLX5_SET(query_q_counter_out, out, out_of_buffer, mhca_q_count(cmd, &q->out_of_buffer));
-	MLX5_SET(query_q_counter_out, out, rnr_nak_retry_err, rnr);
-	MLX5_SET(query_q_counter_out, out, local_ack_timeout_err, ack);
+#define MHCA_Q_COUNTER_SET(name)						\
+	MLX5_SET(query_q_counter_out, cmd->out, name, mhca_q_count(cmd, &q->name));
+	MHCA_Q_COUNTERS(MHCA_Q_COUNTER_SET)
+#undef MHCA_Q_COUNTER_SET
 	return MHCA_SYN_NONE;
 }

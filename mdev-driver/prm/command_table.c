@@ -337,13 +337,12 @@ const struct mhca_command mhca_commands[] = {
 	    RUNNING, ONLY_ROCE, IN(set_roce_address_in), HEADER_OUT),
 
 	/* Q counters */
-	ROW(ALLOC_Q_COUNTER, mhca_check_nothing, mhca_cmd_create, OBJECT, RUNNING, ONLY_ROCE,
+	ROW(ALLOC_Q_COUNTER, mhca_check_nothing, mhca_cmd_create, OBJECT, RUNNING,
 	    IN(alloc_q_counter_in), OUT(alloc_q_counter_out),
 	    CREATES(MHCA_QCOUNTER, alloc_q_counter_out, counter_set_id)),
-	ROW(QUERY_Q_COUNTER, mhca_check_own_vport, mhca_cmd_query_q_counter, QUERY, RUNNING,
-	    ONLY_ROCE, IN(query_q_counter_in), OUT(query_q_counter_out),
+	ROW(QUERY_Q_COUNTER, mhca_check_own_vport, mhca_cmd_query_q_counter, QUERY, RUNNING, IN(query_q_counter_in), OUT(query_q_counter_out),
 	    QUERIES(MHCA_QCOUNTER, query_q_counter_in, counter_set_id)),
-	ROW(DEALLOC_Q_COUNTER, mhca_check_nothing, mhca_cmd_destroy, OBJECT, RUNNING, ONLY_ROCE,
+	ROW(DEALLOC_Q_COUNTER, mhca_check_nothing, mhca_cmd_destroy, OBJECT, RUNNING,
 	    IN(dealloc_q_counter_in), HEADER_OUT,
 	    DESTROYS(MHCA_QCOUNTER, dealloc_q_counter_in, counter_set_id)),
 

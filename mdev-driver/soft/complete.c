@@ -190,6 +190,29 @@ static bool soft_cq_has_room(struct soft_cq *cq, const __be32 *record)
 	return false;
 }
 
+/* An error CQE's place among the counters of its QP. */
+static void soft_cqe_count_error(const struct soft_qp *qp, const struct soft_cqe *cqe)
+{
+	bool flush = cqe->syndrome == MLX5_CQE_SYNDROME_WR_FLUSH_ERR;
+
+	mhca_count(qp->obj.inst, error_cqes);
+	if (cqe->opcode == MLX5_CQE_RESP_ERR) {
+		soft_q_count(qp, resp_cqe_error);
+		if (flush)
+			soft_q_count(qp, resp_cqe_flush_error);
+		else if (cqe->syndrome == MLX5_CQE_SYNDROME_LOCAL_LENGTH_ERR)
+			soft_q_count(qp, resp_local_length_error);
+		return;
+	}
+	soft_q_count(qp, req_cqe_error);
+	if (flush)
+		soft_q_count(qp, req_cqe_flush_error);
+	else if (cqe->syndrome == MLX5_CQE_SYNDROME_REMOTE_INVAL_REQ_ERR)
+		soft_q_count(qp, req_remote_invalid_request);
+	else if (cqe->syndrome == MLX5_CQE_SYNDROME_REMOTE_ACCESS_ERR)
+		soft_q_count(qp, req_remote_access_errors);
+}
+
 static bool soft_cq_write(struct soft_cq *cq, struct soft_qp *qp,
 			  const struct soft_cqe *cqe, const __be32 *record)
 {
@@ -208,7 +231,7 @@ static bool soft_cq_write(struct soft_cq *cq, struct soft_qp *qp,
 	cq->pi++;
 	mhca_count(cq->obj.inst, cqes);
 	if (soft_cqe_is_error(cqe)) {
-		mhca_count(cq->obj.inst, error_cqes);
+		soft_cqe_count_error(qp, cqe);
 		trace_mhca_error_cqe(cq->obj.inst->id.name, qp->obj.num, cqe->opcode,
 				     cqe->syndrome, cqe->vendor);
 	}

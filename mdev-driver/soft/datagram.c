@@ -227,6 +227,8 @@ static bool soft_dgram_hold(struct soft_qp *to, const struct soft_packet *pkt)
 		return true;
 	case SOFT_RNR:
 		soft_dgram_drop(pkt, to, drop_no_buffer);
+		if (!pkt->probing)
+			soft_q_count(to, out_of_buffer);
 		return false;
 	case SOFT_LOCAL_QP_OP:
 		to->rsp.busy = true;

@@ -349,6 +349,7 @@ void soft_qp_refresh(struct soft_qp *qp)
 	qp->remote_qpn = MLX5_GET(qpc, qpc, remote_qpn);
 	qp->qkey = MLX5_GET(qpc, qpc, q_key);
 	qp->mtu = 128U << MLX5_GET(qpc, qpc, mtu);
+	WRITE_ONCE(qp->counter_set, MLX5_GET(qpc, qpc, counter_set_id));
 	qp->deth_sqpn = soft_source_qpn(qp);
 	qp->req.ack_timeout = MLX5_GET(qpc, qpc, primary_address_path.ack_timeout);
 	qp->req.retry_count = MLX5_GET(qpc, qpc, retry_count);

@@ -131,6 +131,7 @@ static void soft_req_rnr(struct soft_qp *qp, u8 code)
 		qp->req.rnr_retries++;
 	}
 	mhca_count(qp->obj.inst, retries);
+	soft_q_count(qp, rnr_nak_retry_err);
 	soft_req_wait(qp, soft_rnr_10us[code & 0x1f] * 10000ULL);
 }
 
@@ -152,6 +153,7 @@ static void soft_req_no_peer(struct soft_qp *qp)
 	}
 	qp->req.retries++;
 	mhca_count(qp->obj.inst, retries);
+	soft_q_count(qp, local_ack_timeout_err);
 	soft_req_wait(qp, 4096ULL << (qp->req.ack_timeout & 0x1f));
 }
 

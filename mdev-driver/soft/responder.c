@@ -206,6 +206,8 @@ static enum soft_result soft_resp_nak(struct soft_qp *peer, enum soft_result res
 {
 	if (!soft_resp_is_reliable(peer))
 		return result;
+	if (result == SOFT_REMOTE_ACCESS)
+		soft_q_count(peer, resp_remote_access_errors);
 	mhca_event_qp(peer->obj.inst, result == SOFT_REMOTE_ACCESS ?
 		      MLX5_EVENT_TYPE_WQ_ACCESS_ERROR : MLX5_EVENT_TYPE_WQ_INVAL_REQ_ERROR,
 		      peer->obj.num);
@@ -222,6 +224,8 @@ static enum soft_result soft_resp_nak_recv(struct soft_qp *peer, u8 syndrome,
 		.syndrome = syndrome,
 	};
 
+	if (result == SOFT_REMOTE_ACCESS)
+		soft_q_count(peer, resp_remote_access_errors);
 	soft_recv_complete(peer, &cqe);
 	soft_resp_condemn(peer);
 	return result;
@@ -287,6 +291,7 @@ static enum soft_result soft_resp_hold(struct soft_message *msg, struct soft_qp 
 		return SOFT_OK;
 	case SOFT_RNR:
 		msg->min_rnr = peer->rsp.min_rnr;
+		soft_q_count(peer, out_of_buffer);
 		if (soft_resp_is_reliable(peer))
 			mhca_count(peer->obj.inst, rnr_naks);
 		else
@@ -586,6 +591,22 @@ release:
 
 /* ---- The message --------------------------------------------------------- */
 
+/* Requests are counted when they are there as a whole. */
+static void soft_resp_count_request(const struct soft_qp *peer, u8 access)
+{
+	switch (access) {
+	case SOFT_REMOTE_WRITE:
+		soft_q_count(peer, rx_write_requests);
+		break;
+	case SOFT_REMOTE_READ:
+		soft_q_count(peer, rx_read_requests);
+		break;
+	case SOFT_REMOTE_ATOMIC:
+		soft_q_count(peer, rx_atomic_requests);
+		break;
+	}
+}
+
 static void soft_resp_complete(const struct soft_message *msg, struct soft_qp *peer,
 			       const struct soft_action *action)
 {
@@ -594,6 +615,7 @@ static void soft_resp_complete(const struct soft_message *msg, struct soft_qp *p
 
 	peer->rsp.psn = (msg->psn + msg->packets) & SOFT_PSN_MASK;
 	mhca_count(peer->obj.inst, messages);
+	soft_resp_count_request(peer, action->access);
 	if (unlikely(peer->state == MLX5_QP_STATE_RTR && !peer->rsp.established)) {
 		peer->rsp.established = true;
 		mhca_event_qp(peer->obj.inst, MLX5_EVENT_TYPE_COMM_EST, peer->obj.num);
@@ -609,6 +631,16 @@ static void soft_resp_complete(const struct soft_message *msg, struct soft_qp *p
 	soft_recv_complete(peer, &cqe);
 }
 
+static void soft_resp_count_psn(const struct soft_message *msg, const struct soft_qp *peer)
+{
+	u32 ahead = (msg->psn - peer->rsp.psn) & SOFT_PSN_MASK;
+
+	if (ahead <= SOFT_PSN_MASK / 2)
+		soft_q_count(peer, out_of_sequence);
+	else
+		soft_q_count(peer, duplicate_request);
+}
+
 static enum soft_result soft_resp_execute(struct soft_message *msg, struct soft_qp *peer)
 {
 	const struct soft_action *action = &soft_actions[msg->wqe->opcode];
@@ -618,8 +650,10 @@ static enum soft_result soft_resp_execute(struct soft_message *msg, struct soft_
 	if (!soft_qp_receives(peer) || !soft_resp_is_connected(peer, msg->qp))
 		return SOFT_NO_PEER;
 	/* UC takes up with whatever comes; a reliable peer would see lost packets. */
-	if (soft_resp_is_reliable(peer) && peer->rsp.psn != msg->psn)
+	if (soft_resp_is_reliable(peer) && unlikely(peer->rsp.psn != msg->psn)) {
+		soft_resp_count_psn(msg, peer);
 		return SOFT_NO_PEER;
+	}
 	if (!soft_resp_goes_on(msg, peer, action)) {
 		result = soft_resp_begin(msg, peer, action);
 		if (unlikely(result != SOFT_OK))

@@ -385,6 +385,8 @@ struct soft_srq {
  * @qkey: UD
  * @deth_sqpn: source QPN shown to receivers of datagrams
  * @user_index: CQE version 1
+ * @counter_set: number of the Q counter set that its events go to, 0: none. Read with
+ *               READ_ONCE() by any lane
  * @mtu: bytes
  * @av: primary path
  * @send_cq: CQ of the SQ or NULL
@@ -421,6 +423,7 @@ struct soft_qp {
 	u32 qkey;
 	u32 deth_sqpn;
 	u32 user_index;
+	u8 counter_set;
 	u32 mtu;
 	struct soft_av av;
 	struct soft_cq *send_cq;
@@ -501,6 +504,26 @@ struct soft_qp {
 		struct soft_recv recv;
 	} rsp;
 };
+
+/*
+ * An event of @qp for its Q counter set, if it has one. Inside srcu. Sets may be given back
+ * while QPs name them; so they are found anew each time.
+ */
+static inline struct mhca_qcounter *soft_qcounter(const struct soft_qp *qp)
+{
+	u8 set = READ_ONCE(qp->counter_set);
+
+	return set ? (struct mhca_qcounter *)mhca_object_find(qp->obj.inst, MHCA_QCOUNTER, set) :
+		     NULL;
+}
+
+#define soft_q_count(qp, name)							\
+	do {									\
+		struct mhca_qcounter *__set = soft_qcounter(qp);		\
+										\
+		if (__set)							\
+			atomic64_inc(&__set->name);				\
+	} while (0)
 
 /* ---- Lanes (lane.c, lane_thread.c) ------------------------------------ */
 

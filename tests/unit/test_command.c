@@ -98,6 +98,9 @@ static void run_plains(struct guest *g)
 {
 	static const struct plain alloc = { .opcode = MLX5_CMD_OP_ALLOC_TRANSPORT_DOMAIN };
 	static const struct plain dealloc = { .opcode = MLX5_CMD_OP_DEALLOC_TRANSPORT_DOMAIN };
+	static const struct plain alloc_set = { .opcode = MLX5_CMD_OP_ALLOC_Q_COUNTER };
+	static const struct plain query_set = { .opcode = MLX5_CMD_OP_QUERY_Q_COUNTER };
+	static const struct plain dealloc_set = { .opcode = MLX5_CMD_OP_DEALLOC_Q_COUNTER };
 	u32 number;
 	u32 i;
 
@@ -108,6 +111,11 @@ static void run_plains(struct guest *g)
 	for (i = 0; i < 2; i++) {
 		assert_ok(run_plain(g, &alloc, &number));
 		assert_ok(run_plain(g, &dealloc, &number));
+	}
+	for (i = 0; i < 2; i++) {
+		assert_ok(run_plain(g, &alloc_set, &number));
+		assert_ok(run_plain(g, &query_set, &number));
+		assert_ok(run_plain(g, &dealloc_set, &number));
 	}
 }
 

@@ -367,23 +367,41 @@ void mhca_object_unref(struct mhca_object *obj, struct mhca_object *to);
 void mhca_object_hold(struct mhca_object *obj);
 void mhca_object_drop(struct mhca_object *obj);
 
+/*
+ * What a Q counter set counts; the names are the PRM's (query_q_counter_out). Packets that
+ * a wire loses are counted where there is a wire: packet_seq_err and implied_nak_seq_err
+ * are not here and read as 0.
+ */
+#define MHCA_Q_COUNTERS(X)							\
+	X(rx_write_requests)		/* requests that arrived */		\
+	X(rx_read_requests)							\
+	X(rx_atomic_requests)							\
+	X(out_of_buffer)		/* messages and frames that met no receive WQE */ \
+	X(out_of_sequence)		/* messages with a PSN that is to come yet */ \
+	X(duplicate_request)		/* messages with a PSN that was there already */ \
+	X(rnr_nak_retry_err)		/* RNR NAKs that a requester got */	\
+	X(local_ack_timeout_err)	/* times that nobody answered it */	\
+	X(resp_local_length_error)	/* receive WQEs that were too short */	\
+	X(resp_cqe_error)		/* CQEs with error of a receive queue … */ \
+	X(resp_cqe_flush_error)		/* … of these, flushes */		\
+	X(req_cqe_error)		/* CQEs with error of a send queue … */	\
+	X(req_cqe_flush_error)		/* … of these, flushes */		\
+	X(req_remote_invalid_request)	/* … of these, by such a NAK */		\
+	X(req_remote_access_errors)	/* … of these, by such a NAK */		\
+	X(resp_remote_access_errors)	/* requests answered by such a NAK */
+
 /**
  * struct mhca_qcounter - a Q counter set (ALLOC_Q_COUNTER)
  * @obj: obj.num is what qpc and rqc name as counter_set_id
- * @out_of_buffer: packets that met an empty receive queue
- * @requests: RDMA requests that arrived: WRITE, READ, atomic
- * @rnr_retry_err: requests that ended in RNR_RETRY_EXC
- * @ack_timeout_err: requests that ended in RETRY_EXC
  *
- * The engine finds it with mhca_object_find(inst, MHCA_QCOUNTER, id) inside its
- * section, only for the rare events.
+ * The others are MHCA_Q_COUNTERS. The engine finds it with
+ * mhca_object_find(inst, MHCA_QCOUNTER, id) inside its section.
  */
 struct mhca_qcounter {
 	struct mhca_object obj;
-	atomic64_t out_of_buffer;
-	atomic64_t requests[3];
-	atomic64_t rnr_retry_err;
-	atomic64_t ack_timeout_err;
+#define MHCA_Q_COUNTER_FIELD(name) atomic64_t name;
+	MHCA_Q_COUNTERS(MHCA_Q_COUNTER_FIELD)
+#undef MHCA_Q_COUNTER_FIELD
 };
 
 /* ---- Commands -------------------------------------------------------- */
