@@ -6,10 +6,10 @@
 #include "client.h"
 
 #define SQ_LOG_STRIDE	6
-#define WQ_RST		0
-#define WQ_RDY		1
-#define FLOW_ALLOW	4	/* forward */
-#define FLOW_TO_TIR	2
+#define WQ_RST		MLX5_SQC_STATE_RST
+#define WQ_RDY		MLX5_SQC_STATE_RDY
+#define FLOW_ALLOW	MLX5_FLOW_CONTEXT_ACTION_FWD_DEST
+#define FLOW_TO_TIR	MLX5_IFC_FLOW_DESTINATION_TYPE_TIR
 
 int client_alloc_td(struct client *c, u32 *td)
 {

@@ -49,11 +49,11 @@ struct mhca_cap_settable {
 #define WHOLE(field)		FLOW(ft_field_support.field)
 #define BITS(field)		FLOW(ft_field_bitmask_support.field)
 
-#define MHCA_ATOMIC_CMP_SWAP	BIT(0)
-#define MHCA_ATOMIC_FETCH_ADD	BIT(1)
+#define MHCA_ATOMIC_CMP_SWAP	MLX5_ATOMIC_OPS_CMP_SWAP
+#define MHCA_ATOMIC_FETCH_ADD	MLX5_ATOMIC_OPS_FETCH_ADD
 #define MHCA_ATOMIC_8_BYTES	BIT(3)
-#define MHCA_L3_IPV4		BIT(1)
-#define MHCA_L3_IPV6		BIT(2)
+#define MHCA_L3_IPV4		MLX5_ROCE_L3_TYPE_IPV4_CAP
+#define MHCA_L3_IPV6		MLX5_ROCE_L3_TYPE_IPV6_CAP
 #define MHCA_INLINE_NOT_NEEDED	2
 
 /* General capabilities of every port. */

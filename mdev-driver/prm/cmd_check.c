@@ -14,16 +14,16 @@
 #define MHCA_MIN_LOG_SRQ_STRIDE	5	/* next segment and one data segment */
 #define MHCA_CQE_64		0
 #define MHCA_CQE_128		1
-#define MHCA_CQ_RESIZE		1	/* op_mod */
+#define MHCA_CQ_RESIZE		MLX5_CQ_OPMOD_RESIZE	/* op_mod */
 #define MHCA_CQ_PERIOD_MODE	BIT(4)	/* field select */
 #define MHCA_CQ_MODERATE	(MLX5_CQ_MODIFY_PERIOD | MLX5_CQ_MODIFY_COUNT | MHCA_CQ_PERIOD_MODE)
 #define MHCA_CQ_NEW_BUFFER	7	/* field select: size, offset and page size */
-#define MHCA_ARM_SRQ		1	/* op_mod */
-#define MHCA_RMP_READY		1
-#define MHCA_WQ_LINKED_LIST	0
-#define MHCA_RQ_SIZED		0	/* qpc.rq_type */
-#define MHCA_RQ_SRQ		1
-#define MHCA_RQ_NONE		3
+#define MHCA_ARM_SRQ		MLX5_ARM_RQ_IN_OP_MOD_SRQ	/* op_mod */
+#define MHCA_RMP_READY		MLX5_RMPC_STATE_RDY
+#define MHCA_WQ_LINKED_LIST	MLX5_WQ_TYPE_LINKED_LIST
+#define MHCA_RQ_SIZED		MLX5_NON_ZERO_RQ	/* qpc.rq_type */
+#define MHCA_RQ_SRQ		MLX5_SRQ_RQ
+#define MHCA_RQ_NONE		MLX5_ZERO_LEN_RQ
 
 enum mhca_syndrome mhca_check_nothing(const struct mhca_cmd *cmd)
 {

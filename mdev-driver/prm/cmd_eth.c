@@ -6,17 +6,17 @@
 #include "command.h"
 
 #define MHCA_PAGE_OFFSET_SHIFT	6	/* page_offset counts in 64ths of a page */
-#define MHCA_WQ_CYCLIC		1	/* wq_type; 0: linked list */
-#define MHCA_LOG_SQ_BB		6
+#define MHCA_WQ_CYCLIC		MLX5_WQ_TYPE_CYCLIC	/* wq_type; 0: linked list */
+#define MHCA_LOG_SQ_BB		ilog2(MLX5_SEND_WQE_BB)
 #define MHCA_MIN_LOG_RQ_STRIDE	4
-#define MHCA_STATE_RST		0
-#define MHCA_STATE_RDY		1
-#define MHCA_STATE_ERR		3
-#define MHCA_RQ_INLINE		0	/* mem_rq_type: no RMP */
+#define MHCA_STATE_RST		MLX5_SQC_STATE_RST
+#define MHCA_STATE_RDY		MLX5_SQC_STATE_RDY
+#define MHCA_STATE_ERR		MLX5_SQC_STATE_ERR
+#define MHCA_RQ_INLINE		MLX5_RQC_MEM_RQ_TYPE_MEMORY_RQ_INLINE	/* mem_rq_type: no RMP */
 #define MHCA_LIST_Q_RQ		0	/* list_q_type */
-#define MHCA_TIR_DIRECT		0
-#define MHCA_TIR_INDIRECT	1
-#define MHCA_TOEPLITZ		2	/* rx_hash_fn */
+#define MHCA_TIR_DIRECT		MLX5_TIRC_DISP_TYPE_DIRECT
+#define MHCA_TIR_INDIRECT	MLX5_TIRC_DISP_TYPE_INDIRECT
+#define MHCA_TOEPLITZ		MLX5_RX_HASH_FN_TOEPLITZ	/* rx_hash_fn */
 #define MHCA_RQ_MODIFY		(BIT(1) | BIT(2) | BIT(3))	/* VSD, FCS, counter set */
 
 static u64 mhca_wq_offset(const void *wq, u8 shift)

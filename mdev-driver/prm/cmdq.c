@@ -13,7 +13,7 @@
 #define MHCA_CMD_INLINE		16U
 /* Opcode and op_mod in, status and syndrome out. */
 #define MHCA_CMD_HEADER		8U
-#define MHCA_CMD_TYPE		7	/* MLX5_PCI_CMD_XPORT */
+#define MHCA_CMD_TYPE		MLX5_PCI_CMD_XPORT
 #define MHCA_CMD_OWN_HW		1U
 #define MHCA_MAILBOX_ALIGN	512U
 /* Commands executed before the worker lets itself be stopped. */

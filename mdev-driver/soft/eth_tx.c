@@ -7,13 +7,10 @@
 #include <mhca/kernel.h>
 #include "packet.h"
 
-#define SOFT_BB_SHIFT		6
-#define SOFT_DS			16U
-#define SOFT_CTRL_CE_MASK	0x0c
+#define SOFT_DS			MLX5_SEND_WQE_DS
+#define SOFT_CTRL_CE_MASK	MLX5_WQE_CTRL_CQ_UPDATE_AND_EQE
 #define SOFT_ETH_SEG		(sizeof(struct mlx5_wqe_ctrl_seg))
 #define SOFT_ETH_INLINE		offsetof(struct mlx5_wqe_eth_seg, inline_hdr.start)
-#define SOFT_ETH_INSERT		BIT(15)
-#define SOFT_ETH_INSERT_SVLAN	BIT(14)
 #define SOFT_USER_INDEX_NONE	0xffffffU
 #define SOFT_LOOK_AGAIN_NS	(20 * 1000ULL)
 #define SOFT_WQES_PER_FRAME	4U	/* a frame takes the time of so many WQEs */
@@ -93,7 +90,7 @@ static u8 soft_sq_fetch(struct soft_sq *sq, u32 posted, struct soft_eth_wqe *wqe
 	if (!blocks || blocks > posted)
 		return MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR;
 	if (blocks > 1 && soft_ring_read(&sq->ring, sq->consumer + 1, blocks - 1,
-					 wqe->raw + BIT(SOFT_BB_SHIFT)))
+					 wqe->raw + MLX5_SEND_WQE_BB))
 		return MLX5_CQE_SYNDROME_LOCAL_PROT_ERR;
 	return 0;
 }
@@ -116,7 +113,7 @@ static u32 soft_parse_eth(const struct soft_eth_wqe *wqe, struct soft_packet *pa
 	*insert = 0;
 	packet->head_len = 0;
 	size = be16_to_cpu(eth->inline_hdr.sz);
-	if (size & SOFT_ETH_INSERT) {
+	if (size & MLX5_ETH_WQE_INSERT_VLAN) {
 		*insert = be32_to_cpu(eth->trailer);
 		return bytes;
 	}
@@ -148,7 +145,7 @@ static bool soft_insert(struct soft_packet *packet, u32 insert)
 {
 	if (!insert)
 		return true;
-	return soft_packet_insert_vlan(packet, insert >> 16 & SOFT_ETH_INSERT_SVLAN ?
+	return soft_packet_insert_vlan(packet, insert >> 16 & MLX5_ETH_WQE_SVLAN ?
 				       SOFT_TYPE_SVLAN : SOFT_TYPE_VLAN, insert & 0xffff);
 }
 

@@ -6,12 +6,11 @@
 #include <mhca/kernel.h>
 #include "flow.h"
 
-#define SOFT_MISS_FORWARD	1	/* flow_table_context.table_miss_action */
-#define SOFT_DEST_TABLE		1	/* dest_format_struct.destination_type */
-#define SOFT_DEST_TIR		2
 #define SOFT_FTE_MODIFY		1	/* op_mod of SET_FLOW_TABLE_ENTRY */
-#define SOFT_FTE_TAG		BIT(1)	/* modify_enable_mask */
-#define SOFT_FTE_DEST		(BIT(0) | BIT(2))	/* action, destinations */
+/* modify_enable_mask */
+#define SOFT_FTE_TAG		BIT(MLX5_SET_FTE_MODIFY_ENABLE_MASK_FLOW_TAG)
+#define SOFT_FTE_DEST		(BIT(MLX5_SET_FTE_MODIFY_ENABLE_MASK_ACTION) | \
+				 BIT(MLX5_SET_FTE_MODIFY_ENABLE_MASK_DESTINATION_LIST))
 
 static struct soft_flow *soft_flow_of(const struct mhca_instance *inst)
 {
@@ -71,7 +70,7 @@ static enum mhca_syndrome soft_flow_miss(struct mhca_instance *inst, const void 
 					 struct soft_flow_table **miss)
 {
 	*miss = NULL;
-	if (MLX5_GET(flow_table_context, ctx, table_miss_action) != SOFT_MISS_FORWARD)
+	if (MLX5_GET(flow_table_context, ctx, table_miss_action) != MLX5_FLOW_TABLE_MISS_ACTION_FWD)
 		return MHCA_SYN_NONE;
 	*miss = soft_flow_table_find(inst, MLX5_GET(flow_table_context, ctx, table_miss_id));
 	if (!*miss)
@@ -306,13 +305,13 @@ static enum mhca_syndrome soft_flow_dest(struct mhca_instance *inst, const void 
 	u32 id = MLX5_GET(dest_format_struct, format, destination_id);
 
 	switch (MLX5_GET(dest_format_struct, format, destination_type)) {
-	case SOFT_DEST_TIR:
+	case MLX5_IFC_FLOW_DESTINATION_TYPE_TIR:
 		dest->tir = (struct soft_tir *)mhca_object_find(inst, MHCA_TIR, id);
 		if (!dest->tir)
 			return MHCA_SYN_NO_OBJECT;
 		mhca_object_hold(&dest->tir->obj);
 		return MHCA_SYN_NONE;
-	case SOFT_DEST_TABLE:
+	case MLX5_IFC_FLOW_DESTINATION_TYPE_FLOW_TABLE:
 		dest->table = soft_flow_table_find(inst, id);
 		if (!dest->table)
 			return MHCA_SYN_NO_OBJECT;

@@ -7,11 +7,11 @@
 #include "soft.h"
 
 /* qpc.rq_type */
-#define SOFT_RQ_OWN		0
-#define SOFT_RQ_SRQ		1
-#define SOFT_RQ_NONE		3
+#define SOFT_RQ_OWN		MLX5_NON_ZERO_RQ
+#define SOFT_RQ_SRQ		MLX5_SRQ_RQ
+#define SOFT_RQ_NONE		MLX5_ZERO_LEN_RQ
 
-#define SOFT_LOG_SQ_STRIDE	6	/* basic blocks */
+#define SOFT_LOG_SQ_STRIDE	ilog2(MLX5_SEND_WQE_BB)	/* basic blocks */
 #define SOFT_LOG_RQ_STRIDE_MIN	4
 #define SOFT_LOG_RQ_STRIDE_MAX	9
 

@@ -6,13 +6,6 @@
 #include <mhca/kernel.h>
 #include "eth.h"
 
-#define SOFT_WQ_LINKED_LIST	0	/* wq_type */
-#define SOFT_WQ_CYCLIC		1
-
-/* modify_rq_in.modify_bitmask */
-#define SOFT_RQ_VSD		BIT(1)
-#define SOFT_RQ_COUNTER_SET	BIT(3)
-
 static enum mhca_syndrome soft_rq_ring(struct soft_rq *rq, const void *wq)
 {
 	struct mhca_pages *pages = rq->obj.buffer;
@@ -21,7 +14,7 @@ static enum mhca_syndrome soft_rq_ring(struct soft_rq *rq, const void *wq)
 
 	if (!pages || !rq->obj.record)
 		return MHCA_SYN_PAGE_LIST;
-	rq->linked = MLX5_GET(wq, wq, wq_type) == SOFT_WQ_LINKED_LIST;
+	rq->linked = MLX5_GET(wq, wq, wq_type) == MLX5_WQ_TYPE_LINKED_LIST;
 	ring->pages = pages;
 	ring->log_size = MLX5_GET(wq, wq, log_wq_sz);
 	ring->log_stride = MLX5_GET(wq, wq, log_wq_stride);
@@ -65,9 +58,9 @@ static enum mhca_syndrome soft_rq_modify(struct mhca_cmd *cmd)
 	syndrome = soft_wq_transition(rq->state, from, to);
 	if (!syndrome) {
 		rq->state = to;
-		if (mask & SOFT_RQ_VSD)
+		if (mask & MLX5_MODIFY_RQ_IN_MODIFY_BITMASK_VSD)
 			rq->vlan_strip = !MLX5_GET(rqc, rqc, vsd);
-		if (mask & SOFT_RQ_COUNTER_SET)
+		if (mask & MLX5_MODIFY_RQ_IN_MODIFY_BITMASK_RQ_COUNTER_SET_ID)
 			rq->counter_set = MLX5_GET(rqc, rqc, counter_set_id);
 		if (to == SOFT_WQ_RST) {
 			rq->consumer = 0;
@@ -95,7 +88,7 @@ static enum mhca_syndrome soft_rq_query(struct mhca_cmd *cmd)
 	MLX5_SET(rqc, rqc, user_index, rq->user_index);
 	MLX5_SET(rqc, rqc, cqn, rq->cq->obj.num);
 	MLX5_SET(rqc, rqc, counter_set_id, rq->counter_set);
-	MLX5_SET(wq, wq, wq_type, rq->linked ? SOFT_WQ_LINKED_LIST : SOFT_WQ_CYCLIC);
+	MLX5_SET(wq, wq, wq_type, rq->linked ? MLX5_WQ_TYPE_LINKED_LIST : MLX5_WQ_TYPE_CYCLIC);
 	MLX5_SET(wq, wq, pd, rq->pd == SOFT_NO_PD ? 0 : rq->pd);
 	MLX5_SET(wq, wq, log_wq_sz, rq->ring.log_size);
 	MLX5_SET(wq, wq, log_wq_stride, rq->ring.log_stride);

@@ -9,10 +9,6 @@
 #include <mhca/kernel.h>
 #include "eth.h"
 
-#define SOFT_TIR_INDIRECT	1
-#define SOFT_SELF_LB_UNICAST	BIT(0)	/* tirc.self_lb_block */
-#define SOFT_SELF_LB_MULTICAST	BIT(1)
-
 /* ---- RQT ----------------------------------------------------------------- */
 
 static void soft_rqs_free(struct soft_rqs *rqs)
@@ -124,8 +120,8 @@ static void soft_tir_loopback(struct soft_tir_attr *attr, const void *tirc)
 {
 	u32 block = MLX5_GET(tirc, tirc, self_lb_block);
 
-	attr->block_uc = block & SOFT_SELF_LB_UNICAST;
-	attr->block_mc = block & SOFT_SELF_LB_MULTICAST;
+	attr->block_uc = block & MLX5_TIRC_SELF_LB_BLOCK_BLOCK_UNICAST;
+	attr->block_mc = block & MLX5_TIRC_SELF_LB_BLOCK_BLOCK_MULTICAST;
 }
 
 static enum mhca_syndrome soft_tir_create(struct mhca_cmd *cmd)

@@ -7,14 +7,14 @@
 #include <mhca/kernel.h>
 #include "soft.h"
 
-#define SOFT_BB_SHIFT		6
+#define SOFT_BB_SHIFT		ilog2(MLX5_SEND_WQE_BB)
 #define SOFT_BB			BIT(SOFT_BB_SHIFT)
-#define SOFT_DS			16U
-#define SOFT_INLINE_LEN		0x3ffU
+#define SOFT_DS			MLX5_SEND_WQE_DS
+#define SOFT_INLINE_LEN		MLX5_WQE_INLINE_SEG_BYTE_COUNT_MASK
 #define SOFT_LKEY_END		0x100U	/* ends a scatter list */
-#define SOFT_AV_EXT		BIT(31)	/* the address vector has all 48 bytes */
+#define SOFT_AV_EXT		MLX5_EXTENDED_UD_AV	/* the address vector has all 48 bytes */
 #define SOFT_AV_GRH		BIT(30)
-#define SOFT_CTRL_CE		0x0c
+#define SOFT_CTRL_CE		MLX5_WQE_CTRL_CQ_UPDATE_AND_EQE
 #define SOFT_CTRL_FENCE		0xe0
 
 /* Service types as bits, and what an opcode needs behind its control segment. */

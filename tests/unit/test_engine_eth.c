@@ -88,7 +88,7 @@ static void test_vlan(void **state)
 		udp_frame(&node[0], mac, 800, 0);
 		tx_begin(&tx, MLX5_OPCODE_SEND);
 		eth = tx_eth(&tx, NULL, 0);
-		eth->insert.type = cpu_to_be16(0x8000);
+		eth->insert.type = cpu_to_be16(MLX5_ETH_WQE_INSERT_VLAN);
 		eth->insert.vlan_tci = cpu_to_be16(0x3005);
 		tx_data(&tx, (uintptr_t)node[0].mem.va, 800, node[0].key);
 		tx_post(&node[0], &tx);
@@ -99,6 +99,14 @@ static void test_vlan(void **state)
 		else
 			assert_memory_equal(f + 12, "\x81\x00\x30\x05", 4);
 		assert_memory_equal(f + 16 - 4 * strip, node[0].mem.va + 12, 788);
+		/* A service tag is one when it arrives, and stays in the frame. */
+		eth->insert.type |= cpu_to_be16(MLX5_ETH_WQE_SVLAN);
+		tx_post(&node[0], &tx);
+		cqe = received(&node[1], &f);
+		assert_int_equal(be32_to_cpu(cqe->byte_cnt), 804);
+		assert_int_equal(cqe->l4_l3_hdr_type & 1, 0);
+		assert_memory_equal(f + 12, "\x88\xa8\x30\x05", 4);
+		assert_memory_equal(f + 16, node[0].mem.va + 12, 788);
 		if (!strip)
 			break;
 		queues_down(&node[1]);
