@@ -113,10 +113,9 @@ int client_modify_sq(struct client_wq *sq, u8 from, u8 to)
 	MLX5_SET(modify_sq_in, in, sq_state, from);
 	MLX5_SET(modify_sq_in, in, ctx.state, to);
 	ret = client_exec(sq->c, in, sizeof(in), out, sizeof(out));
-	if (!ret && !to) {
+	/* As the kernel's driver has it: the record keeps what it said. */
+	if (!ret && to == WQ_RST)
 		sq->head = 0;
-		sq->record.word[1] = 0;
-	}
 	return ret;
 }
 

@@ -95,6 +95,7 @@ static void soft_eth_doorbell(struct soft_lane *lane, struct soft_uar *uar, u32 
 		return;
 	if (uar->n_sqs == 1)
 		uar->sweep_sqs = 0;
+	soft_sq_bell(sq);
 	soft_lane_activate_sq(lane, sq);
 }
 
@@ -171,6 +172,17 @@ static bool soft_poll_words(struct soft_lane *lane, struct soft_uar *uar)
 	seen |= soft_poll_eq(uar, SOFT_UAR_EQ_ARM);
 	seen |= soft_poll_eq(uar, SOFT_UAR_EQ_CI);
 	return seen;
+}
+
+/**
+ * soft_doorbell_look() - take what was stored to a page until now
+ * @lane: its lane; lock held, inside srcu
+ * @uar: page
+ */
+void soft_doorbell_look(struct soft_lane *lane, struct soft_uar *uar)
+{
+	lockdep_assert_held(&lane->lock);
+	soft_poll_words(lane, uar);
 }
 
 static bool soft_sweep_qps(struct soft_lane *lane, struct soft_uar *uar, u32 n)

@@ -62,6 +62,9 @@ struct soft_progress {
  * @user_index: for CQE version 1
  * @pd: PD number of its keys
  * @consumer: 16-bit counter of the next basic block
+ * @fresh: made ready, and neither a doorbell nor a change of the record since: what the
+ *	record says is of a time before, for drivers do not clear it, lane->lock
+ * @left: what it said then
  * @progress: how far the packet of the WQE there has come, lane->lock
  * @waiting: memory or a receiver is not ready; @resume_at says when to look again
  * @resume_at: ktime_get_ns(), lane->lock
@@ -80,6 +83,8 @@ struct soft_sq {
 	u32 user_index;
 	u32 pd;
 	u16 consumer;
+	bool fresh;
+	u16 left;
 	struct soft_progress progress;
 	bool waiting;
 	u64 resume_at;
@@ -287,11 +292,13 @@ void soft_switch_update(struct soft_instance *si);
 /* ---- Lanes -------------------------------------------------------------------- */
 
 /*
- * eth_tx.c / lane.c, lane->lock held: an SQ may have work; it goes (destroyed, reset
- * or in error): off every list of its lane.
+ * eth_tx.c / lane.c, lane->lock held: an SQ may have work; it becomes ready; a doorbell
+ * named it; it goes (destroyed, reset or in error): off every list of its lane.
  */
 bool soft_sq_run(struct soft_sq *sq);
 bool soft_sq_has_work(const struct soft_sq *sq);
+void soft_sq_begin(struct soft_sq *sq);
+void soft_sq_bell(struct soft_sq *sq);
 void soft_lane_activate_sq(struct soft_lane *lane, struct soft_sq *sq);
 void soft_lane_forget_sq(struct soft_lane *lane, struct soft_sq *sq);
 

@@ -224,6 +224,8 @@ static bool soft_sq_step(struct soft_sq *sq, struct soft_eth_tx *tx, u32 posted,
 	u8 syndrome;
 
 	syndrome = soft_sq_fetch(sq, posted, &tx->wqe);
+	if (unlikely(mhca_fail_send()))
+		syndrome = MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR;
 	if (unlikely(syndrome)) {
 		soft_sq_error(sq, &tx->wqe, syndrome);
 		return false;
@@ -245,6 +247,45 @@ static bool soft_sq_step(struct soft_sq *sq, struct soft_eth_tx *tx, u32 posted,
 	}
 }
 
+/**
+ * soft_sq_begin() - a queue becomes ready, and begins at its next doorbell
+ * @sq: SQ; its lane's lock held, inside srcu
+ *
+ * A driver that resets a queue begins to count at 0 and leaves the record as it was
+ * (mlx5e does): the doorbell says that it has been written anew. Receive queues have no
+ * doorbell, and drivers clear their records, as they do those of QPs and SRQs.
+ */
+void soft_sq_begin(struct soft_sq *sq)
+{
+	const __be32 *record = mhca_object_record(&sq->obj);
+
+	lockdep_assert_held(&sq->si->lane->lock);
+	sq->left = record ? be32_to_cpu(READ_ONCE(record[MLX5_SND_DBR])) : 0;
+	sq->fresh = true;
+}
+
+/**
+ * soft_sq_bell() - a doorbell named the queue
+ * @sq: SQ; its lane's lock held
+ *
+ * One that another queue's store hides is not seen. Then the record is believed when it
+ * has changed, which it has unless the driver posted as much as in all of its life before.
+ */
+void soft_sq_bell(struct soft_sq *sq)
+{
+	lockdep_assert_held(&sq->si->lane->lock);
+	if (sq->state != SOFT_WQ_RST)
+		sq->fresh = false;
+}
+
+/* What the record says, as far as it can be believed. */
+static u16 soft_sq_producer(const struct soft_sq *sq, const __be32 *record)
+{
+	u16 producer = be32_to_cpu(READ_ONCE(record[MLX5_SND_DBR]));
+
+	return sq->fresh && producer == sq->left ? sq->consumer : producer;
+}
+
 /* Posted basic blocks; a record that cannot be ends the queue. */
 static u32 soft_sq_posted(struct soft_sq *sq)
 {
@@ -255,8 +296,10 @@ static u32 soft_sq_posted(struct soft_sq *sq)
 		sq->state = SOFT_WQ_ERR;
 		return 0;
 	}
-	posted = be32_to_cpu(READ_ONCE(record[MLX5_SND_DBR])) - sq->consumer;
+	posted = soft_sq_producer(sq, record) - sq->consumer;
 	smp_rmb();	/* record before WQEs */
+	if (unlikely(sq->fresh && posted))
+		sq->fresh = false;
 	if (likely(posted <= 1U << sq->ring.log_size))
 		return posted;
 	if (sq->state != SOFT_WQ_ERR)
@@ -291,7 +334,7 @@ bool soft_sq_has_work(const struct soft_sq *sq)
 	const __be32 *record = mhca_object_record(&sq->obj);
 
 	return record && sq->state != SOFT_WQ_RST &&
-	       (u16)be32_to_cpu(READ_ONCE(record[MLX5_SND_DBR])) != sq->consumer;
+	       soft_sq_producer(sq, record) != sq->consumer;
 }
 
 /**

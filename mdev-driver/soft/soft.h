@@ -645,6 +645,7 @@ void soft_lane_forget_cq(struct soft_lane *lane, struct soft_cq *cq);
 #define SOFT_TURN_REQUESTS	64	/* entries of each hand-over list taken in a turn */
 bool soft_doorbell_take(struct soft_lane *lane, u64 now);
 bool soft_doorbell_poll(struct soft_lane *lane, u64 now);
+void soft_doorbell_look(struct soft_lane *lane, struct soft_uar *uar);
 void soft_doorbell_forget(struct soft_uar *uar);
 
 /* describe.c: struct mhca_object_ops.describe */

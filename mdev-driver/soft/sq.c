@@ -6,7 +6,7 @@
 #include <mhca/kernel.h>
 #include "eth.h"
 
-static enum mhca_syndrome soft_sq_ring(struct soft_sq *sq, const void *wq)
+static enum mhca_syndrome soft_sq_buffer(struct soft_sq *sq, const void *wq)
 {
 	struct mhca_pages *pages = sq->obj.buffer;
 	struct soft_ring *ring = &sq->ring;
@@ -41,7 +41,7 @@ static enum mhca_syndrome soft_sq_create(struct mhca_cmd *cmd)
 	sq->pd = cmd->ref[2] ? cmd->ref[2]->num : SOFT_NO_PD;
 	sq->tis = cmd->ref[3] ? cmd->ref[3]->num : 0;
 	sq->user_index = MLX5_GET(sqc, sqc, user_index);
-	syndrome = soft_sq_ring(sq, MLX5_ADDR_OF(sqc, sqc, wq));
+	syndrome = soft_sq_buffer(sq, MLX5_ADDR_OF(sqc, sqc, wq));
 	if (!syndrome)
 		syndrome = mhca_object_number(&sq->obj, MHCA_SQN_FIRST, MHCA_NUMBER_MAX);
 	if (syndrome)
@@ -82,6 +82,27 @@ enum mhca_syndrome soft_wq_transition(u8 now, u8 from, u8 to)
 	return MHCA_SYN_NONE;
 }
 
+/* A ready queue waits for a doorbell; in error, what is posted is flushed. */
+static void soft_sq_set_state(struct soft_sq *sq, u8 to)
+{
+	struct soft_lane *lane = sq->si->lane;
+
+	soft_lane_forget_sq(lane, sq);
+	switch (to) {
+	case SOFT_WQ_RST:
+		sq->consumer = 0;
+		break;
+	case SOFT_WQ_RDY:
+		/* Of the life before; a store to come is of this one. */
+		soft_doorbell_look(lane, sq->uar);
+		soft_sq_begin(sq);
+		break;
+	default:
+		soft_lane_activate_sq(lane, sq);
+	}
+	sq->state = to;
+}
+
 static enum mhca_syndrome soft_sq_modify(struct mhca_cmd *cmd)
 {
 	struct soft_sq *sq = (struct soft_sq *)cmd->obj;
@@ -89,21 +110,15 @@ static enum mhca_syndrome soft_sq_modify(struct mhca_cmd *cmd)
 	u8 from = MLX5_GET(modify_sq_in, cmd->in, sq_state);
 	u8 to = MLX5_GET(modify_sq_in, cmd->in, ctx.state);
 	enum mhca_syndrome syndrome;
+	int idx;
 
+	idx = soft_enter(cmd->inst);
 	mutex_lock(&lane->lock);
 	syndrome = soft_wq_transition(sq->state, from, to);
-	if (syndrome || from == to)
-		goto unlock;
-	sq->state = to;
-	soft_lane_forget_sq(lane, sq);
-	if (to == SOFT_WQ_RST) {
-		sq->consumer = 0;
-	} else {
-		/* What is posted is executed, or flushed. */
-		soft_lane_activate_sq(lane, sq);
-	}
-unlock:
+	if (!syndrome && from != to)
+		soft_sq_set_state(sq, to);
 	mutex_unlock(&lane->lock);
+	soft_leave(cmd->inst, idx);
 	if (!syndrome && to != SOFT_WQ_RST)
 		soft_lane_wake(lane);
 	return syndrome;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The debug parameter fail_nth: the n-th allocation or pin from now on fails, in
- * whatever the modules do then. Read back, it says how many are still to succeed
- * before; 0: none is to fail, or one has failed.
+ * Debug parameters for what happens too seldom. fail_nth: the n-th allocation or pin from
+ * now on fails, in whatever the modules do then. fail_send: the n-th WQE of an Ethernet
+ * SQ from now on is taken for broken, so that its driver has to recover. Read back, they
+ * say how many are still to succeed before; 0: none is to fail, or one has failed.
  */
 #include <linux/atomic.h>
 #include <linux/module.h>
@@ -10,6 +11,7 @@
 #include <mhca/kernel.h>
 
 static atomic_t mhca_fail_left = ATOMIC_INIT(0);
+static atomic_t mhca_send_left = ATOMIC_INIT(0);
 
 static int mhca_fail_set(const char *text, const struct kernel_param *kp)
 {
@@ -20,13 +22,13 @@ static int mhca_fail_set(const char *text, const struct kernel_param *kp)
 		return err;
 	if (n < 0)
 		return -ERANGE;
-	atomic_set(&mhca_fail_left, n);
+	atomic_set(kp->arg, n);
 	return 0;
 }
 
 static int mhca_fail_get(char *text, const struct kernel_param *kp)
 {
-	return sysfs_emit(text, "%d\n", atomic_read(&mhca_fail_left));
+	return sysfs_emit(text, "%d\n", atomic_read((atomic_t *)kp->arg));
 }
 
 static const struct kernel_param_ops mhca_fail_ops = {
@@ -34,8 +36,15 @@ static const struct kernel_param_ops mhca_fail_ops = {
 	.get = mhca_fail_get,
 };
 
-module_param_cb(fail_nth, &mhca_fail_ops, NULL, 0600);
+module_param_cb(fail_nth, &mhca_fail_ops, &mhca_fail_left, 0600);
 MODULE_PARM_DESC(fail_nth, "debugging: this allocation or pin from now on fails, 0: none (0)");
+module_param_cb(fail_send, &mhca_fail_ops, &mhca_send_left, 0600);
+MODULE_PARM_DESC(fail_send, "debugging: this Ethernet send WQE from now on fails, 0: none (0)");
+
+static bool mhca_fail_turn(atomic_t *left)
+{
+	return unlikely(atomic_read(left)) && !atomic_dec_if_positive(left);
+}
 
 /**
  * mhca_fail_now() - is it this allocation's or pin's turn to fail?
@@ -44,7 +53,17 @@ MODULE_PARM_DESC(fail_nth, "debugging: this allocation or pin from now on fails,
  */
 bool mhca_fail_now(void)
 {
-	return unlikely(atomic_read(&mhca_fail_left)) &&
-	       !atomic_dec_if_positive(&mhca_fail_left);
+	return mhca_fail_turn(&mhca_fail_left);
 }
 EXPORT_SYMBOL_GPL(mhca_fail_now);
+
+/**
+ * mhca_fail_send() - is it this send WQE's turn to fail?
+ *
+ * Any context. Return: true: take it for broken.
+ */
+bool mhca_fail_send(void)
+{
+	return mhca_fail_turn(&mhca_send_left);
+}
+EXPORT_SYMBOL_GPL(mhca_fail_send);

@@ -13,8 +13,9 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
-/* Is it this one's turn to fail? Any context. */
+/* Is it this one's turn to fail? Any context. The second: a send WQE's (fail_send). */
 bool mhca_fail_now(void);
+bool mhca_fail_send(void);
 
 /* The two shapes of an allocation: @name(size, flags) and @name(n, size, flags). */
 #define MHCA_ALLOC(name)						\

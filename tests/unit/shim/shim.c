@@ -251,6 +251,19 @@ void shim_fail_nth(u64 nth)
 	__atomic_store_n(&alloc_fail_at, nth, __ATOMIC_RELAXED);
 }
 
+static u64 send_fail_left;
+
+void shim_fail_send(u64 nth)
+{
+	__atomic_store_n(&send_fail_left, nth, __ATOMIC_RELAXED);
+}
+
+bool mhca_fail_send(void)
+{
+	return __atomic_load_n(&send_fail_left, __ATOMIC_RELAXED) &&
+	       !__atomic_sub_fetch(&send_fail_left, 1, __ATOMIC_RELAXED);
+}
+
 u64 shim_allocations(void)
 {
 	return __atomic_load_n(&alloc_count, __ATOMIC_RELAXED);

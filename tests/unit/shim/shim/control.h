@@ -12,6 +12,8 @@
 void shim_fail_nth(u64 nth);
 u64 shim_allocations(void);
 bool shim_failed(void);			/* the failure was delivered */
+/* Take the @nth Ethernet send WQE from now for broken; 0: none. */
+void shim_fail_send(u64 nth);
 
 /* A clock that moves only when told; it goes on from the real one's value. */
 void shim_clock_fake(bool on);

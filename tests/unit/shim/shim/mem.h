@@ -19,6 +19,7 @@
 #define KMALLOC_MAX_SIZE	(1UL << 22)
 
 void *shim_alloc(size_t size, size_t align, gfp_t flags);
+bool mhca_fail_send(void);		/* shim_fail_send() */
 void shim_free(const void *p);
 
 #define kmalloc(size, flags)		shim_alloc(size, 0, flags)
