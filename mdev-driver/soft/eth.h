@@ -250,17 +250,22 @@ bool soft_frame_parse(struct soft_frame *frame, const void *head, u32 head_len, 
  * @tir: who gets it, each once
  * @n: how many; 0: it is dropped
  * @tag: flow tag of the entry that said so: the low 24 bits of the CQE's sop_drop_qpn
+#define SOFT_FLOW_LOOKUPS	256U	/* groups, and entries of a bucket, for one frame */
  *       (a netdev driver takes them for a mark; there is no RQ number in it)
  */
 struct soft_steering {
 	const struct soft_tir_attr *tir[SOFT_FLOW_RESULTS];
 	u32 n;
+ * @lookups: what that took, of SOFT_FLOW_LOOKUPS
+ * @cut: the tables name more, which a bound has cut off
 	u32 tag;
 };
 
 /*
- * flow.c: walk @si's tables from the root. Inside srcu, any lane. Counts
- * flow counters. Bounded: levels only rise.
+ * flow_match.c: walk @si's tables from the root, each at most once. Inside srcu, any
+ * lane. Bounded: levels only rise, and there is a budget.
+	u32 lookups;
+	bool cut;
  */
 void soft_flow_walk(struct soft_instance *si, const struct soft_frame *frame,
 		    struct soft_steering *result);

@@ -100,32 +100,57 @@ u32 soft_flow_hash(const struct soft_flow_group *group, const u64 *value, u64 se
 	return (hash >> 32) & (group->n_buckets - 1);
 }
 
+/**
+ * struct soft_flow_step - a walk under way
+ * @key: what the frame says
+ * @seed: the instance's
+ * @todo: tables to be looked at
+ * @n: how many
+ * @seen: tables that were put there, ever
+ * @n_seen: how many
+ * @left: lookups left; 0: the budget was not enough
+ */
+struct soft_flow_step {
+	struct soft_flow_key key;
+	u64 seed;
+	struct soft_flow_table *todo[SOFT_FLOW_TODO];
+	u32 n;
+	const struct soft_flow_table *seen[SOFT_FLOW_STEPS];
+	u32 n_seen;
+	u32 left;
+};
+
 static struct soft_flow_entry *soft_flow_lookup(const struct soft_flow_group *group,
-						const struct soft_flow_key *key, u64 seed)
+						struct soft_flow_step *step)
 {
 	struct soft_flow_entry *entry;
 	u64 value[SOFT_FLOW_WORDS];
 	u32 i;
 
+	step->left--;
 	for (i = 0; i < group->n_words; i++)
-		value[i] = key->word[group->word[i]] & group->mask[i];
-	entry = READ_ONCE(group->bucket[soft_flow_hash(group, value, seed)]);
-	for (; entry; entry = READ_ONCE(entry->next))
+		value[i] = step->key.word[group->word[i]] & group->mask[i];
+	entry = READ_ONCE(group->bucket[soft_flow_hash(group, value, step->seed)]);
+	for (; entry; entry = READ_ONCE(entry->next)) {
 		if (!memcmp(entry->value, value, group->n_words * sizeof(*value)))
 			break;
+		if (!step->left)
+			return NULL;
+		step->left--;
+	}
 	return entry;
 }
 
 /* The first group that has an entry for the frame decides. */
 static const struct soft_flow_entry *soft_flow_find(const struct soft_flow_table *table,
-						    const struct soft_flow_key *key, u64 seed)
+						    struct soft_flow_step *step)
 {
 	const struct soft_flow_groups *groups = READ_ONCE(table->groups);
 	struct soft_flow_entry *entry;
 	u32 i;
 
-	for (i = 0; groups && i < groups->n; i++) {
-		entry = soft_flow_lookup(groups->group[i], key, seed);
+	for (i = 0; groups && i < groups->n && step->left; i++) {
+		entry = soft_flow_lookup(groups->group[i], step);
 		if (entry)
 			return entry;
 	}
@@ -142,10 +167,42 @@ static void soft_flow_add(struct soft_steering *result, struct soft_tir *tir, u3
 	for (i = 0; i < result->n; i++)
 		if (result->tir[i] == attr)
 			return;
-	if (result->n == SOFT_FLOW_RESULTS)
+	if (result->n == SOFT_FLOW_RESULTS) {
+		result->cut = true;
 		return;
+	}
 	result->tir[result->n++] = attr;
 	result->tag = tag;
+}
+
+/* A table that several entries name is looked at once. */
+static void soft_flow_visit(struct soft_flow_step *step, struct soft_flow_table *table,
+			    struct soft_steering *result)
+{
+	u32 i;
+
+	for (i = 0; i < step->n_seen; i++)
+		if (step->seen[i] == table)
+			return;
+	if (step->n == SOFT_FLOW_TODO || step->n_seen == SOFT_FLOW_STEPS) {
+		result->cut = true;
+		return;
+	}
+	step->seen[step->n_seen++] = table;
+	step->todo[step->n++] = table;
+}
+
+static void soft_flow_take(struct soft_flow_step *step, const struct soft_flow_action *action,
+			   struct soft_steering *result)
+{
+	u32 i;
+
+	for (i = 0; i < action->n; i++) {
+		if (action->dest[i].tir)
+			soft_flow_add(result, action->dest[i].tir, action->tag);
+		else
+			soft_flow_visit(step, action->dest[i].table, result);
+	}
 }
 
 /**
@@ -154,41 +211,37 @@ static void soft_flow_add(struct soft_steering *result, struct soft_tir *tir, u3
  * @frame: parsed frame
  * @result: out
  *
- * Inside srcu, any lane.
+ * A frame beyond the budget of lookups goes to those that were found. Inside srcu, any lane.
  */
 void soft_flow_walk(struct soft_instance *si, const struct soft_frame *frame,
 		    struct soft_steering *result)
 {
-	struct soft_flow_table *todo[SOFT_FLOW_TODO];
-	const struct soft_flow_action *action;
 	const struct soft_flow_entry *entry;
 	struct soft_flow_table *table;
 	struct soft_flow *flow = si->flow;
-	struct soft_flow_key key;
-	u32 i, n = 0, steps;
+	struct soft_flow_step step;
 
 	result->n = 0;
 	result->tag = 0;
+	result->cut = false;
+	result->lookups = 0;
 	table = flow ? READ_ONCE(flow->root) : NULL;
 	if (!table)
 		return;
-	soft_flow_key(frame, &key);
-	todo[n++] = table;
-	for (steps = 0; n && steps < SOFT_FLOW_STEPS; steps++) {
-		table = todo[--n];
-		entry = soft_flow_find(table, &key, flow->seed);
-		if (!entry) {
-			table = READ_ONCE(table->miss);
-			if (table)
-				todo[n++] = table;
-			continue;
-		}
-		action = READ_ONCE(entry->action);
-		for (i = 0; i < action->n; i++) {
-			if (action->dest[i].tir)
-				soft_flow_add(result, action->dest[i].tir, action->tag);
-			else if (n < SOFT_FLOW_TODO)
-				todo[n++] = action->dest[i].table;
-		}
+	soft_flow_key(frame, &step.key);
+	step.seed = flow->seed;
+	step.left = SOFT_FLOW_LOOKUPS + 1;
+	step.n = 0;
+	step.n_seen = 0;
+	soft_flow_visit(&step, table, result);
+	while (step.n && step.left) {
+		table = step.todo[--step.n];
+		entry = soft_flow_find(table, &step);
+		if (entry)
+			soft_flow_take(&step, READ_ONCE(entry->action), result);
+		else if (step.left && (table = READ_ONCE(table->miss)))
+			soft_flow_visit(&step, table, result);
 	}
+	result->cut |= !step.left;
+	result->lookups = SOFT_FLOW_LOOKUPS + 1 - step.left;
 }

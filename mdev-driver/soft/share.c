@@ -12,6 +12,8 @@
 
 /* Weight at which a ns of lane time counts as one. */
 #define SOFT_WEIGHT_ONE		100U
+/* Of what others spent on an instance while it did not run so much is charged. */
+#define SOFT_OWED_MAX		(10 * NSEC_PER_MSEC)
 /* A message goes on in pieces no smaller than this, however low the rate. */
 #define SOFT_RATE_LEAST		4096U
 /* An instance that waits for its rate comes back with so much of a second's bytes. */
@@ -105,7 +107,24 @@ u64 soft_share_slice(const struct soft_instance *si, u64 ns, u64 sum)
  */
 void soft_share_used(struct soft_instance *si, u64 ns)
 {
+	ns -= min(ns, si->credit);
+	si->credit = 0;
+	if (unlikely(atomic64_read(&si->owed)))
+		ns += min_t(u64, atomic64_xchg(&si->owed, 0), SOFT_OWED_MAX);
 	si->used += div_u64(ns * SOFT_WEIGHT_ONE, soft_weight(si));
+}
+
+/**
+ * soft_share_charge() - lane time that an instance cost another one
+ * @si: who pays, at its next run on whatever lane; inside srcu
+ * @from: who spent it, or NULL; its lane's lock held
+ * @ns: how much
+ */
+void soft_share_charge(struct soft_instance *si, struct soft_instance *from, u64 ns)
+{
+	atomic64_add(ns, &si->owed);
+	if (from)
+		from->credit += ns;
 }
 
 /* ---- Rates ----------------------------------------------------------------------- */

@@ -192,7 +192,7 @@ static int group_destroy(struct guest *g, u32 table, u32 group)
 	return run(g, in, sizeof(in), MLX5_CMD_OP_DESTROY_FLOW_GROUP);
 }
 
-/* What an entry is made of. @n destinations: TIRs, or one table. */
+/* What an entry is made of. @n destinations: TIRs (@tables: tables), or one table. */
 struct entry {
 	u32 table;
 	u32 group;
@@ -203,6 +203,7 @@ struct entry {
 	u32 to_table;
 	u32 tag;
 	bool change;
+	bool tables;
 };
 
 static int entry_set(struct guest *g, const struct entry *e)
@@ -225,7 +226,8 @@ static int entry_set(struct guest *g, const struct entry *e)
 		memcpy(MLX5_ADDR_OF(flow_context, ctx, match_value.outer_headers), e->value,
 		       MLX5_ST_SZ_BYTES(fte_match_set_lyr_2_4));
 	for (i = 0; i < n && i < 32; i++, dest += 8) {
-		MLX5_SET(dest_format_struct, dest, destination_type, e->to_table ? 1 : 2);
+		MLX5_SET(dest_format_struct, dest, destination_type,
+			 e->to_table || e->tables ? 1 : 2);
 		MLX5_SET(dest_format_struct, dest, destination_id,
 			 e->to_table ? e->to_table : e->tir[i]);
 	}
@@ -543,6 +545,83 @@ static void many_entries(void **state)
 	close_steering(&s);
 }
 
+/* Groups of one index each that no frame matches; @n of them from index @from on. */
+static void barren_groups(struct guest *g, u32 table, u32 from, u32 n)
+{
+	struct key mask = { { 0 } };
+	u32 i;
+
+	KEY(&mask, udp_sport, 0xffff);
+	for (i = 0; i < n; i++)
+		group_new(g, table, from + i, from + i, &mask);
+}
+
+/*
+ * Tables that fan out: each is looked at once, a frame costs at most the budget, and those
+ * that were found until then get it.
+ */
+static void bounded_walk(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	u32 table[16], group, i, to[8];
+	struct soft_steering result;
+	struct soft_frame frame;
+	struct steering s;
+	struct entry e;
+	u8 head[64];
+
+	open_steering(&s, g);
+	udp_frame(&frame, head, 5, 53);
+	for (i = 0; i < 16; i++)
+		table[i] = table_new(g, LEVEL_LOW + i, 0);
+	set_root(g, table[0]);
+	/* The root names the second table eight times. */
+	group = group_new(g, table[0], 0, 0, NULL);
+	for (i = 0; i < 8; i++)
+		to[i] = table[1];
+	e = (struct entry){ .table = table[0], .group = group, .n = 8, .tir = to,
+			    .tables = true };
+	assert_ok(entry_set(g, &e));
+	barren_groups(g, table[1], 0, 20);
+	group = group_new(g, table[1], 20, 20, NULL);
+	e = (struct entry){ table[1], group, 20, NULL, 1, &s.tir[1], .tag = 4 };
+	assert_ok(entry_set(g, &e));
+	walk(g, &frame, &result);
+	assert_int_equal(result.lookups, 1 + 21);
+	assert_int_equal(result.n, 1);
+	assert_int_equal(result.tag, 4);
+	assert_false(result.cut);
+	/* More than the budget, behind that: the last table that is named comes first. */
+	to[0] = table[2];
+	e = (struct entry){ .table = table[0], .group = group, .index = 0, .n = 8, .tir = to,
+			    .tables = true, .change = true };
+	e.group = 0;
+	for (i = 2; i < 8; i++) {
+		barren_groups(g, table[i], 0, GROUP_MAX);
+		to[i - 2] = table[i];
+	}
+	to[6] = table[1];
+	to[7] = table[1];
+	assert_int_equal(entry_delete(g, table[0], 0), 0);
+	group = group_new(g, table[0], 1, 1, NULL);
+	e = (struct entry){ .table = table[0], .group = group, .index = 1, .n = 8, .tir = to,
+			    .tables = true };
+	assert_ok(entry_set(g, &e));
+	walk(g, &frame, &result);
+	assert_true(result.lookups > SOFT_FLOW_LOOKUPS);
+	assert_true(result.lookups <= SOFT_FLOW_LOOKUPS + 1);
+	assert_true(result.cut);
+	assert_int_equal(result.n, 1);
+	mhca_instance_reset(g->vmm->inst);
+	free_steering(&s);
+	client_mem_free(&g->c, &g->buf);
+	client_forget_cq(&g->cq);
+	client_abandon(&g->c);
+	vmm_user_destroy(g->vmm);
+	g->vmm = NULL;
+}
+
 #define world_test(fn) cmocka_unit_test_setup_teardown(fn, world_setup_roce, world_teardown)
 
 int main(void)
@@ -553,6 +632,7 @@ int main(void)
 		world_test(tables_in_a_row),
 		world_test(refused),
 		world_test(many_entries),
+		world_test(bounded_walk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
