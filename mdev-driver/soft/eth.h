@@ -33,13 +33,19 @@ static_assert((u32)MLX5_SQC_STATE_RST == MLX5_RQC_STATE_RST &&
 
 /**
  * struct soft_progress - how far a packet has come; zeroed: it has not begun (route.c)
- * @begun: it was let in, and counted as sent
+ * @begun: it was let in, paid for and counted as sent
+ * @group: what it was then: to a group, …
+ * @mss: … with this MSS, …
+ * @body_len: … and so many bytes behind its head
  * @order: of the port that comes next (soft_forward.at)
  * @at: bytes of the body that this port has
  * @wait: for a receiver that cannot take a frame
  */
 struct soft_progress {
 	bool begun;
+	bool group;
+	u16 mss;
+	u32 body_len;
 	u32 order;
 	u32 at;
 	struct soft_wait wait;
@@ -244,28 +250,28 @@ bool soft_frame_parse(struct soft_frame *frame, const void *head, u32 head_len, 
 /* ---- Flow tables ------------------------------------------------------------- */
 
 #define SOFT_FLOW_RESULTS	8
+#define SOFT_FLOW_LOOKUPS	256U	/* groups, and entries of a bucket, for one frame */
 
 /**
  * struct soft_steering - what the flow tables say about a frame
  * @tir: who gets it, each once
  * @n: how many; 0: it is dropped
+ * @lookups: what that took, of SOFT_FLOW_LOOKUPS
+ * @cut: the tables name more, which a bound has cut off
  * @tag: flow tag of the entry that said so: the low 24 bits of the CQE's sop_drop_qpn
-#define SOFT_FLOW_LOOKUPS	256U	/* groups, and entries of a bucket, for one frame */
  *       (a netdev driver takes them for a mark; there is no RQ number in it)
  */
 struct soft_steering {
 	const struct soft_tir_attr *tir[SOFT_FLOW_RESULTS];
 	u32 n;
- * @lookups: what that took, of SOFT_FLOW_LOOKUPS
- * @cut: the tables name more, which a bound has cut off
+	u32 lookups;
+	bool cut;
 	u32 tag;
 };
 
 /*
  * flow_match.c: walk @si's tables from the root, each at most once. Inside srcu, any
  * lane. Bounded: levels only rise, and there is a budget.
-	u32 lookups;
-	bool cut;
  */
 void soft_flow_walk(struct soft_instance *si, const struct soft_frame *frame,
 		    struct soft_steering *result);

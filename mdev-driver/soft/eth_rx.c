@@ -10,7 +10,8 @@
 #include "packet.h"
 
 #define SOFT_RECV_AHEAD		16U	/* WQEs whose pages are asked for together */
-#define SOFT_COPY_FRAMES	64U	/* of a large send, for each of several receivers */
+#define SOFT_FLOW_FREE		32U	/* lookups that a netdev's tables may take */
+#define SOFT_LOOKUP_NS		30U	/* what another one costs */
 #define SOFT_CQE_VLAN		BIT(0)
 #define SOFT_CQE_L3_SHIFT	2
 #define SOFT_CQE_L3_IPV6	1
@@ -299,6 +300,15 @@ static enum soft_result soft_deliver(const struct soft_delivery *to,
 	}
 }
 
+static void soft_count_lost(struct soft_instance *to, enum soft_drop cause, u32 frames)
+{
+	if (cause == SOFT_DROP_STEER)
+		mhca_count_add(to->inst, drop_steering, frames);
+	else
+		mhca_count_add(to->inst, drop_rx_buffer, frames);
+	soft_port_drop_many(to->port, cause, frames);
+}
+
 /**
  * soft_eth_lost() - a frame waited long enough for a buffer
  * @to: receiver
@@ -307,8 +317,7 @@ static enum soft_result soft_deliver(const struct soft_delivery *to,
  */
 void soft_eth_lost(struct soft_instance *to, const struct soft_packet *packet, u32 *at)
 {
-	mhca_count(to->inst, drop_rx_buffer);
-	soft_port_drop(to->port, SOFT_DROP_BUFFER);
+	soft_count_lost(to, SOFT_DROP_BUFFER, 1);
 	*at = packet->mss ? min(*at + packet->mss, packet->body_len) : packet->body_len;
 }
 
@@ -322,15 +331,10 @@ static bool soft_choose(const struct soft_packet *packet, const struct soft_tir_
 	return delivery->rq;
 }
 
-/*
- * All frames of @packet from @at on to one queue, at most @frames. Without @wait what
- * meets no buffer is lost.
- */
+/* All frames of @packet from @at on to one queue, at most @frames. */
 static enum soft_result soft_deliver_all(const struct soft_delivery *to,
-					 const struct soft_packet *packet, u32 *at, u32 *frames,
-					 bool wait)
+					 const struct soft_packet *packet, u32 *at, u32 *frames)
 {
-	struct soft_instance *si = soft_instance(to->rq->obj.inst);
 	enum soft_result result;
 	struct soft_piece piece;
 
@@ -341,37 +345,72 @@ static enum soft_result soft_deliver_all(const struct soft_delivery *to,
 		if (result != SOFT_OK)
 			return result;
 		result = soft_deliver(to, packet, &piece);
-		if (result != SOFT_OK && wait)
-			return result;
 		if (result != SOFT_OK)
-			soft_eth_lost(si, packet, at);
-		else
-			*at += piece.len;
+			return result;
+		*at += piece.len;
 		--*frames;
 	} while (*at < packet->body_len);
 	return SOFT_OK;
 }
 
-/* A rule that names several: none is waited for, so that no frame comes twice. */
+/*
+ * Tables that name several: each frame to all of them before the next one, and none is
+ * waited for, so that no frame comes twice.
+ */
 static enum soft_result soft_receive_all(struct soft_instance *to,
 					 const struct soft_packet *packet,
-					 const struct soft_steering *steering, u32 *frames)
+					 const struct soft_delivery *delivery, u32 n,
+					 u32 *at, u32 *frames)
 {
-	struct soft_delivery delivery = { .tag = steering->tag };
 	enum soft_result result;
-	u32 i, at, budget;
+	struct soft_piece piece;
+	u32 i;
+
+	do {
+		if (!*frames)
+			return SOFT_MORE;
+		result = soft_packet_piece(packet, *at, &piece);
+		if (result != SOFT_OK)
+			return result;
+		for (i = 0; i < n; i++)
+			if (soft_deliver(&delivery[i], packet, &piece) != SOFT_OK)
+				soft_count_lost(to, SOFT_DROP_BUFFER, 1);
+		*at += piece.len;
+		*frames -= min(*frames, n);
+	} while (*at < packet->body_len);
+	return SOFT_OK;
+}
+
+/* The queues that get it; how many. */
+static u32 soft_choose_all(const struct soft_packet *packet, const struct soft_steering *steering,
+			   struct soft_delivery *delivery)
+{
+	u32 i, n = 0;
 
 	for (i = 0; i < steering->n; i++) {
-		at = 0;
-		budget = SOFT_COPY_FRAMES;
-		if (!soft_choose(packet, steering->tir[i], &delivery))
-			continue;
-		result = soft_deliver_all(&delivery, packet, &at, &budget, false);
-		*frames -= min(*frames, SOFT_COPY_FRAMES - budget);
-		if (result != SOFT_OK && result != SOFT_MORE)
-			return result;
+		delivery[n].tag = steering->tag;
+		n += soft_choose(packet, steering->tir[i], &delivery[n]);
 	}
-	return SOFT_OK;
+	return n;
+}
+
+/* What tables cost beyond a netdev's is their owner's time, not the sender's. */
+static void soft_charge_steering(struct soft_instance *to, const struct soft_packet *packet,
+				 u32 lookups)
+{
+	struct soft_instance *from = NULL;
+
+	if (packet->from->kind == SOFT_PORT_INSTANCE)
+		from = packet->from->owner;
+	soft_share_charge(to, from, lookups * SOFT_LOOKUP_NS);
+}
+
+/* Nobody wants what is left of it, or not all who should have it got it. */
+static void soft_eth_unwanted(struct soft_instance *to, const struct soft_packet *packet, u32 at)
+{
+	u32 frames = soft_packet_frames(packet);
+
+	soft_count_lost(to, SOFT_DROP_STEER, packet->mss ? frames - at / packet->mss : frames);
 }
 
 /**
@@ -388,23 +427,26 @@ static enum soft_result soft_receive_all(struct soft_instance *to,
 enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_packet *packet,
 				  u32 *at, u32 *frames)
 {
-	struct soft_delivery delivery;
+	struct soft_delivery delivery[SOFT_FLOW_RESULTS];
 	struct soft_steering steering;
 	enum soft_result result;
+	u32 n;
 
 	soft_flow_walk(to, &packet->frame, &steering);
-	if (unlikely(!steering.n)) {
-		mhca_count(to->inst, drop_steering);
-		soft_port_drop(to->port, SOFT_DROP_STEER);
+	if (unlikely(steering.lookups > SOFT_FLOW_FREE))
+		soft_charge_steering(to, packet, steering.lookups - SOFT_FLOW_FREE);
+	n = soft_choose_all(packet, &steering, delivery);
+	if (unlikely(!n)) {
+		soft_eth_unwanted(to, packet, *at);
 		return SOFT_OK;
 	}
-	if (steering.n > 1)
-		return soft_receive_all(to, packet, &steering, frames);
-	delivery.tag = steering.tag;
-	if (!soft_choose(packet, steering.tir[0], &delivery))
-		return SOFT_OK;
-	result = soft_deliver_all(&delivery, packet, at, frames, true);
+	if (likely(n == 1))
+		result = soft_deliver_all(delivery, packet, at, frames);
+	else
+		result = soft_receive_all(to, packet, delivery, n, at, frames);
 	if (unlikely(result == SOFT_RNR))
-		soft_rq_count_empty(delivery.rq);
+		soft_rq_count_empty(delivery[0].rq);
+	if (unlikely(steering.cut && result == SOFT_OK))
+		soft_eth_unwanted(to, packet, 0);
 	return result;
 }

@@ -119,13 +119,12 @@ static u32 soft_parse_eth(const struct soft_eth_wqe *wqe, struct soft_packet *pa
 	}
 	if (!size)
 		return bytes;
-	if (size > SOFT_HEAD_MAX - SOFT_VLAN_BYTES)
-		return 0;
 	bytes = round_up(max_t(u32, SOFT_ETH_INLINE + size, sizeof(*eth)), SOFT_DS);
 	if (bytes > wqe->bytes - SOFT_ETH_SEG)
 		return 0;
-	memcpy(packet->head, wqe->raw + SOFT_ETH_SEG + SOFT_ETH_INLINE, size);
 	packet->head_len = size;
+	if (size <= SOFT_HEAD_MAX - SOFT_VLAN_BYTES)
+		memcpy(packet->head, wqe->raw + SOFT_ETH_SEG + SOFT_ETH_INLINE, size);
 	return bytes;
 }
 
@@ -151,7 +150,9 @@ static bool soft_insert(struct soft_packet *packet, u32 insert)
 
 /*
  * The packet of a WQE. SOFT_OK; SOFT_NO_PEER: it is no frame that can be sent, and
- * is dropped; SOFT_AGAIN; SOFT_LOCAL_*: what is wrong with the WQE.
+ * is dropped; SOFT_AGAIN; SOFT_LOCAL_*: what is wrong with the WQE. Users of a guest can
+ * have its netdev make large sends with odd headers (extension headers of IPv6) and of few
+ * bytes (UDP_SEGMENT), so these are no errors of the queue.
  */
 static enum soft_result soft_sq_packet(struct soft_sq *sq, const struct soft_eth_wqe *wqe,
 				       struct soft_packet *packet)
@@ -171,14 +172,21 @@ static enum soft_result soft_sq_packet(struct soft_sq *sq, const struct soft_eth
 	if (packet->body.len > 1U << MHCA_LOG_MAX_LSO)
 		return SOFT_LOCAL_LENGTH;
 	packet->body_len = packet->body.len;
-	result = soft_packet_check(packet);
-	if (result == SOFT_OK && !packet->mss)
+	/* What goes on was checked when it began; each copy checks its bytes anyhow. */
+	result = sq->progress.begun ? SOFT_OK : soft_packet_check(packet);
+	if (result != SOFT_OK)
+		return result;
+	if (packet->head_len > SOFT_HEAD_MAX - SOFT_VLAN_BYTES ||
+	    (packet->mss && packet->mss < SOFT_MSS_MIN))
+		return SOFT_NO_PEER;
+	if (!packet->mss)
 		result = soft_packet_pull(packet);
 	if (result != SOFT_OK)
 		return result;
-	if (!soft_insert(packet, insert) || !soft_packet_parse(packet))
-		return packet->mss ? SOFT_LOCAL_QP_OP : SOFT_NO_PEER;
-	return soft_packet_fits(packet) ? SOFT_OK : SOFT_NO_PEER;
+	if (!soft_insert(packet, insert) || !soft_packet_parse(packet) ||
+	    !soft_packet_fits(packet))
+		return SOFT_NO_PEER;
+	return SOFT_OK;
 }
 
 /* ---- The queue ------------------------------------------------------------- */
@@ -212,8 +220,8 @@ static enum soft_result soft_sq_send(struct soft_sq *sq, struct soft_eth_tx *tx,
 		return soft_route_packet(sq->si->hca, &tx->packet, &sq->progress, frames);
 	if (result != SOFT_NO_PEER)
 		return result;
-	mhca_count(sq->obj.inst, drop_frame);
-	soft_port_drop(sq->si->port, SOFT_DROP_FRAME);
+	mhca_count_add(sq->obj.inst, drop_frame, soft_packet_frames(&tx->packet));
+	soft_port_drop_many(sq->si->port, SOFT_DROP_FRAME, soft_packet_frames(&tx->packet));
 	return SOFT_OK;
 }
 

@@ -319,10 +319,46 @@ enum soft_result soft_packet_piece(const struct soft_packet *packet, u32 at,
 	piece->head_len = packet->head_len;
 	piece->at = at;
 	piece->len = packet->body_len - at;
+	piece->large = false;
 	if (packet->mss) {
 		piece->len = min_t(u32, piece->len, packet->mss);
 		soft_piece_l3(packet, piece);
 		soft_piece_l4(packet, piece);
 	}
 	return soft_piece_sum(packet, piece);
+}
+
+/**
+ * soft_packet_part() - as much of a packet as the host's network stack takes for one
+ * @packet: parsed
+ * @at: 0, or where the part before ended
+ * @piece: out: a frame, or if @piece->large several: lengths, numbers and flags are those of
+ *	one packet that is segmented later
+ *
+ * A packet of IP has no more than 64 KiB on every kernel, however long a large send is; the
+ * number of frames bounds what its segmentation costs. Inside srcu. Return: as
+ * soft_packet_piece().
+ */
+enum soft_result soft_packet_part(const struct soft_packet *packet, u32 at,
+				  struct soft_piece *piece)
+{
+	u32 left = packet->body_len - at, room, frames;
+
+	if (left <= packet->mss || !packet->mss)
+		return soft_packet_piece(packet, at, piece);
+	room = SOFT_PART_BYTES - (packet->head_len - packet->frame.l3);
+	frames = clamp(room / packet->mss, 1U, SOFT_PART_FRAMES);
+	if (frames == 1)
+		return soft_packet_piece(packet, at, piece);
+	memcpy(piece->head, packet->head, packet->head_len);
+	piece->head_len = packet->head_len;
+	piece->at = at;
+	piece->len = min(left, frames * packet->mss);
+	piece->sum = 0;
+	piece->l3_ok = false;
+	piece->l4_ok = false;
+	piece->large = true;
+	soft_piece_l3(packet, piece);
+	soft_piece_l4(packet, piece);
+	return SOFT_OK;
 }

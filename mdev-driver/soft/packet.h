@@ -28,6 +28,11 @@
 
 #define SOFT_HEAD_MAX		256U	/* private headers */
 #define SOFT_HEAD_PULL		128U	/* bytes taken out of the body, to have them all */
+/* Bytes in a frame of a large send: Linux sends no fewer (TCP_MIN_GSO_SIZE). */
+#define SOFT_MSS_MIN		8U
+/* Of a large send to the host so many frames and bytes, from the IP header on, are one. */
+#define SOFT_PART_FRAMES	64U
+#define SOFT_PART_BYTES		65535U
 /* The longest frame: two tags more than the MTU says. */
 #define SOFT_FRAME_MAX		(MHCA_MTU_MAX + SOFT_ETH_BYTES + 2 * SOFT_VLAN_BYTES)
 
@@ -64,7 +69,7 @@ struct soft_packet {
 };
 
 /**
- * struct soft_piece - one frame of a packet
+ * struct soft_piece - one frame of a packet, or several of a large send
  * @head: its headers, @head_len bytes of the packet's, made fit
  * @head_len: how many
  * @at: its bytes of the body begin here
@@ -72,6 +77,7 @@ struct soft_packet {
  * @sum: sum of the IP packet, as CQEs have it; 0 without one
  * @l3_ok: the IP header is good
  * @l4_ok: the checksum of TCP or UDP is good
+ * @large: several frames in one, whose sums are not made yet (soft_packet_part())
  */
 struct soft_piece {
 	u8 head[SOFT_HEAD_MAX];
@@ -81,6 +87,7 @@ struct soft_piece {
 	u16 sum;
 	bool l3_ok;
 	bool l4_ok;
+	bool large;
 };
 
 /**
@@ -120,6 +127,14 @@ void soft_packet_cursor(const struct soft_packet *packet, u32 at, struct soft_cu
 enum soft_result soft_packet_read(const struct soft_packet *packet, u32 at, void *to, u32 len);
 enum soft_result soft_packet_piece(const struct soft_packet *packet, u32 at,
 				   struct soft_piece *piece);
+enum soft_result soft_packet_part(const struct soft_packet *packet, u32 at,
+				  struct soft_piece *piece);
+
+/* Frames that a packet is. */
+static inline u32 soft_packet_frames(const struct soft_packet *packet)
+{
+	return packet->mss ? max(DIV_ROUND_UP(packet->body_len, (u32)packet->mss), 1U) : 1;
+}
 
 static inline bool soft_packet_fits(const struct soft_packet *packet)
 {
@@ -133,19 +148,19 @@ void soft_switch_carrier(struct soft_hca *hca, u32 segment);
 /* eth_rx.c */
 enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_packet *packet,
 				  u32 *at, u32 *frames);
-
 void soft_eth_lost(struct soft_instance *to, const struct soft_packet *packet, u32 *at);
 
 /* ---- Routes (route.c) ------------------------------------------------------ */
 
 /**
  * struct soft_uplink_ops - the host's side of a segment (uplink.c)
- * @xmit: a packet for the host; inside srcu, process context. SOFT_OK: taken, or
- *        dropped and counted; SOFT_AGAIN; an error of the sender's memory
+ * @xmit: a piece of a packet for the host; inside srcu, process context. SOFT_OK: taken,
+ *        or dropped and counted; SOFT_AGAIN; an error of the sender's memory
  * @carrier: instances of the segment can be reached, or cannot; inside srcu
  */
 struct soft_uplink_ops {
-	enum soft_result (*xmit)(void *uplink, const struct soft_packet *packet);
+	enum soft_result (*xmit)(void *uplink, const struct soft_packet *packet,
+				 const struct soft_piece *piece);
 	void (*carrier)(void *uplink, bool on);
 };
 

@@ -15,10 +15,9 @@
 #define SOFT_WAIT_MEMORY_NS	(100 * 1000 * 1000ULL)
 #define SOFT_WAIT_GROUP_NS	(10 * 1000 * 1000ULL)
 
-static void soft_count_sent(const struct soft_packet *packet)
+static void soft_count_sent(const struct soft_packet *packet, u32 frames)
 {
 	struct mhca_instance *inst = packet->inst;
-	u32 frames = packet->mss ? DIV_ROUND_UP(packet->body_len, packet->mss) : 1;
 	u32 bytes = packet->body_len + frames * packet->head_len;
 
 	if (packet->from->kind != SOFT_PORT_INSTANCE)
@@ -35,7 +34,8 @@ static void soft_count_sent(const struct soft_packet *packet)
 	}
 }
 
-static void soft_count_refused(const struct soft_packet *packet, enum soft_drop cause)
+static void soft_count_refused(const struct soft_packet *packet, enum soft_drop cause,
+			       u32 frames)
 {
 	if (packet->from->kind != SOFT_PORT_INSTANCE)
 		return;
@@ -44,13 +44,13 @@ static void soft_count_refused(const struct soft_packet *packet, enum soft_drop 
 	case SOFT_DROP_VLAN:
 	case SOFT_DROP_GID:
 	case SOFT_DROP_SOURCE:
-		mhca_count(packet->inst, drop_spoof);
+		mhca_count_add(packet->inst, drop_spoof, frames);
 		break;
 	case SOFT_DROP_FLOOD:
-		mhca_count(packet->inst, drop_flood);
+		mhca_count_add(packet->inst, drop_flood, frames);
 		break;
 	default:
-		mhca_count(packet->inst, drop_no_peer);
+		mhca_count_add(packet->inst, drop_no_peer, frames);
 	}
 }
 
@@ -80,6 +80,32 @@ static bool soft_packet_gid(const struct soft_packet *packet, u8 gid[16])
 	return true;
 }
 
+/*
+ * A sender may change a WQE while its packet waits. What is not the packet that was let
+ * in begins anew, and is paid for.
+ */
+static void soft_route_again(const struct soft_packet *packet, struct soft_progress *progress)
+{
+	bool group = soft_mac_is_group(packet->head);
+
+	if (likely(!progress->begun))
+		return;
+	if (unlikely(progress->group != group || progress->mss != packet->mss ||
+		     progress->body_len != packet->body_len))
+		*progress = (struct soft_progress){};
+}
+
+static void soft_route_begun(const struct soft_packet *packet, struct soft_progress *progress,
+			     u32 frames, u32 order)
+{
+	soft_count_sent(packet, frames);
+	progress->begun = true;
+	progress->group = soft_mac_is_group(packet->head);
+	progress->mss = packet->mss;
+	progress->body_len = packet->body_len;
+	progress->order = order;
+}
+
 /* May it go, and where? */
 static bool soft_route_begin(struct soft_hca *hca, const struct soft_packet *packet,
 			     struct soft_progress *progress, struct soft_forward *forward)
@@ -89,21 +115,20 @@ static bool soft_route_begin(struct soft_hca *hca, const struct soft_packet *pac
 		.smac = packet->head + SOFT_MAC_BYTES,
 		.vlan = packet->frame.n_vlan ? packet->frame.vlan_tci & 0xfff : 0,
 	};
+	u32 frames = soft_packet_frames(packet);
 	enum soft_drop cause;
 	u8 gid[16];
 
 	if (soft_packet_gid(packet, gid))
 		source.gid = gid;
-	cause = soft_forward_begin(&hca->sw, packet->from, &source, !progress->begun, forward);
+	cause = soft_forward_begin(&hca->sw, packet->from, &source,
+				   progress->begun ? 0 : frames, forward);
 	if (unlikely(cause != SOFT_DROP_NONE)) {
-		soft_count_refused(packet, cause);
+		soft_count_refused(packet, cause, frames);
 		return false;
 	}
-	if (!progress->begun) {
-		soft_count_sent(packet);
-		progress->begun = true;
-		progress->order = forward->at;
-	}
+	if (!progress->begun)
+		soft_route_begun(packet, progress, frames, forward->at);
 	forward->at = progress->order;
 	return true;
 }
@@ -155,6 +180,28 @@ static enum soft_result soft_route_instance(struct soft_port *port,
 	return SOFT_OK;
 }
 
+/* To the host: a large send goes in parts, each a packet of the host's network stack. */
+static enum soft_result soft_route_uplink(struct soft_hca *hca, struct soft_port *port,
+					  const struct soft_packet *packet,
+					  struct soft_progress *progress, u32 *frames)
+{
+	enum soft_result result;
+	struct soft_piece piece;
+
+	do {
+		if (!*frames)
+			return SOFT_MORE;
+		result = soft_packet_part(packet, progress->at, &piece);
+		if (result == SOFT_OK)
+			result = hca->uplink_ops->xmit(port->owner, packet, &piece);
+		if (result != SOFT_OK)
+			return result;
+		progress->at += piece.len;
+		*frames -= min(*frames, 1 + piece.len / SOFT_FRAME_MAX);
+	} while (progress->at < packet->body_len);
+	return SOFT_OK;
+}
+
 /**
  * soft_route_packet() - take a packet as far as it goes
  * @hca: HCA
@@ -172,18 +219,18 @@ enum soft_result soft_route_packet(struct soft_hca *hca, const struct soft_packe
 	struct soft_forward forward;
 	enum soft_result result;
 	struct soft_port *port;
-	bool first = !progress->begun;
+	bool first;
 
+	soft_route_again(packet, progress);
+	first = !progress->begun;
 	if (!soft_route_begin(hca, packet, progress, &forward))
 		return SOFT_OK;
 	while ((port = soft_forward_next(&forward))) {
 		first = false;
-		if (port->kind == SOFT_PORT_UPLINK) {
-			result = hca->uplink_ops->xmit(port->owner, packet);
-			*frames -= !!*frames;
-		} else {
+		if (port->kind == SOFT_PORT_UPLINK)
+			result = soft_route_uplink(hca, port, packet, progress, frames);
+		else
 			result = soft_route_instance(port, packet, progress, frames);
-		}
 		if (result != SOFT_OK) {
 			/* This port again. */
 			progress->order = forward.to ? 1 : port->order;
@@ -196,9 +243,8 @@ enum soft_result soft_route_packet(struct soft_hca *hca, const struct soft_packe
 			return SOFT_MORE;
 	}
 	if (first && !forward.to && !forward.group) {
-		soft_port_drop(packet->from, SOFT_DROP_UNKNOWN);
-		if (packet->from->kind == SOFT_PORT_INSTANCE)
-			mhca_count(packet->inst, drop_no_peer);
+		soft_port_drop_many(packet->from, SOFT_DROP_UNKNOWN, soft_packet_frames(packet));
+		soft_count_refused(packet, SOFT_DROP_UNKNOWN, soft_packet_frames(packet));
 	}
 	return SOFT_OK;
 }

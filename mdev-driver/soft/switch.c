@@ -45,13 +45,14 @@ const char *soft_drop_text(enum soft_drop cause)
 }
 
 /**
- * soft_port_drop() - count a frame that went nowhere
+ * soft_port_drop_many() - count frames that went nowhere
  * @port: whose
  * @cause: why
+ * @frames: how many
  */
-void soft_port_drop(struct soft_port *port, enum soft_drop cause)
+void soft_port_drop_many(struct soft_port *port, enum soft_drop cause, u32 frames)
 {
-	atomic64_inc(&port->drops[cause]);
+	atomic64_add(frames, &port->drops[cause]);
 }
 
 /**
@@ -91,15 +92,15 @@ static enum soft_drop soft_port_check(struct soft_switch *sw, const struct soft_
 	return SOFT_DROP_NONE;
 }
 
-/* One group frame more? */
-static bool soft_port_may_flood(struct soft_port *port)
+/* So many group frames more? A large send's go together or not at all. */
+static bool soft_port_may_flood(struct soft_port *port, u32 frames)
 {
 	bool may;
 
 	spin_lock(&port->flood_lock);
 	mhca_bucket_fill(&port->flood, SOFT_FLOOD_RATE, SOFT_FLOOD_BURST, ktime_get_ns());
-	may = port->flood.level > 0;
-	mhca_bucket_take(&port->flood, may);
+	may = port->flood.level >= (s64)frames;
+	mhca_bucket_take(&port->flood, may ? frames : 0);
 	spin_unlock(&port->flood_lock);
 	return may;
 }
@@ -107,7 +108,7 @@ static bool soft_port_may_flood(struct soft_port *port)
 /* ---- Where it goes ------------------------------------------------------- */
 
 static enum soft_drop soft_forward_look(struct soft_switch *sw, struct soft_port *from,
-					const struct soft_source *source, bool charge,
+					const struct soft_source *source, u32 charge,
 					struct soft_forward *forward)
 {
 	struct soft_segment *segment = READ_ONCE(from->segment);
@@ -127,7 +128,8 @@ static enum soft_drop soft_forward_look(struct soft_switch *sw, struct soft_port
 	forward->vlan = source->vlan;
 	forward->at = 1;
 	if (forward->group) {
-		if (charge && from->kind == SOFT_PORT_INSTANCE && !soft_port_may_flood(from))
+		if (charge && from->kind == SOFT_PORT_INSTANCE &&
+		    !soft_port_may_flood(from, charge))
 			return SOFT_DROP_FLOOD;
 		return SOFT_DROP_NONE;
 	}
@@ -145,19 +147,20 @@ static enum soft_drop soft_forward_look(struct soft_switch *sw, struct soft_port
  * @sw: switch
  * @from: sender
  * @source: what the frame says
- * @charge: a group frame costs a token; false when it is looked at again
+ * @charge: frames that it is, if it goes to a group: each costs a token, and is counted
+ *	when it is dropped; 0 when it is looked at again
  * @forward: out: for soft_forward_next()
  *
  * Inside srcu. Return: SOFT_DROP_NONE or the cause, counted with the sender.
  */
 enum soft_drop soft_forward_begin(struct soft_switch *sw, struct soft_port *from,
-				  const struct soft_source *source, bool charge,
+				  const struct soft_source *source, u32 charge,
 				  struct soft_forward *forward)
 {
 	enum soft_drop cause = soft_forward_look(sw, from, source, charge, forward);
 
 	if (unlikely(cause != SOFT_DROP_NONE))
-		soft_port_drop(from, cause);
+		soft_port_drop_many(from, cause, max(charge, 1U));
 	return cause;
 }
 

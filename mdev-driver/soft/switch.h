@@ -214,17 +214,22 @@ struct soft_forward {
 
 /*
  * May @from send this, and where to? SOFT_DROP_NONE, or the cause, which was counted.
- * Inside srcu. A group frame takes a token of the sender's when @charge.
+ * Inside srcu. A group frame takes @charge tokens of the sender's.
  */
 enum soft_drop soft_forward_begin(struct soft_switch *sw, struct soft_port *from,
-				  const struct soft_source *source, bool charge,
+				  const struct soft_source *source, u32 charge,
 				  struct soft_forward *forward);
 /* The next receiver, NULL: no more. Inside the same srcu section. */
 struct soft_port *soft_forward_next(struct soft_forward *forward);
-void soft_port_drop(struct soft_port *port, enum soft_drop cause);
+void soft_port_drop_many(struct soft_port *port, enum soft_drop cause, u32 frames);
 u64 soft_port_dropped(const struct soft_port *port, enum soft_drop cause);
 const char *soft_drop_name(enum soft_drop cause);
 const char *soft_drop_text(enum soft_drop cause);
+
+static inline void soft_port_drop(struct soft_port *port, enum soft_drop cause)
+{
+	soft_port_drop_many(port, cause, 1);
+}
 
 static inline bool soft_mac_is_group(const u8 *mac)
 {

@@ -6,7 +6,7 @@
  *
  * What the host sends waits in a queue for a work item, which takes it through the
  * switch like a lane does; what instances send becomes an sk_buff at once. A large send
- * stays one packet in both directions. Only this file and main.c know netdevs.
+ * stays one packet from the host, and becomes few of at most 64 KiB to it. Only this file and main.c know netdevs.
  */
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
@@ -263,19 +263,19 @@ static struct sk_buff *soft_uplink_alloc(struct net_device *dev, u32 head, u32 b
 }
 
 static enum soft_result soft_skb_fill(struct sk_buff *skb, const struct soft_packet *packet,
-				      const u8 *head)
+				      const struct soft_piece *piece)
 {
 	enum soft_result result = SOFT_OK;
-	u32 i, at = 0, left = packet->body_len, n;
+	u32 i, at = 0, left = piece->len, n;
 
-	skb_put_data(skb, head, packet->head_len);
+	skb_put_data(skb, piece->head, piece->head_len);
 	if (!skb_shinfo(skb)->nr_frags)
-		return soft_packet_read(packet, 0, skb_put(skb, left), left);
+		return soft_packet_read(packet, piece->at, skb_put(skb, left), left);
 	for (i = 0; i < skb_shinfo(skb)->nr_frags && result == SOFT_OK; i++) {
 		skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
 
 		n = min_t(u32, left, skb_frag_size(frag));
-		result = soft_packet_read(packet, at, skb_frag_address(frag), n);
+		result = soft_packet_read(packet, piece->at + at, skb_frag_address(frag), n);
 		at += n;
 		left -= n;
 	}
@@ -285,7 +285,7 @@ static enum soft_result soft_skb_fill(struct sk_buff *skb, const struct soft_pac
 	return result;
 }
 
-/* A large send stays one: lengths and sums are ours, not the sender's. */
+/* Several frames stay one packet: lengths and sums are ours, not the sender's. */
 static bool soft_skb_large(struct sk_buff *skb, const struct soft_packet *packet)
 {
 	const struct soft_frame *frame = &packet->frame;
@@ -294,8 +294,7 @@ static bool soft_skb_large(struct sk_buff *skb, const struct soft_packet *packet
 	u8 *l4 = skb->data + frame->l4;
 	__sum16 check;
 
-	if (skb->len - frame->l3 > IP_MAX_MTU)
-		return false;
+	BUILD_BUG_ON(SOFT_PART_BYTES > IP_MAX_MTU);
 	if (frame->ip_version == 4) {
 		struct iphdr *ip = (struct iphdr *)(skb->data + frame->l3);
 
@@ -329,9 +328,10 @@ static bool soft_skb_large(struct sk_buff *skb, const struct soft_packet *packet
 }
 
 static bool soft_uplink_too_long(const struct soft_uplink *uplink,
-				 const struct soft_packet *packet)
+				 const struct soft_packet *packet,
+				 const struct soft_piece *piece)
 {
-	u32 body = packet->mss ? min_t(u32, packet->mss, packet->body_len) : packet->body_len;
+	u32 body = piece->large ? packet->mss : piece->len;
 
 	return packet->head_len + body > READ_ONCE(uplink->dev->mtu) + ETH_HLEN +
 	       packet->frame.n_vlan * VLAN_HLEN;
@@ -352,42 +352,34 @@ static void soft_uplink_lost(struct soft_uplink *uplink, enum soft_drop cause)
 	soft_port_drop(&uplink->port, cause);
 }
 
-/* A packet of an instance; its lane's lock is held, inside srcu. */
-static enum soft_result soft_uplink_take(void *owner, const struct soft_packet *packet)
+/* A piece of an instance's packet; its lane's lock is held, inside srcu. */
+static enum soft_result soft_uplink_take(void *owner, const struct soft_packet *packet,
+					 const struct soft_piece *piece)
 {
 	struct soft_uplink *uplink = owner;
-	const u8 *head = packet->head;
 	enum soft_result result;
-	struct soft_piece piece;
 	struct sk_buff *skb;
 
-	if (soft_uplink_too_long(uplink, packet)) {
+	if (soft_uplink_too_long(uplink, packet, piece)) {
 		soft_uplink_lost(uplink, SOFT_DROP_FRAME);
 		return SOFT_OK;
 	}
-	piece.l4_ok = false;
-	if (!packet->mss) {
-		result = soft_packet_piece(packet, 0, &piece);
-		if (result != SOFT_OK)
-			return result;
-		head = piece.head;
-	}
-	skb = soft_uplink_alloc(uplink->dev, packet->head_len, packet->body_len);
+	skb = soft_uplink_alloc(uplink->dev, piece->head_len, piece->len);
 	if (!skb) {
 		soft_uplink_lost(uplink, SOFT_DROP_BUFFER);
 		return SOFT_OK;
 	}
-	result = soft_skb_fill(skb, packet, head);
+	result = soft_skb_fill(skb, packet, piece);
 	if (result != SOFT_OK) {
 		kfree_skb(skb);
 		return result;
 	}
-	if (packet->mss && !soft_skb_large(skb, packet)) {
+	if (piece->large && !soft_skb_large(skb, packet)) {
 		soft_uplink_lost(uplink, SOFT_DROP_FRAME);
 		kfree_skb(skb);
 		return SOFT_OK;
 	}
-	if (piece.l4_ok)
+	if (piece->l4_ok)
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 	soft_uplink_receive(uplink, skb);
 	return SOFT_OK;

@@ -3,20 +3,23 @@
 #include <shim/control.h>
 #include "host_port.h"
 
-static enum soft_result take(void *owner, const struct soft_packet *packet)
+static enum soft_result take(void *owner, const struct soft_packet *packet,
+			     const struct soft_piece *piece)
 {
 	struct host_port *host = owner;
 	enum soft_result result;
 
 	if (host->again && host->again--)
 		return SOFT_AGAIN;
-	memcpy(host->frame, packet->head, packet->head_len);
-	result = soft_packet_read(packet, 0, host->frame + packet->head_len, packet->body_len);
+	memcpy(host->frame, piece->head, piece->head_len);
+	result = soft_packet_read(packet, piece->at, host->frame + piece->head_len, piece->len);
 	if (result != SOFT_OK)
 		return result;
-	host->len = packet->head_len + packet->body_len;
-	host->mss = packet->mss;
+	host->len = piece->head_len + piece->len;
+	host->mss = piece->large ? packet->mss : 0;
 	host->packets++;
+	if (host->seen)
+		host->seen(host);
 	return SOFT_OK;
 }
 

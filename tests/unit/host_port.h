@@ -11,6 +11,7 @@
  * @hca: HCA
  * @port: its port; sends without a check
  * @frame: the last packet that came
+ * @seen: called for each, or NULL
  * @len: its bytes
  * @mss: of a large send; 0: it was one frame
  * @packets: how many came
@@ -21,6 +22,7 @@ struct host_port {
 	struct soft_hca *hca;
 	struct soft_port port;
 	u8 frame[70000];
+	void (*seen)(struct host_port *host);
 	u32 len;
 	u32 mss;
 	u32 packets;

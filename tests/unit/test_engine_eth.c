@@ -161,6 +161,111 @@ static void test_large_send(void **state)
 	assert_int_equal(COUNT(&node[1], drop_rx_buffer), 0);
 }
 
+/* BIG TCP: as long as a large send may be, with no length in its header. */
+static void test_very_large_send(void **state)
+{
+	u32 total = 1 << MHCA_LOG_MAX_LSO, mss = 1440, v6, hdr, n, at;
+	struct mlx5_cqe64 *cqe;
+	struct tx tx;
+	u8 head[74], mac[6], *f;
+
+	(void)state;
+	mac_of(&node[1], mac);
+	post_buffers(&node[1], 16);
+	for (v6 = 0; v6 < 2; v6++) {
+		u16 first = node[0].sq.head;
+
+		hdr = v6 ? 74 : 54;
+		memset(head, 0, sizeof(head));
+		memcpy(head, udp_frame(&node[0], mac, 54, 0), 34);
+		head[v6 ? 20 : 23] = 6;
+		head[14] = v6 ? 0x60 : 0x45;
+		put_unaligned_be16(v6 ? 0x86dd : 0x800, head + 12);
+		put_unaligned_be16(0, head + (v6 ? 18 : 16));
+		put_unaligned_be16(0x5018, head + hdr - 8);
+		engine_fill(node[0].mem.va, total, 7 + v6);
+		tx_begin(&tx, MLX5_OPCODE_LSO);
+		tx_eth(&tx, head, hdr)->mss = cpu_to_be16(mss);
+		for (at = 0; at < total; at += n) {
+			n = min(total - at, 32768U);
+			tx_data(&tx, (uintptr_t)node[0].mem.va + at, n, node[0].key);
+		}
+		tx_post(&node[0], &tx);
+		for (at = 0; at < total; at += n) {
+			eth_run();
+			while (!client_peek_cq(&node[1].rcq)) {
+				shim_clock_advance(30000);
+				eth_run();
+			}
+			cqe = cqe_next(&node[1].rcq);
+			f = buffer(&node[1], be16_to_cpu(cqe->wqe_counter) % 16);
+			n = min(mss, total - at);
+			assert_int_equal(be32_to_cpu(cqe->byte_cnt), hdr + n);
+			assert_int_equal(cqe->hds_ip_ext & 7, 7);
+			assert_int_equal(get_unaligned_be16(f + (v6 ? 18 : 16)),
+					 v6 ? 20 + n : 40 + n);
+			assert_int_equal(get_unaligned_be32(f + hdr - 16), at);
+			assert_memory_equal(f + hdr, node[0].mem.va + at, n);
+			post_buffers(&node[1], 1);
+		}
+		assert_int_equal(sent(&node[0], first), 0);
+		nothing(&node[1]);
+	}
+	assert_int_equal(COUNT(&node[1], drop_rx_buffer), 0);
+}
+
+/* A rule with several TIRs: each gets every frame, however many; what is lost is counted. */
+static void test_large_send_to_several(void **state)
+{
+	u32 total = 200 * 100, mss = 100, tirs[2], got[2] = { 0 }, lost, round, i;
+	struct eth_node *to = &node[1];
+	struct client_wq rq;
+	u8 mac[6], head[42];
+	struct tx tx;
+
+	(void)state;
+	mac_of(to, mac);
+	assert_int_equal(client_destroy_flow(&to->flow), 0);
+	assert_int_equal(client_create_rq(&to->c, to->pd, &to->scq, RING, 6, true, &rq), 0);
+	assert_int_equal(client_modify_rq(&rq, WQ_RST, WQ_RDY), 0);
+	tirs[0] = to->tir;
+	assert_int_equal(client_create_tir(&to->c, to->td, rq.number, NULL, &tirs[1]), 0);
+	assert_int_equal(client_create_flow(&to->c, tirs, 2, TAG, &to->flow), 0);
+	for (round = 0; round < 2; round++) {
+		u16 at = node[0].sq.head;
+
+		memcpy(head, udp_frame(&node[0], mac, 42, 0), 42);
+		tx_begin(&tx, MLX5_OPCODE_LSO);
+		tx_eth(&tx, head, 42)->mss = cpu_to_be16(mss);
+		tx_data(&tx, (uintptr_t)node[0].mem.va, total, node[0].key);
+		tx_post(&node[0], &tx);
+		/* The second time one of them runs out of buffers. */
+		for (i = 0; i < 2000; i++) {
+			struct client_sge entry = sge(to, buffer(to, 20), BUF);
+
+			while ((u16)(rq.head - got[1]) < 16 && (!round || rq.head < 250)) {
+				client_post_rq(&rq, &entry, 1);
+			}
+			post_buffers(to, 16 - (u16)(to->rq.head - got[0]));
+			soft_lane_turn(&hca.lanes[0]);
+			soft_lane_turn(&hca.lanes[1]);
+			while (cqe_next(&to->rcq))
+				got[0]++;
+			while (cqe_next(&to->scq))
+				got[1]++;
+		}
+		assert_int_equal(sent(&node[0], at), 0);
+		lost = COUNT(to, drop_rx_buffer);
+		assert_int_equal(got[0] + got[1] + lost, 2 * 200 * (round + 1));
+		assert_int_equal(got[0], 200 * (round + 1));
+		assert_int_equal(lost, round ? 150 : 0);
+	}
+	assert_int_equal(client_destroy_flow(&to->flow), 0);
+	assert_int_equal(client_destroy_by_number(&to->c, MLX5_CMD_OP_DESTROY_TIR, tirs[1]), 0);
+	assert_int_equal(client_destroy_wq(&rq, MLX5_CMD_OP_DESTROY_RQ), 0);
+	assert_int_equal(client_create_flow(&to->c, &to->tir, 1, TAG, &to->flow), 0);
+}
+
 static void test_broadcast(void **state)
 {
 	u8 all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, *f;
@@ -529,7 +634,8 @@ static void test_hidden_doorbell(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(unicast), TEST(checksum), TEST(vlan), TEST(large_send), TEST(broadcast),
+		TEST(unicast), TEST(checksum), TEST(vlan), TEST(large_send),
+		TEST(very_large_send), TEST(large_send_to_several), TEST(broadcast),
 		TEST(isolation), TEST(no_buffer), TEST(small_buffer), TEST(bad_buffer), TEST(idle),
 		TEST(rss), TEST(not_ready), TEST(moves), TEST(large_group), TEST(pa_key),
 		TEST(hidden_doorbell),

@@ -10,12 +10,65 @@ static void uplink_up(u32 segment)
 	assert_int_equal(host_port_up(&host, &hca, segment), 0);
 }
 
+static u8 whole[400000];
+static u32 whole_at, whole_mss;
+
+/* A part of a large TCP send: where its number says. */
+static void keep_part(struct host_port *h)
+{
+	assert_int_equal(get_unaligned_be32(h->frame + 38), whole_at);
+	assert_int_equal(get_unaligned_be16(h->frame + 16), h->len - 14);
+	assert_true(whole_at + h->len - 54 <= sizeof(whole));
+	memcpy(whole + whole_at, h->frame + 54, h->len - 54);
+	whole_at += h->len - 54;
+	assert_int_equal(h->mss, h->len - 54 > whole_mss ? whole_mss : 0);
+}
+
+/* Post a large TCP send of the node's memory from its beginning. */
+static void post_large(struct eth_node *n, const u8 *dmac, u32 bytes, u32 mss)
+{
+	u8 head[54];
+	struct tx tx;
+
+	udp_frame(n, dmac, 54, 0);
+	memcpy(head, n->mem.va, 54);
+	head[23] = 6;
+	put_unaligned_be16(0, head + 16);	/* as BIG TCP has it */
+	put_unaligned_be32(0, head + 38);
+	put_unaligned_be16(0x5018, head + 46);
+	engine_fill(n->mem.va, bytes, mss);
+	tx_begin(&tx, MLX5_OPCODE_LSO);
+	tx_eth(&tx, head, 54)->mss = cpu_to_be16(mss);
+	tx_data(&tx, (uintptr_t)n->mem.va, bytes, n->key);
+	tx_post(n, &tx);
+}
+
+/* Large sends of any length reach the host whole, in parts that every kernel takes. */
+static void test_large_to_uplink(void **state)
+{
+	static const u32 sizes[] = { 1400, 1401, 40000, 65536, 399000 };
+	u8 nobody[6] = { 2, 9, 9, 9, 9, 9 };
+	u32 i;
+
+	(void)state;
+	uplink_up(5);
+	host.seen = keep_part;
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		whole_at = 0;
+		whole_mss = 1400;
+		host.again = 2;
+		post_large(&node[0], nobody, sizes[i], 1400);
+		assert_int_equal(sent(&node[0], 2 * i), 0);
+		assert_int_equal(whole_at, sizes[i]);
+		assert_memory_equal(whole, node[0].mem.va, sizes[i]);
+	}
+	host_port_down(&host);
+}
+
 static void test_to_uplink(void **state)
 {
 	u8 nobody[6] = { 2, 9, 9, 9, 9, 9 }, all[6] = { 255, 255, 255, 255, 255, 255 }, mac[6];
-	struct mlx5_wqe_eth_seg *eth;
-	struct tx tx;
-	u8 head[54], *f;
+	u8 *f;
 
 	(void)state;
 	uplink_up(5);
@@ -46,21 +99,13 @@ static void test_to_uplink(void **state)
 	send_frame(&node[0], 100, 0, 0);
 	settle();
 	assert_int_equal(host.packets, 2);
-	/* A large send stays one packet. */
-	udp_frame(&node[0], nobody, 54, 0);
-	memcpy(head, node[0].mem.va, 54);
-	head[23] = 6;
-	put_unaligned_be16(0x5018, head + 46);
-	tx_begin(&tx, MLX5_OPCODE_LSO);
-	eth = tx_eth(&tx, head, 54);
-	eth->mss = cpu_to_be16(1000);
-	tx_data(&tx, (uintptr_t)node[0].mem.va, 65536, node[0].key);
-	tx_post(&node[0], &tx);
+	/* A large send stays one packet, up to 64 frames. */
+	post_large(&node[0], nobody, 64000, 1000);
 	settle();
 	assert_int_equal(host.packets, 3);
-	assert_int_equal(host.len, 54 + 65536);
+	assert_int_equal(host.len, 54 + 64000);
 	assert_int_equal(host.mss, 1000);
-	assert_memory_equal(host.frame + 54, node[0].mem.va, 65536);
+	assert_memory_equal(host.frame + 54, node[0].mem.va, 64000);
 	/* Another segment's instance does not reach it. */
 	udp_frame(&node[2], all, 100, 0);
 	send_frame(&node[2], 100, 0, 0);
@@ -134,7 +179,7 @@ static void test_carrier(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(to_uplink), TEST(from_uplink), TEST(carrier),
+		TEST(to_uplink), TEST(large_to_uplink), TEST(from_uplink), TEST(carrier),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

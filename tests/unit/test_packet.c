@@ -12,7 +12,7 @@
 #define UDP	17
 
 /* A frame that is put together byte by byte. */
-static u8 wire[70000];
+static u8 wire[(1 << MHCA_LOG_MAX_LSO) + 1000];
 static u32 at, ip_at, l4_at;
 
 static void put(const void *bytes, u32 n)
@@ -694,6 +694,62 @@ static void test_large_send(void **state)
 	}
 }
 
+/*
+ * To the host: parts of at most 64 frames and 64 KiB. Cut into frames, a part is the same as
+ * the packet cut there.
+ */
+static void test_parts(void **state)
+{
+	static const u32 mss[] = { 8, 536, 1448, 8948, 40000 };
+	static struct soft_piece part, frame;
+	u32 i, v, p, total, n, k;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(mss) * 4; i++) {
+		v = i & 1 ? 6 : 4;
+		p = i & 2 ? TCP : UDP;
+		total = mss[i / 4] == 8 ? 1000 : 1 << MHCA_LOG_MAX_LSO;
+		build(v, p, total);
+		set16(ip_at + (v == 4 ? 2 : 4), 0);	/* as BIG TCP has it */
+		if (p == TCP)
+			wire[l4_at + 13] = 0x99;
+		make(at - total);
+		packet.mss = mss[i / 4];
+		assert_true(soft_packet_parse(&packet));
+		for (n = 0, k = 0; n < total; n += part.len, k++) {
+			u32 bytes;
+
+			assert_int_equal(soft_packet_part(&packet, n, &part), SOFT_OK);
+			bytes = part.head_len - ip_at + part.len;
+			assert_true(part.len && bytes <= 65535);
+			assert_true(part.len <= 64U * packet.mss);
+			assert_int_equal(part.at, n);
+			assert_int_equal(part.large, part.len > packet.mss);
+			/* All but the last are full: of frames, and as long as they may be. */
+			if (n + part.len < total)
+				assert_true(part.len % packet.mss == 0 &&
+					    (part.len / packet.mss == 64 ||
+					     bytes + packet.mss > 65535));
+			assert_int_equal(get_unaligned_be16(part.head + ip_at + (v == 4 ? 2 : 4)),
+					 bytes - (v == 4 ? 0 : 40));
+			/* Its first frame's numbers and flags, but for what ends the packet. */
+			assert_int_equal(soft_packet_piece(&packet, n, &frame), SOFT_OK);
+			if (v == 4)
+				assert_memory_equal(part.head + ip_at + 4, frame.head + ip_at + 4, 2);
+			if (p == TCP) {
+				assert_memory_equal(part.head + l4_at + 4, frame.head + l4_at + 4, 4);
+				assert_int_equal(part.head[l4_at + 13], 0x10 | (n ? 0 : 0x80) |
+						 (n + part.len == total ? 0x09 : 0));
+			} else {
+				assert_int_equal(get_unaligned_be16(part.head + l4_at + 4),
+						 8 + part.len);
+			}
+			if (!part.large)
+				assert_memory_equal(part.head, frame.head, part.head_len);
+		}
+	}
+}
+
 /* The head of a large send is its headers and nothing else. */
 static void test_large_send_head(void **state)
 {
@@ -760,6 +816,7 @@ int main(void)
 		cmocka_unit_test(test_checksum_rules),
 		cmocka_unit_test(test_short_ip),
 		cmocka_unit_test(test_large_send),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_large_send_head),
 		cmocka_unit_test(test_insert),
 	};

@@ -82,7 +82,7 @@
 #define MHCA_MTU_MIN			68
 #define MHCA_MTU_DEFAULT		1500
 #define MHCA_LOG_MAX_WQ_SZ		13	/* entries of an SQ (basic blocks) or RQ */
-#define MHCA_LOG_MAX_LSO		16	/* bytes in a frame before segmentation */
+#define MHCA_LOG_MAX_LSO		19	/* bytes of a large send: BIG TCP has 524,280 */
 #define MHCA_LOG_MAX_UC			7
 #define MHCA_LOG_MAX_MC			9
 #define MHCA_LOG_MAX_VLAN		9
