@@ -438,12 +438,14 @@ enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_pa
 	n = soft_choose_all(packet, &steering, delivery);
 	if (unlikely(!n)) {
 		soft_eth_unwanted(to, packet, *at);
-		return SOFT_OK;
-	}
-	if (likely(n == 1))
+		result = SOFT_OK;
+	} else if (likely(n == 1)) {
 		result = soft_deliver_all(delivery, packet, at, frames);
-	else
+	} else {
 		result = soft_receive_all(to, packet, delivery, n, at, frames);
+	}
+	/* A turn is no longer for that. */
+	*frames -= min(*frames, steering.lookups / SOFT_FLOW_FREE);
 	if (unlikely(result == SOFT_RNR))
 		soft_rq_count_empty(delivery[0].rq);
 	if (unlikely(steering.cut && result == SOFT_OK))

@@ -271,6 +271,33 @@ static void test_crowd(void **state)
 	share_destroy(e);
 }
 
+/* What one's lane spends on another is the other's, up to a bound. */
+static void test_charge(void **state)
+{
+	struct engine *e = share_create();
+	struct soft_instance *from = soft_instance(e->node[0].vmm->inst);
+	struct soft_instance *to = soft_instance(e->node[1].vmm->inst);
+	u64 before[2] = { from->used, to->used };
+
+	(void)state;
+	mutex_lock(&from->lane->lock);
+	soft_share_charge(to, from, 1000);
+	soft_share_charge(to, from, 500);
+	soft_share_used(from, 5000);
+	soft_share_used(from, 100);
+	soft_share_used(to, 0);
+	assert_int_equal(from->used - before[0], 3600);
+	assert_int_equal(to->used - before[1], 1500);
+	/* More than was spent is not given back; nobody is locked out for long. */
+	soft_share_charge(to, from, 60 * NSEC_PER_SEC);
+	soft_share_used(from, 10);
+	soft_share_used(to, 10);
+	assert_int_equal(from->used - before[0], 3600);
+	assert_int_equal(to->used - before[1], 1510 + 10 * NSEC_PER_MSEC);
+	mutex_unlock(&from->lane->lock);
+	share_destroy(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_throttled_sleep),
 		cmocka_unit_test(test_throttled_end),
+		cmocka_unit_test(test_charge),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
