@@ -13,6 +13,9 @@
  *   7 len bytes             a frame of the host's
  *   8 queue value           a doorbell record
  *   9 ds bytes              a datagram's WQE; the QP's number is filled in
+ *  10 how mss len           a large send of node 0: UDP over IPv4, in a correct WQE
+ *  11 at n bytes            bytes of the send ring, whatever is on its way there
+ *  12                       the SQ begins anew; its record stays as it is
  *
  * No memory but the key's and receive buffers may change, no frame of node 0 may come
  * with another's MAC, and the other node's own RoCE connection must not notice.
@@ -33,7 +36,7 @@
 
 enum {
 	ETH_TURNS, ETH_TIME, ETH_FRAME, ETH_WQE, ETH_RAW, ETH_RECV, ETH_COMMAND, ETH_HOST,
-	ETH_BELL, ETH_DATAGRAM, ETH_RECORDS
+	ETH_BELL, ETH_DATAGRAM, ETH_LARGE, ETH_REWRITE, ETH_ANEW, ETH_RECORDS
 };
 
 /* What a record of kind ETH_FRAME wants */
@@ -295,6 +298,52 @@ static void datagram_record(struct rig *r, struct fuzz_input *in)
 	client_post_raw(qp, 0, raw, ds);
 }
 
+static void large_record(struct rig *r, struct fuzz_input *in)
+{
+	u8 how = fuzz_take8(in), wqe[96] = { 0 }, *head;
+	struct mlx5_wqe_ctrl_seg *ctrl = (void *)wqe;
+	struct mlx5_wqe_eth_seg *eth = (void *)(ctrl + 1);
+	struct mlx5_wqe_data_seg *data = (void *)(wqe + 80);
+	struct station *s = &r->s[0];
+
+	ctrl->opmod_idx_opcode = cpu_to_be32((s->port.sq.head & 0xffff) << 8 | MLX5_OPCODE_LSO);
+	ctrl->qpn_ds = cpu_to_be32(s->port.sq.number << 8 | sizeof(wqe) / 16);
+	ctrl->fm_ce_se = MLX5_WQE_CTRL_CQ_UPDATE;
+	eth->cs_flags = how & HOW_SUMS;
+	eth->mss = cpu_to_be16(fuzz_take16(in));
+	eth->inline_hdr.sz = cpu_to_be16(42);
+	head = wqe + sizeof(*ctrl) + offsetof(struct mlx5_wqe_eth_seg, inline_hdr.start);
+	memcpy(head, r->w->n[1].vmm->inst->id.mac, 6);
+	if (how & HOW_GROUP)
+		memset(head, 0xff, 6);
+	else if (how & HOW_DMAC)
+		head[5] ^= 0x55;	/* nobody's: the host gets it */
+	memcpy(head + 6, r->w->n[0].vmm->inst->id.mac, 6);
+	head[12] = 8;
+	head[14] = 0x45;
+	head[23] = 17;
+	data->addr = cpu_to_be64(FUZZ_VA + OPEN_FROM);
+	data->byte_count = cpu_to_be32(fuzz_take16(in) % (OPEN_TO - OPEN_FROM));
+	data->lkey = cpu_to_be32(r->key);
+	client_post_sq(&s->port.sq, wqe, sizeof(wqe));
+}
+
+static void rewrite_record(struct rig *r, struct fuzz_input *in)
+{
+	u32 at = fuzz_take16(in) % (64U << LOG_RING), n = fuzz_take8(in);
+
+	fuzz_take_bytes(in, r->s[0].port.sq.mem.va + at, min(n, (64U << LOG_RING) - at));
+}
+
+static void anew_record(struct rig *r)
+{
+	struct client_wq *sq = &r->s[0].port.sq;
+
+	if (client_modify_sq(sq, MLX5_SQC_STATE_RDY, MLX5_SQC_STATE_RST))
+		client_modify_sq(sq, MLX5_SQC_STATE_ERR, MLX5_SQC_STATE_RST);
+	client_modify_sq(sq, MLX5_SQC_STATE_RST, MLX5_SQC_STATE_RDY);
+}
+
 static void record(struct rig *r, struct fuzz_input *in)
 {
 	switch (fuzz_take8(in) % ETH_RECORDS) {
@@ -310,6 +359,9 @@ static void record(struct rig *r, struct fuzz_input *in)
 		break;
 	case ETH_HOST: host_record(r, in); break;
 	case ETH_BELL: bell_record(r, in); break;
+	case ETH_LARGE: large_record(r, in); break;
+	case ETH_REWRITE: rewrite_record(r, in); break;
+	case ETH_ANEW: anew_record(r); break;
 	default: datagram_record(r, in); break;
 	}
 }

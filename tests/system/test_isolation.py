@@ -25,8 +25,10 @@ SIGN = {"register": "commands", "qp": "commands", "write_2_bytes": "messages",
         "atomic_one_word": "messages", "read_huge": "bytes", "error_cqe": "error_cqes",
         "doorbell": "doorbell_faults", "cq_overrun": "qp_errors", "rnr": "rnr_naks",
         "datagram": "wqes", "multicast": "wqes", "pieces": "wqes", "groups": "wqes",
-        "broadcast": "eth_tx_bcast"}
-ETHERNET = ("broadcast",)       # only instances with an Ethernet port can
+        "broadcast": "eth_tx_bcast", "large_broadcast": "eth_tx_bcast",
+        "flow_tables": "eth_tx_ucast"}
+# Only instances with an Ethernet port can.
+ETHERNET = ("broadcast", "large_broadcast", "flow_tables")
 ROUNDS, MS = 5, 1000
 
 

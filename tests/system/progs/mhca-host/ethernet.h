@@ -24,7 +24,12 @@ struct ethernet {
 int ethernet_open(struct ethernet *e, struct node *n);
 /* Take completions, give the buffers back. 0 or -1. */
 int ethernet_serve(struct ethernet *e);
-/* The same, and fill the send queue with broadcast frames. */
+/* The same, and fill the send queue with frames: to everybody, or whom ethernet_to() says. */
 int ethernet_flood(struct ethernet *e);
+/* The same with large sends to everybody. */
+int ethernet_flood_large(struct ethernet *e);
+void ethernet_to(struct ethernet *e, const u8 mac[6]);
+/* Flow tables that cost every frame all that it may cost, and want none. 0 or -1. */
+int ethernet_deepen(struct ethernet *e);
 
 #endif /* ETHERNET_H */

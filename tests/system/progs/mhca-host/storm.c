@@ -392,6 +392,24 @@ static int step_broadcast(struct storm *s)
 	return ethernet_flood(&s->port) || (s->taker.n && ethernet_serve(&s->taker)) ? -1 : 0;
 }
 
+static int step_large_broadcast(struct storm *s)
+{
+	s->done = s->port.sent;
+	return ethernet_flood_large(&s->port) ||
+	       (s->taker.n && ethernet_serve(&s->taker)) ? -1 : 0;
+}
+
+/* To one whose flow tables are as deep as they may be. */
+static int start_flow_tables(struct storm *s)
+{
+	if (s->peer == s->n)
+		return complain("flow_tables: needs a second instance");
+	if (start_broadcast(s) || ethernet_deepen(&s->taker))
+		return -1;
+	ethernet_to(&s->port, s->peer->mac);
+	return 0;
+}
+
 /* ---- The honest one ---------------------------------------------------- */
 
 static int start_fair(struct storm *s)
@@ -424,6 +442,8 @@ static const struct storm_kind kinds[] = {
 	{ "pieces", start_pieces, step_pieces, QPS, .every = 8 },
 	{ "groups", start_groups, flood, QPS, MLX5_OPCODE_SEND, 256, 8 },
 	{ "broadcast", start_broadcast, step_broadcast, .ethernet = true },
+	{ "large_broadcast", start_broadcast, step_large_broadcast, .ethernet = true },
+	{ "flow_tables", start_flow_tables, step_broadcast, .ethernet = true },
 };
 
 /* ---- Command line ------------------------------------------------------ */
