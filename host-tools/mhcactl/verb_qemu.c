@@ -151,7 +151,9 @@ static void print_devices(const struct ctl *ctl, json_object *devices, enum part
 	}
 	if (part == PART_ALL)
 		fputs("\n# QEMU must be allowed to lock as much memory as the guest registers\n"
-		      "# ('ulimit -l', LimitMEMLOCK=); 'mhcactl check' shows the limit here.\n",
+		      "# ('ulimit -l', LimitMEMLOCK=); 'mhcactl check' shows the limit here.\n"
+		      "# Its memory must be of a kind that can be pinned: the default, memfd, tmpfs or\n"
+		      "# hugetlbfs; not memory-backend-file on a disk's file system.\n",
 		      ctl->out);
 }
 

@@ -142,6 +142,7 @@ const struct mhca_page_row mhca_cq_pages = {
 	.bias = MHCA_PAGE_SHIFT,
 	.record = MHCA_FIELD(create_cq_in, cq_context.dbr_addr),
 	.writable = true,
+	.record_writable = true,
 	.offset = mhca_cq_offset,
 	.bytes = mhca_cq_bytes,
 };
@@ -220,6 +221,8 @@ static enum mhca_syndrome mhca_check_mkey_table(const struct mhca_cmd *cmd)
 
 	if (cmd->inst->personality != MHCA_ROCE)
 		return MHCA_SYN_ACCESS_MODE;
+	if (MLX5_GET(mkc, mhca_mkc(cmd), length64))
+		return MHCA_SYN_KEY_RANGE;
 	if (entries > 1U << MHCA_LOG_MAX_KEY_XLT ||
 	    mhca_mkey_bytes(cmd) > cmd->inst->quota.max_mr)
 		return MHCA_SYN_MR_LIMIT;
@@ -291,6 +294,12 @@ enum mhca_syndrome mhca_check_mkey(const struct mhca_cmd *cmd)
 	}
 }
 
+/* The list of the longest region that the quota allows. */
+static u64 mhca_mkey_longest(const struct mhca_instance *inst)
+{
+	return inst->quota.max_mr;
+}
+
 const struct mhca_page_row mhca_mkey_pages = {
 	.pas = MLX5_BYTE_OFF(create_mkey_in, klm_pas_mtt),
 	.log_page_size = MHCA_FIELD(create_mkey_in, memory_key_mkey_entry.log_page_size),
@@ -299,6 +308,8 @@ const struct mhca_page_row mhca_mkey_pages = {
 	.offset = mhca_mkey_offset,
 	.bytes = mhca_mkey_bytes,
 	.writes = mhca_mkey_writes,
+	.longest = mhca_mkey_longest,
+	.too_long = MHCA_SYN_MR_LIMIT,
 };
 
 /* ---- SRQ, XRC SRQ, RMP -------------------------------------------------------------- */

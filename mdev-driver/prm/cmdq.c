@@ -40,12 +40,14 @@ enum mhca_delivery {
  * @addr: guest-physical address of the entry
  * @entry: private copy of it
  * @head: input that lies in the entry itself
+ * @unmapped: a mailbox could not be read
  */
 struct mhca_slot {
 	struct mhca_cmd cmd;
 	u64 addr;
 	struct mlx5_cmd_layout entry;
 	u8 head[MHCA_CMD_INLINE] __aligned(8);
+	bool unmapped;
 };
 
 static int mhca_cmdq_read(struct mhca_instance *inst, u64 iova, void *buf, size_t len)
@@ -69,9 +71,12 @@ static enum mhca_delivery mhca_cmdq_gather(struct mhca_slot *slot, u8 *to, u32 l
 	u32 n = 0, run;
 
 	while (len) {
-		if (!at || at & (MHCA_MAILBOX_ALIGN - 1) ||
-		    mhca_cmdq_read(inst, at, &block, sizeof(block)))
+		if (!at || at & (MHCA_MAILBOX_ALIGN - 1))
 			return MHCA_DELIVERY_IN_PTR;
+		if (mhca_cmdq_read(inst, at, &block, sizeof(block))) {
+			slot->unmapped = true;
+			return MHCA_DELIVERY_IN_PTR;
+		}
 		if (block.token != slot->entry.token)
 			return MHCA_DELIVERY_TOKEN;
 		if (be32_to_cpu(block.block_num) != n++)
@@ -118,14 +123,15 @@ static enum mhca_syndrome mhca_cmdq_load(struct mhca_slot *slot, u8 **in, u8 **o
 	struct mhca_cmd *cmd = &slot->cmd;
 	u32 inlen = max(cmd->inlen, MHCA_CMD_INLINE);
 
-	*in = kvmalloc(inlen, GFP_KERNEL | __GFP_NOWARN);
-	*out = kvzalloc(max(cmd->outlen, MHCA_CMD_INLINE), GFP_KERNEL);
+	*in = kvmalloc(inlen, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	*out = kvzalloc(max(cmd->outlen, MHCA_CMD_INLINE), GFP_KERNEL_ACCOUNT);
 	if (!*in || !*out)
 		return MHCA_SYN_NO_MEMORY;
 	memcpy(*in, slot->head, MHCA_CMD_INLINE);
-	*delivery = mhca_cmdq_gather(slot, *in + MHCA_CMD_INLINE, inlen - MHCA_CMD_INLINE);
+	cmd->copied = inlen - MHCA_CMD_INLINE;
+	*delivery = mhca_cmdq_gather(slot, *in + MHCA_CMD_INLINE, cmd->copied);
 	if (*delivery)
-		return MHCA_SYN_MAILBOX;
+		return slot->unmapped ? MHCA_SYN_UNMAPPED : MHCA_SYN_MAILBOX;
 	cmd->in = *in;
 	cmd->out = *out;
 	return MHCA_SYN_NONE;

@@ -87,6 +87,27 @@ u64 mhca_command_wait(struct mhca_instance *inst)
 	return mhca_bucket_wait(bucket, rate, 1);
 }
 
+/*
+ * A list that could never be pinned is not even read: its length is what memory is
+ * allocated for. A page of the list stands for MHCA_PAGE_SIZE bytes at least; a buffer
+ * that begins and ends inside of pages has one more, and the list may be padded.
+ */
+static enum mhca_syndrome mhca_command_list_bound(const struct mhca_cmd *cmd)
+{
+	const struct mhca_page_row *pages = cmd->row->pages;
+	u64 entries;
+
+	if (!pages || cmd->inlen <= pages->pas)
+		return MHCA_SYN_NONE;
+	entries = (cmd->inlen - pages->pas) / sizeof(__be64);
+	if (entries > READ_ONCE(cmd->inst->gmem.limit) + 2 + pages->spare)
+		return MHCA_SYN_PINNED_LIMIT;
+	if (pages->longest &&
+	    entries > (pages->longest(cmd->inst) >> MHCA_PAGE_SHIFT) + 2 + pages->spare)
+		return pages->too_long;
+	return MHCA_SYN_NONE;
+}
+
 /**
  * mhca_command_admit() - everything that can be checked before the input is read
  * @cmd: inst, inlen, outlen and the first 16 bytes of in are set; sets opcode,
@@ -119,7 +140,7 @@ enum mhca_syndrome mhca_command_admit(struct mhca_cmd *cmd)
 		return row->pages ? MHCA_SYN_PINNED_LIMIT : MHCA_SYN_IN_LENGTH;
 	if (cmd->outlen < row->out_min || cmd->outlen > MHCA_CMD_OUT_MAX)
 		return MHCA_SYN_OUT_LENGTH;
-	return MHCA_SYN_NONE;
+	return mhca_command_list_bound(cmd);
 }
 
 /* ---- Objects named by the input ----------------------------------------------- */
@@ -211,13 +232,15 @@ enum mhca_syndrome mhca_command_pin(struct mhca_cmd *cmd, struct mhca_pages **bu
 	if (syndrome)
 		return syndrome;
 	write = pages->writes ? pages->writes(cmd) : pages->writable;
+	cmd->pages = len >> MHCA_PAGE_SHIFT;
 	syndrome = mhca_pages_pin(cmd->inst, (const __be64 *)((const u8 *)cmd->in + pages->pas),
 				  entries, shift, from, len, write, buffer);
 	if (syndrome || !pages->record.bits)
 		return syndrome;
 
 	iova = mhca_field_get(cmd->in, pages->record);
-	syndrome = mhca_pages_pin_record(cmd->inst, iova, 2 * sizeof(__be32), record);
+	syndrome = mhca_pages_pin_record(cmd->inst, iova, 2 * sizeof(__be32),
+					 pages->record_writable, record);
 	if (syndrome) {
 		mhca_pages_put(*buffer);
 		*buffer = NULL;
@@ -264,6 +287,21 @@ static void mhca_command_stat(const struct mhca_cmd *cmd, bool refused, u64 ns)
 	WRITE_ONCE(stats->max_ns, max(stats->max_ns, ns));
 }
 
+/*
+ * What a command took: its class, and more for what it had copied and pinned. That is
+ * bounded, because drivers give a command up after a minute, and as many as the queue
+ * holds may have to wait for each other.
+ */
+static u64 mhca_command_cost(const struct mhca_cmd *cmd)
+{
+	u64 most = READ_ONCE(cmd->inst->quota.cmd_rate);
+	u64 size = cmd->pages / MHCA_COST_PAGES + cmd->copied / MHCA_COST_BYTES;
+
+	if (!cmd->row)
+		return MHCA_COST_QUERY;
+	return cmd->row->cost + min(size, most);
+}
+
 /**
  * mhca_command_account() - count and trace a command, and say why it was refused
  * @cmd: command
@@ -277,7 +315,7 @@ void mhca_command_account(const struct mhca_cmd *cmd, enum mhca_syndrome syndrom
 
 	mhca_count(inst, commands);
 	mhca_command_stat(cmd, syndrome, ns);
-	mhca_bucket_take(&inst->core->rate, cmd->row ? cmd->row->cost : MHCA_COST_QUERY);
+	mhca_bucket_take(&inst->core->rate, mhca_command_cost(cmd));
 	trace_mhca_command(inst->id.name, cmd->opcode, cmd->op_mod,
 			   mhca_syndrome_status(syndrome),
 			   syndrome ? MHCA_SYNDROME_BASE + syndrome : 0, ns);

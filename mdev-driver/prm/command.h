@@ -46,10 +46,14 @@ struct mhca_ref_row {
  * @spare: entries that the list may be longer than its buffer
  * @record: address of the doorbell record; bits 0: none
  * @writable: the device writes to the buffer
+ * @record_writable: and to the doorbell record
  * @when: does this command bring a list? NULL: always
  * @offset: where the buffer begins in the list, bytes; @shift: of a page
  * @bytes: its size; 0: it has none, and needs no list and no record
  * @writes: instead of @writable when it depends on the command
+ * @longest: bytes of the longest buffer that the instance may have, NULL: no bound but
+ *           that of pinned memory
+ * @too_long: what is said to a list that is longer than that
  */
 struct mhca_page_row {
 	u32 pas;
@@ -58,10 +62,13 @@ struct mhca_page_row {
 	u8 spare;
 	struct mhca_field record;
 	bool writable;
+	bool record_writable;
 	bool (*when)(const struct mhca_cmd *cmd);
 	u64 (*offset)(const struct mhca_cmd *cmd, u8 shift);
 	u64 (*bytes)(const struct mhca_cmd *cmd);
 	bool (*writes)(const struct mhca_cmd *cmd);
+	u64 (*longest)(const struct mhca_instance *inst);
+	enum mhca_syndrome too_long;
 };
 
 /* What a command does to the object it is about. */
@@ -79,6 +86,10 @@ enum mhca_cost {
 	MHCA_COST_OBJECT = 4,	/* allocates, fences */
 	MHCA_COST_MEMORY = 16,	/* pins guest memory */
 };
+
+/* Pages pinned, and bytes of input copied, for one unit more. */
+#define MHCA_COST_PAGES		512
+#define MHCA_COST_BYTES		4096
 
 /* Function states in which a command is allowed. */
 #define MHCA_IN_RESET		BIT(MHCA_FN_RESET)

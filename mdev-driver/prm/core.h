@@ -11,6 +11,7 @@
  *   caps.c           capabilities and limits
  *   object.c         numbers, references, destruction
  *   gmem.c  pa.c     pinned guest memory; pages of PA keys
+ *   unmap.c          guest memory that the VMM takes away
  *   eq.c             event queues
  *   instance.c       life of an instance
  *
@@ -162,11 +163,22 @@ void mhca_object_free(struct mhca_object *obj);		/* not published */
 void mhca_object_remove(struct mhca_object *obj);	/* published */
 void mhca_object_remove_all(struct mhca_instance *inst);
 
+/* Pages pinned or unpinned without looking at what others want. */
+#define MHCA_PIN_BATCH		512
+
 /* gmem.c */
 void mhca_gmem_init(struct mhca_instance *inst);
 void mhca_gmem_fini(struct mhca_instance *inst);
 bool mhca_gmem_charge(struct mhca_instance *inst, u64 npages);
 void mhca_gmem_uncharge(struct mhca_instance *inst, u64 npages);
+void mhca_gmem_end(struct mhca_instance *inst);
+u64 mhca_pages_take_batch(struct mhca_pages *pages, u64 *n);		/* gmem.lock */
+void mhca_pages_unpin_batch(struct mhca_pages *pages, u64 i, u64 n);
+bool mhca_pages_doom(struct mhca_instance *inst, u64 iova, u64 last);	/* gmem.lock */
+
+/* unmap.c */
+bool mhca_closed_find(struct mhca_gmem *gmem, u64 iova, u64 last);	/* gmem.lock */
+u64 mhca_gmem_fence(struct mhca_instance *inst);
 
 /* pa.c */
 void mhca_pa_init(struct mhca_instance *inst);
@@ -175,7 +187,7 @@ void mhca_pa_work(struct mhca_instance *inst);
 void mhca_pa_flush(struct mhca_instance *inst);
 void mhca_pa_forget_failures(struct mhca_instance *inst);
 bool mhca_pa_retire(struct mhca_instance *inst, u64 first, u64 last);	/* gmem.lock */
-void mhca_pa_unpin_retired(struct mhca_instance *inst, u64 first, u64 last); /* gmem.lock */
+void mhca_pa_release(struct mhca_instance *inst);
 
 /* eq.c */
 extern const struct mhca_object_ops mhca_eq_ops;

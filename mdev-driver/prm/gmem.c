@@ -2,21 +2,19 @@
 /*
  * Guest memory that an instance holds.
  *
- * Who pins or unpins holds no lock (the VMM's locks stand above ours), so both
- * go in batches: a batch is pinned or unpinned outside of gmem.lock, and what is
- * held is written down under it. dma_unmap takes over from wherever a pin, a
- * put or nobody stands: it marks the pages dead, waits for the engine, unpins
- * what is held, and then waits for the one batch that may be on its way.
+ * Who pins or unpins holds no lock (the VMM's locks stand above ours), so both go in
+ * steps: a run of pages is pinned outside of gmem.lock, and what is held is written down
+ * under it, unless dma_unmap (unmap.c) has marked the list dead meanwhile: then the run is
+ * undone. A put and mhca_instance_unpin() take batches away under the lock and unpin them
+ * outside of it, both at once if it so happens.
  *
  * A range is unpinned as it was pinned, because iommufd knows pins by their ranges:
  * so batches begin at the same pages in both directions.
  */
 #include "core.h"
 
-/* Pages pinned or unpinned without looking at what others want. */
-#define MHCA_PIN_BATCH		512
-/* How long dma_unmap waits for a batch, ms. */
-#define MHCA_UNMAP_WAIT_MS	200
+/* How long a list waits for ranges that are closed to pins, ms, all together. */
+#define MHCA_CLOSED_WAIT_MS	200
 
 /**
  * mhca_gmem_charge() - account for pages about to be pinned
@@ -77,7 +75,13 @@ static u64 mhca_pages_run(const struct mhca_pages *pages, u64 i, u64 n)
 	return run;
 }
 
-static void mhca_pages_unpin_batch(struct mhca_pages *pages, u64 i, u64 n)
+/**
+ * mhca_pages_unpin_batch() - unpin what was taken with mhca_pages_take_batch()
+ * @pages: list
+ * @i: first page
+ * @n: pages
+ */
+void mhca_pages_unpin_batch(struct mhca_pages *pages, u64 i, u64 n)
 {
 	struct mhca_instance *inst = pages->inst;
 	u64 end = i + n;
@@ -91,70 +95,234 @@ static void mhca_pages_unpin_batch(struct mhca_pages *pages, u64 i, u64 n)
 	}
 }
 
-/* The last batch of what is held is held no longer: its first page, and @n of them. */
-static u64 mhca_pages_take_batch(struct mhca_pages *pages, u64 *n)
+/**
+ * mhca_pages_take_batch() - the last batch of what is held is held no longer
+ * @pages: list that holds something, gmem.lock held
+ * @n: out: how many pages
+ *
+ * Return: the first of them; the caller unpins them.
+ */
+u64 mhca_pages_take_batch(struct mhca_pages *pages, u64 *n)
 {
 	u64 start = round_down(pages->held - 1, (u64)MHCA_PIN_BATCH);
 
 	lockdep_assert_held(&pages->inst->gmem.lock);
 	*n = pages->held - start;
 	pages->held = start;
+	if (!start)
+		list_del_init(&pages->node);
 	return start;
 }
 
-static int mhca_pages_pin_batch(struct mhca_pages *pages, u64 i, u64 n)
+/* A pin or unpin of the instance's worker is over: dma_unmap may be waiting for it. */
+void mhca_gmem_end(struct mhca_instance *inst)
+{
+	lockdep_assert_held(&inst->gmem.lock);
+	inst->gmem.ended++;
+}
+
+/* Begin to pin a range: it is open, or was opened within @patience ms. */
+static int mhca_pages_pin_begin(struct mhca_pages *pages, u64 iova, u64 last, u32 *patience)
+{
+	struct mhca_gmem *gmem = &pages->inst->gmem;
+	bool dead, closed;
+
+	for (;;) {
+		mutex_lock(&gmem->lock);
+		dead = pages->dead;
+		closed = mhca_closed_find(gmem, iova, last);
+		if (!dead && !closed)
+			gmem->begun++;
+		mutex_unlock(&gmem->lock);
+		if (!dead && !closed)
+			return 0;
+		if (dead || !*patience)
+			return -EINVAL;
+		--*patience;
+		usleep_range(1000, 1200);
+	}
+}
+
+/* Pin neighbours in the guest's memory, the next pages of a list that is in the tree. */
+static int mhca_pages_pin_run(struct mhca_pages *pages, u64 i, u64 n, u32 *patience)
 {
 	struct mhca_instance *inst = pages->inst;
-	u64 done = 0;
+	struct mhca_gmem *gmem = &inst->gmem;
+	u64 iova = mhca_pages_iova(pages, i);
 	int err;
 
-	if (!mhca_gmem_charge(inst, n))
-		return -EBUSY;
-	while (done < n) {
-		u64 run = mhca_pages_run(pages, i + done, n - done);
+	err = mhca_pages_pin_begin(pages, iova, iova + (n << MHCA_PAGE_SHIFT) - 1, patience);
+	if (err)
+		return err;
+	if (mhca_gmem_charge(inst, n)) {
+		err = inst->vmm_ops->pin(inst->vmm, iova, n, pages->writable, pages->kva + i);
+		if (err)
+			mhca_gmem_uncharge(inst, n);
+	} else {
+		err = -EBUSY;
+	}
 
-		err = inst->vmm_ops->pin(inst->vmm, mhca_pages_iova(pages, i + done), run,
-					 pages->writable, pages->kva + i + done);
-		if (err) {
-			mhca_gmem_uncharge(inst, n - done);
-			mhca_pages_unpin_batch(pages, i, done);
+	mutex_lock(&gmem->lock);
+	if (!err && pages->dead) {
+		mutex_unlock(&gmem->lock);
+		mhca_gmem_uncharge(inst, n);
+		inst->vmm_ops->unpin(inst->vmm, iova, n);
+		err = -EINVAL;
+		mutex_lock(&gmem->lock);
+	}
+	if (!err)
+		pages->held += n;
+	mhca_gmem_end(inst);
+	mutex_unlock(&gmem->lock);
+	return err;
+}
+
+/* Pin all of a list that is in the tree, unless somebody marks it dead meanwhile. */
+static int mhca_pages_pin_all(struct mhca_pages *pages)
+{
+	u32 patience = MHCA_CLOSED_WAIT_MS;
+	u64 done = 0, batch, run;
+	int err;
+
+	while (done < pages->n) {
+		/* A run ends with its batch, so that it can be unpinned with it. */
+		batch = min(pages->n - done, MHCA_PIN_BATCH - done % MHCA_PIN_BATCH);
+		run = mhca_pages_run(pages, done, batch);
+		err = mhca_pages_pin_run(pages, done, run, &patience);
+		if (err)
 			return err;
-		}
 		done += run;
+		cond_resched();
 	}
 	return 0;
 }
 
-/* Pin all of a list that is on gmem->list, unless somebody marks it dead meanwhile. */
-static int mhca_pages_pin_all(struct mhca_pages *pages)
+/* ---- Where the pages lie ------------------------------------------------------ */
+
+static u64 mhca_pages_chunks(const struct mhca_pages *pages)
+{
+	return DIV_ROUND_UP_ULL(pages->n, MHCA_PIN_BATCH);
+}
+
+/* From page @i of a list to the end of its big page, at most @end: its range, in pages. */
+static u64 mhca_pages_piece(const struct mhca_pages *pages, u64 i, u64 end, u64 *first,
+			    u64 *last)
+{
+	u64 in_page = (1ULL << (pages->shift - MHCA_PAGE_SHIFT)) - 1;
+	u64 n = min(in_page + 1 - ((pages->first + i) & in_page), end - i);
+
+	*first = mhca_pages_iova(pages, i) >> MHCA_PAGE_SHIFT;
+	*last = *first + (n - 1);
+	return n;
+}
+
+static void mhca_pages_set_chunk(struct mhca_pages *pages, u64 index)
+{
+	struct mhca_pin_chunk *chunk = &pages->chunk[index];
+	u64 end = min((index + 1) * MHCA_PIN_BATCH, pages->n);
+	u64 i = index * MHCA_PIN_BATCH;
+	u64 first, last;
+
+	chunk->pages = pages;
+	chunk->range.start = ULONG_MAX;
+	chunk->range.last = 0;
+	while (i < end) {
+		i += mhca_pages_piece(pages, i, end, &first, &last);
+		chunk->range.start = min_t(u64, chunk->range.start, first);
+		chunk->range.last = max_t(u64, chunk->range.last, last);
+	}
+}
+
+/* Put a list into the tree, before any of it is pinned. */
+static void mhca_pages_link(struct mhca_pages *pages)
 {
 	struct mhca_gmem *gmem = &pages->inst->gmem;
-	u64 batch, done;
-	int err = 0;
-	bool dead;
+	u64 i;
 
-	for (done = 0; done < pages->n && !err; done += batch) {
-		batch = min_t(u64, pages->n - done, MHCA_PIN_BATCH);
-
-		atomic_inc(&gmem->unpinning);
-		err = mhca_pages_pin_batch(pages, done, batch);
-		mutex_lock(&gmem->lock);
-		dead = pages->dead;
-		if (!err && !dead)
-			pages->held += batch;
-		mutex_unlock(&gmem->lock);
-		if (!err && dead) {
-			mhca_pages_unpin_batch(pages, done, batch);
-			err = -EFAULT;
-		}
-		atomic_dec(&gmem->unpinning);
+	for (i = 0; i < mhca_pages_chunks(pages); i++) {
+		mhca_pages_set_chunk(pages, i);
 		cond_resched();
 	}
-	return err;
+	mutex_lock(&gmem->lock);
+	for (i = 0; i < mhca_pages_chunks(pages); i++) {
+		interval_tree_insert(&pages->chunk[i].range, &gmem->tree);
+		cond_resched();
+	}
+	mutex_unlock(&gmem->lock);
 }
+
+static void mhca_pages_unlink(struct mhca_pages *pages)
+{
+	struct mhca_gmem *gmem = &pages->inst->gmem;
+	u64 i;
+
+	lockdep_assert_held(&gmem->lock);
+	for (i = 0; i < mhca_pages_chunks(pages); i++) {
+		interval_tree_remove(&pages->chunk[i].range, &gmem->tree);
+		cond_resched();
+	}
+}
+
+/* Does a page of a chunk lie in these pages of the guest's memory? */
+static bool mhca_chunk_overlaps(const struct mhca_pin_chunk *chunk, u64 first, u64 last)
+{
+	const struct mhca_pages *pages = chunk->pages;
+	u64 i = (chunk - pages->chunk) * MHCA_PIN_BATCH;
+	u64 end = min(i + MHCA_PIN_BATCH, pages->n);
+	u64 from, to;
+
+	while (i < end) {
+		i += mhca_pages_piece(pages, i, end, &from, &to);
+		if (from <= last && to >= first)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * mhca_pages_doom() - mark all lists dead that have a page in a range
+ * @inst: instance, gmem.lock held
+ * @iova: first byte
+ * @last: last byte
+ *
+ * What they hold is mhca_instance_unpin()'s to unpin, after the next fence.
+ * Return: true when there is something of that kind.
+ */
+bool mhca_pages_doom(struct mhca_instance *inst, u64 iova, u64 last)
+{
+	u64 first_page = iova >> MHCA_PAGE_SHIFT, last_page = last >> MHCA_PAGE_SHIFT;
+	struct mhca_gmem *gmem = &inst->gmem;
+	struct interval_tree_node *node;
+	bool hit = false;
+
+	lockdep_assert_held(&gmem->lock);
+	for (node = interval_tree_iter_first(&gmem->tree, first_page, last_page); node;
+	     node = interval_tree_iter_next(node, first_page, last_page)) {
+		struct mhca_pin_chunk *chunk = container_of(node, struct mhca_pin_chunk, range);
+		struct mhca_pages *pages = chunk->pages;
+
+		cond_resched();
+		if (pages->dead && (!pages->held || !list_empty(&pages->node)))
+			continue;
+		if (!mhca_chunk_overlaps(chunk, first_page, last_page))
+			continue;
+		if (!pages->dead)
+			mhca_count(inst, pins_lost);
+		WRITE_ONCE(pages->dead, true);
+		if (!pages->held)
+			continue;
+		pages->fence = gmem->fences + 1;
+		list_add_tail(&pages->node, &gmem->doomed);
+		hit = true;
+	}
+	return hit;
+}
+
+/* ---- Pinning and unpinning ------------------------------------------------------ */
 
 static void mhca_pages_free(struct mhca_pages *pages)
 {
+	kvfree(pages->chunk);
 	kvfree(pages->kva);
 	kvfree(pages->iova);
 	kfree(pages);
@@ -162,18 +330,20 @@ static void mhca_pages_free(struct mhca_pages *pages)
 
 static struct mhca_pages *mhca_pages_alloc(struct mhca_instance *inst, u32 entries, u64 n)
 {
+	const gfp_t flags = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
 	struct mhca_pages *pages;
 
-	pages = kzalloc(sizeof(*pages), GFP_KERNEL);
+	pages = kzalloc(sizeof(*pages), GFP_KERNEL_ACCOUNT);
 	if (!pages)
 		return NULL;
 	pages->inst = inst;
 	INIT_LIST_HEAD(&pages->node);
 	pages->entries = entries;
 	pages->n = n;
-	pages->iova = kvmalloc_array(entries, sizeof(*pages->iova), GFP_KERNEL | __GFP_NOWARN);
-	pages->kva = kvcalloc(n, sizeof(*pages->kva), GFP_KERNEL | __GFP_NOWARN);
-	if (!pages->iova || !pages->kva) {
+	pages->iova = kvmalloc_array(entries, sizeof(*pages->iova), flags);
+	pages->kva = kvcalloc(n, sizeof(*pages->kva), flags);
+	pages->chunk = kvcalloc(mhca_pages_chunks(pages), sizeof(*pages->chunk), flags);
+	if (!pages->iova || !pages->kva || !pages->chunk) {
 		mhca_pages_free(pages);
 		return NULL;
 	}
@@ -242,9 +412,7 @@ enum mhca_syndrome mhca_pages_pin(struct mhca_instance *inst, const __be64 *pas,
 		return MHCA_SYN_ALIGNMENT;
 	}
 
-	mutex_lock(&gmem->lock);
-	list_add_tail(&pages->node, &gmem->list);
-	mutex_unlock(&gmem->lock);
+	mhca_pages_link(pages);
 	err = mhca_pages_pin_all(pages);
 	if (err) {
 		mhca_pages_put(pages);
@@ -260,19 +428,20 @@ EXPORT_SYMBOL_GPL(mhca_pages_pin);
  * @inst: instance
  * @iova: guest-physical address
  * @bytes: how many
+ * @writable: for writing
  * @out: the page
  *
  * Return: MHCA_SYN_NONE, or why not.
  */
 enum mhca_syndrome mhca_pages_pin_record(struct mhca_instance *inst, u64 iova,
-					 u32 bytes, struct mhca_pages **out)
+					 u32 bytes, bool writable, struct mhca_pages **out)
 {
 	u32 in_page = iova & (MHCA_PAGE_SIZE - 1);
 	__be64 page = cpu_to_be64(iova - in_page);
 
 	if (iova & (sizeof(u64) - 1) || bytes > MHCA_PAGE_SIZE - in_page)
 		return MHCA_SYN_ALIGNMENT;
-	return mhca_pages_pin(inst, &page, 1, MHCA_PAGE_SHIFT, 0, MHCA_PAGE_SIZE, true, out);
+	return mhca_pages_pin(inst, &page, 1, MHCA_PAGE_SHIFT, 0, MHCA_PAGE_SIZE, writable, out);
 }
 EXPORT_SYMBOL_GPL(mhca_pages_pin_record);
 
@@ -292,15 +461,21 @@ void mhca_pages_put(struct mhca_pages *pages)
 	WRITE_ONCE(pages->dead, true);
 	while (pages->held) {
 		start = mhca_pages_take_batch(pages, &batch);
-		atomic_inc(&gmem->unpinning);
+		gmem->begun++;
 		mutex_unlock(&gmem->lock);
 
 		mhca_pages_unpin_batch(pages, start, batch);
-		atomic_dec(&gmem->unpinning);
 		cond_resched();
 		mutex_lock(&gmem->lock);
+		mhca_gmem_end(pages->inst);
 	}
-	list_del(&pages->node);
+	/* The last batch may be in other hands. */
+	while (pages->unpinning) {
+		mutex_unlock(&gmem->lock);
+		usleep_range(50, 100);
+		mutex_lock(&gmem->lock);
+	}
+	mhca_pages_unlink(pages);
 	mutex_unlock(&gmem->lock);
 	mhca_pages_free(pages);
 }
@@ -398,97 +573,7 @@ void mhca_guest_dirty(struct mhca_instance *inst, const void *ptr, u32 len)
 }
 EXPORT_SYMBOL_GPL(mhca_guest_dirty);
 
-/* ---- dma_unmap -------------------------------------------------------------- */
-
-/* Does a pinned page lie in [@iova, @last]? */
-static bool mhca_pages_overlap(const struct mhca_pages *pages, u64 iova, u64 last)
-{
-	u64 end = pages->first + pages->n;
-	u64 page = pages->first;
-	u8 order = pages->shift - MHCA_PAGE_SHIFT;
-
-	while (page < end) {
-		u64 next = min(((page >> order) + 1) << order, end);
-		u64 start = mhca_pages_iova(pages, page - pages->first);
-		u64 bytes = (next - page) << MHCA_PAGE_SHIFT;
-
-		if (start <= last && start + (bytes - 1) >= iova)
-			return true;
-		page = next;
-	}
-	return false;
-}
-
-/* Mark what overlaps; true: there is something to unpin. */
-static bool mhca_gmem_mark(struct mhca_instance *inst, u64 iova, u64 last)
-{
-	struct mhca_gmem *gmem = &inst->gmem;
-	struct mhca_pages *pages;
-	bool hit;
-
-	lockdep_assert_held(&gmem->lock);
-	hit = mhca_pa_retire(inst, iova >> MHCA_PAGE_SHIFT, last >> MHCA_PAGE_SHIFT);
-	list_for_each_entry(pages, &gmem->list, node) {
-		if ((pages->dead && !pages->held) || !mhca_pages_overlap(pages, iova, last))
-			continue;
-		if (!pages->dead)
-			mhca_count(inst, pins_lost);
-		WRITE_ONCE(pages->dead, true);
-		hit = true;
-	}
-	return hit;
-}
-
-static void mhca_gmem_unpin_marked(struct mhca_instance *inst, u64 iova, u64 last)
-{
-	struct mhca_gmem *gmem = &inst->gmem;
-	struct mhca_pages *pages;
-	u64 start, n;
-
-	lockdep_assert_held(&gmem->lock);
-	mhca_pa_unpin_retired(inst, iova >> MHCA_PAGE_SHIFT, last >> MHCA_PAGE_SHIFT);
-	list_for_each_entry(pages, &gmem->list, node) {
-		if (!pages->dead || !mhca_pages_overlap(pages, iova, last))
-			continue;
-		while (pages->held) {
-			start = mhca_pages_take_batch(pages, &n);
-			mhca_pages_unpin_batch(pages, start, n);
-		}
-	}
-}
-
-/**
- * mhca_instance_dma_unmap() - the VMM takes guest memory away
- * @inst: instance
- * @iova: first byte
- * @len: bytes
- *
- * On return no page in the range is pinned, and nobody uses one.
- */
-void mhca_instance_dma_unmap(struct mhca_instance *inst, u64 iova, u64 len)
-{
-	struct mhca_gmem *gmem = &inst->gmem;
-	u64 last = iova + (len - 1);
-	int ms;
-
-	if (!len)
-		return;
-	if (last < iova)
-		last = U64_MAX;
-
-	mutex_lock(&gmem->lock);
-	gmem->generation++;
-	if (mhca_gmem_mark(inst, iova, last)) {
-		inst->hca->ops->fence(inst->hca);
-		mhca_eq_fence(inst);
-		mhca_gmem_unpin_marked(inst, iova, last);
-	}
-	mutex_unlock(&gmem->lock);
-
-	for (ms = 0; atomic_read(&gmem->unpinning) && ms < MHCA_UNMAP_WAIT_MS; ms++)
-		usleep_range(1000, 2000);
-}
-EXPORT_SYMBOL_GPL(mhca_instance_dma_unmap);
+/* ---- Life -------------------------------------------------------------------- */
 
 /**
  * mhca_gmem_init() - an instance that holds nothing
@@ -499,7 +584,8 @@ void mhca_gmem_init(struct mhca_instance *inst)
 	struct mhca_gmem *gmem = &inst->gmem;
 
 	mutex_init(&gmem->lock);
-	INIT_LIST_HEAD(&gmem->list);
+	gmem->tree = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&gmem->doomed);
 	gmem->limit = MHCA_MAX_PINNED_PAGES;
 	mhca_pa_init(inst);
 }

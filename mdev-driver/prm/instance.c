@@ -65,7 +65,7 @@ static struct mhca_instance *mhca_instance_alloc(void)
 	ratelimit_state_init(&inst->warnings, DEFAULT_RATELIMIT_INTERVAL,
 			     DEFAULT_RATELIMIT_BURST);
 	for (kind = 0; kind < MHCA_OBJECT_KINDS; kind++)
-		xa_init_flags(&inst->objects[kind], XA_FLAGS_ALLOC);
+		xa_init_flags(&inst->objects[kind], XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	mhca_gmem_init(inst);
 	return inst;
 }

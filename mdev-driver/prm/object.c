@@ -127,7 +127,7 @@ enum mhca_syndrome mhca_object_number(struct mhca_object *obj, u32 min, u32 max)
 	lockdep_assert_held(&inst->cmd_lock);
 
 	err = xa_alloc_cyclic(&inst->objects[obj->kind], &num, NULL, XA_LIMIT(min, max),
-			      &inst->next_number[obj->kind], GFP_KERNEL);
+			      &inst->next_number[obj->kind], GFP_KERNEL_ACCOUNT);
 	if (err < 0)
 		return mhca_syndrome_from_errno(err);
 	obj->num = num;
@@ -232,7 +232,7 @@ struct mhca_object *mhca_object_alloc(struct mhca_instance *inst, enum mhca_obje
 	const struct mhca_object_ops *ops = mhca_object_ops(inst, kind);
 	struct mhca_object *obj;
 
-	obj = kvzalloc(max(ops->size, sizeof(*obj)), GFP_KERNEL);
+	obj = kvzalloc(max(ops->size, sizeof(*obj)), GFP_KERNEL_ACCOUNT);
 	if (!obj)
 		return NULL;
 	obj->inst = inst;

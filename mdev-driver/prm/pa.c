@@ -5,16 +5,24 @@
  * cache.
  *
  * The engine looks up without sleeping and leaves a request behind; the worker
- * pins. An entry of the cache is the page's host address, or a value: the address
- * is no guest memory, or the page is about to be unpinned.
+ * pins, for reading or for writing, as the access is: what a guest mapped through an
+ * IOMMU of its own may be read-only. An entry of the cache is the page's host address,
+ * with what is known about writing in its low bits, or a value: the page cannot be pinned
+ * (for writing), or it waits to be unpinned until a fence has ended.
  *
  * Keys that UMR fills name pages in the same way. All that they name may be more than the
  * instance can pin: then other pages of the cache have to go.
  */
 #include "core.h"
 
-#define MHCA_PA_FAILED		xa_mk_value(0)
-#define MHCA_PA_RETIRED		xa_mk_value(1)
+/* Bits of a page's entry; the two lowest are the XArray's. */
+#define MHCA_PA_WRITABLE	4UL	/* pinned for writing */
+#define MHCA_PA_READ_ONLY	8UL	/* cannot be pinned for writing */
+#define MHCA_PA_FLAGS		(MHCA_PA_WRITABLE | MHCA_PA_READ_ONLY)
+/* Values. */
+#define MHCA_PA_FAILED		xa_mk_value(0)	/* cannot be pinned */
+#define MHCA_PA_NO_WRITE	xa_mk_value(1)	/* cannot be pinned for writing */
+#define MHCA_PA_RETIRED		2		/* and the number of the fence */
 
 /* Addresses that a page table could hold. */
 #define MHCA_PA_BITS		52
@@ -25,18 +33,100 @@
 /* Rounds of requests served before others get their turn. */
 #define MHCA_PA_ROUNDS		16
 
-static void mhca_pa_request(struct mhca_instance *inst, u64 page)
+/* ---- Entries ----------------------------------------------------------------- */
+
+static void *mhca_pa_entry(void *kva, unsigned long flags)
+{
+	return (void *)((unsigned long)kva | flags);
+}
+
+static bool mhca_pa_is_page(const void *entry)
+{
+	return entry && !xa_is_value(entry);
+}
+
+static void *mhca_pa_kva(const void *entry)
+{
+	return (void *)((unsigned long)entry & ~MHCA_PA_FLAGS);
+}
+
+static bool mhca_pa_has(const void *entry, unsigned long flag)
+{
+	return mhca_pa_is_page(entry) && (unsigned long)entry & flag;
+}
+
+static bool mhca_pa_is_retired(const void *entry)
+{
+	return xa_is_value(entry) && xa_to_value(entry) >= MHCA_PA_RETIRED;
+}
+
+/* Does an entry say that something did not go? It is forgotten with each tick. */
+static bool mhca_pa_is_failure(const void *entry)
+{
+	return entry == MHCA_PA_FAILED || entry == MHCA_PA_NO_WRITE ||
+	       mhca_pa_has(entry, MHCA_PA_READ_ONLY);
+}
+
+/* Is a page there for this access? */
+static bool mhca_pa_serves(const void *entry, bool write)
+{
+	return mhca_pa_is_page(entry) && (!write || mhca_pa_has(entry, MHCA_PA_WRITABLE));
+}
+
+/* Is it known not to be there? */
+static bool mhca_pa_refuses(const void *entry, bool write)
+{
+	return entry == MHCA_PA_FAILED ||
+	       (write && (entry == MHCA_PA_NO_WRITE || mhca_pa_has(entry, MHCA_PA_READ_ONLY)));
+}
+
+/* Put another entry in the place of @old; needs memory only if there was none. */
+static bool mhca_pa_store(struct mhca_gmem *gmem, unsigned long page, void *old, void *entry)
+{
+	lockdep_assert_held(&gmem->lock);
+	if (xa_is_err(xa_store(&gmem->pa, page, entry, GFP_KERNEL_ACCOUNT)))
+		return false;
+	gmem->pa_count += !old;
+	gmem->pa_failures += mhca_pa_is_failure(entry) - mhca_pa_is_failure(old);
+	return true;
+}
+
+static void mhca_pa_erase(struct mhca_gmem *gmem, unsigned long page, void *old)
+{
+	lockdep_assert_held(&gmem->lock);
+	xa_erase(&gmem->pa, page);
+	gmem->pa_count--;
+	gmem->pa_failures -= mhca_pa_is_failure(old);
+}
+
+/* Let nobody find a page any more: after the next fence it may be unpinned. */
+static void mhca_pa_retire_page(struct mhca_gmem *gmem, unsigned long page, void *old)
+{
+	/* Replaces an entry, so it needs no memory. */
+	mhca_pa_store(gmem, page, old, xa_mk_value(MHCA_PA_RETIRED + gmem->fences + 1));
+	if (!gmem->pa_retired++) {
+		gmem->pa_first = page;
+		gmem->pa_last = page;
+	}
+	gmem->pa_first = min(gmem->pa_first, page);
+	gmem->pa_last = max(gmem->pa_last, page);
+}
+
+/* ---- Lookup ------------------------------------------------------------------- */
+
+static void mhca_pa_request(struct mhca_instance *inst, u64 page, bool write)
 {
 	struct mhca_gmem *gmem = &inst->gmem;
+	u64 request = page << 1 | write;
 	unsigned long flags;
 	u32 i;
 
 	spin_lock_irqsave(&gmem->pa_lock, flags);
 	for (i = 0; i < gmem->pa_n; i++)
-		if (gmem->pa_requests[i] == page)
+		if (gmem->pa_requests[i] == request)
 			break;
 	if (i == gmem->pa_n && i < ARRAY_SIZE(gmem->pa_requests))
-		gmem->pa_requests[gmem->pa_n++] = page;
+		gmem->pa_requests[gmem->pa_n++] = request;
 	spin_unlock_irqrestore(&gmem->pa_lock, flags);
 
 	inst->vmm_ops->kick(inst->vmm);
@@ -47,21 +137,23 @@ static void mhca_pa_request(struct mhca_instance *inst, u64 page)
  * @inst: whose memory
  * @iova: guest-physical address
  * @want: bytes wanted, > 0
+ * @write: to write there; else only to read
  * @kva: out: host address of the first one
  * @len: out: how many of them lie there, one behind the other: up to the end of a page;
  *	also of the page that an error is about
  *
  * Never sleeps; inside the engine's SRCU section. Return: 0; -EAGAIN: the first page is
- * being pinned; -EFAULT: it is no guest memory.
+ * being pinned; -EFAULT: it is no guest memory, or not for writing.
  */
-int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, u32 want, void **kva, u32 *len)
+int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, u32 want, bool write, void **kva,
+		   u32 *len)
 {
 	XA_STATE(xas, &inst->gmem.pa, iova >> MHCA_PAGE_SHIFT);
 	u32 in_page = iova & (MHCA_PAGE_SIZE - 1);
 	u32 run = MHCA_PAGE_SIZE - in_page;
 	u32 most = min_t(u32, want, MHCA_PA_RUN);
-	void *entry;
-	bool pinned;
+	void *entry, *next;
+	bool there;
 
 	*len = min(want, run);
 	if (unlikely(iova >> MHCA_PA_BITS))
@@ -70,21 +162,28 @@ int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, u32 want, void **kva, u
 	do
 		entry = xas_load(&xas);
 	while (xas_retry(&xas, entry));
-	pinned = entry && !xa_is_value(entry);
-	while (pinned && run < most && xas_next(&xas) == (u8 *)entry + in_page + run)
+	there = mhca_pa_serves(entry, write);
+	*kva = (u8 *)mhca_pa_kva(entry) + in_page;
+	while (there && run < most) {
+		next = xas_next(&xas);
+		/* Whatever else stands there has other low bits than a page. */
+		if (!mhca_pa_serves(next, write) || mhca_pa_kva(next) != (u8 *)*kva + run)
+			break;
 		run += MHCA_PAGE_SIZE;
+	}
 	rcu_read_unlock();
-	if (likely(pinned)) {
-		*kva = (u8 *)entry + in_page;
+	if (likely(there)) {
 		*len = min(want, run);
 		return 0;
 	}
-	if (entry == MHCA_PA_FAILED)
+	if (mhca_pa_refuses(entry, write))
 		return -EFAULT;
-	mhca_pa_request(inst, iova >> MHCA_PAGE_SHIFT);
+	mhca_pa_request(inst, iova >> MHCA_PAGE_SHIFT, write);
 	return -EAGAIN;
 }
 EXPORT_SYMBOL_GPL(mhca_pa_lookup);
+
+/* ---- Unpinning ------------------------------------------------------------------ */
 
 /**
  * mhca_pa_retire() - let nobody find cached pages any more
@@ -92,7 +191,8 @@ EXPORT_SYMBOL_GPL(mhca_pa_lookup);
  * @first: first page number
  * @last: last page number
  *
- * gmem.lock held. After a fence they can be unpinned.
+ * gmem.lock held. After the next fence mhca_pa_release() unpins them. What did not go in
+ * that range may go with what comes there.
  * Return: true when there are any.
  */
 bool mhca_pa_retire(struct mhca_instance *inst, u64 first, u64 last)
@@ -104,61 +204,50 @@ bool mhca_pa_retire(struct mhca_instance *inst, u64 first, u64 last)
 
 	lockdep_assert_held(&gmem->lock);
 	xa_for_each_range(&gmem->pa, page, entry, first, last) {
-		if (entry == MHCA_PA_FAILED)
-			continue;
-		hit = true;
-		/* Replaces an entry, so it needs no memory. */
-		if (entry != MHCA_PA_RETIRED)
-			xa_store(&gmem->pa, page, MHCA_PA_RETIRED, GFP_KERNEL);
+		cond_resched();
+		if (mhca_pa_is_page(entry)) {
+			mhca_pa_retire_page(gmem, page, entry);
+			hit = true;
+		} else if (mhca_pa_is_retired(entry)) {
+			hit = true;
+		} else {
+			mhca_pa_erase(gmem, page, entry);
+		}
 	}
 	return hit;
 }
 
 /**
- * mhca_pa_unpin_retired() - unpin with gmem.lock held: for dma_unmap only
+ * mhca_pa_release() - unpin retired pages that nobody uses any more
  * @inst: instance
- * @first: first page number
- * @last: last page number
+ *
+ * Process context; holds no lock while it unpins.
  */
-void mhca_pa_unpin_retired(struct mhca_instance *inst, u64 first, u64 last)
-{
-	struct mhca_gmem *gmem = &inst->gmem;
-	unsigned long page;
-	void *entry;
-
-	lockdep_assert_held(&gmem->lock);
-	xa_for_each_range(&gmem->pa, page, entry, first, last) {
-		if (entry != MHCA_PA_RETIRED)
-			continue;
-		xa_erase(&gmem->pa, page);
-		gmem->pa_count--;
-		mhca_gmem_uncharge(inst, 1);
-		inst->vmm_ops->unpin(inst->vmm, (u64)page << MHCA_PAGE_SHIFT, 1);
-	}
-}
-
-/* Unpin retired pages of a range, without holding gmem.lock while doing so. */
-static void mhca_pa_release(struct mhca_instance *inst, unsigned long first,
-			    unsigned long last)
+void mhca_pa_release(struct mhca_instance *inst)
 {
 	struct mhca_gmem *gmem = &inst->gmem;
 	unsigned long page;
 	void *entry;
 
 	mutex_lock(&gmem->lock);
-	xa_for_each_range(&gmem->pa, page, entry, first, last) {
-		if (entry != MHCA_PA_RETIRED)
-			continue;
-		xa_erase(&gmem->pa, page);
-		gmem->pa_count--;
-		mhca_gmem_uncharge(inst, 1);
-		atomic_inc(&gmem->unpinning);
-		mutex_unlock(&gmem->lock);
+	if (gmem->pa_retired)
+		xa_for_each_range(&gmem->pa, page, entry, gmem->pa_first, gmem->pa_last) {
+			if (!mhca_pa_is_retired(entry) ||
+			    xa_to_value(entry) - MHCA_PA_RETIRED > gmem->fenced)
+				continue;
+			mhca_pa_erase(gmem, page, entry);
+			gmem->pa_retired--;
+			gmem->unpinning++;
+			mutex_unlock(&gmem->lock);
 
-		inst->vmm_ops->unpin(inst->vmm, (u64)page << MHCA_PAGE_SHIFT, 1);
-		atomic_dec(&gmem->unpinning);
-		mutex_lock(&gmem->lock);
-	}
+			mhca_gmem_uncharge(inst, 1);
+			inst->vmm_ops->unpin(inst->vmm, (u64)page << MHCA_PAGE_SHIFT, 1);
+			cond_resched();
+
+			mutex_lock(&gmem->lock);
+			gmem->unpinning--;
+			gmem->unpinned++;
+		}
 	mutex_unlock(&gmem->lock);
 }
 
@@ -172,21 +261,17 @@ static u32 mhca_pa_room(const struct mhca_instance *inst)
 static void mhca_pa_evict(struct mhca_instance *inst)
 {
 	struct mhca_gmem *gmem = &inst->gmem;
-	unsigned long first, page;
+	unsigned long page;
 	void *entry;
 	u32 n = 0;
 
 	mutex_lock(&gmem->lock);
-	first = gmem->pa_hand;
-	xa_for_each_start(&gmem->pa, page, entry, first) {
+	xa_for_each_start(&gmem->pa, page, entry, gmem->pa_hand) {
 		gmem->pa_hand = page + 1;
-		if (entry == MHCA_PA_FAILED) {
-			xa_erase(&gmem->pa, page);
-			gmem->pa_count--;
-			gmem->pa_failures--;
-		} else if (entry != MHCA_PA_RETIRED) {
-			xa_store(&gmem->pa, page, MHCA_PA_RETIRED, GFP_KERNEL);
-		}
+		if (mhca_pa_is_page(entry))
+			mhca_pa_retire_page(gmem, page, entry);
+		else if (!mhca_pa_is_retired(entry))
+			mhca_pa_erase(gmem, page, entry);
 		if (++n == MHCA_PA_EVICT)
 			break;
 	}
@@ -194,84 +279,124 @@ static void mhca_pa_evict(struct mhca_instance *inst)
 		gmem->pa_hand = 0;
 	mutex_unlock(&gmem->lock);
 
-	inst->hca->ops->fence(inst->hca);
-	mhca_pa_release(inst, first, ULONG_MAX);
+	mhca_gmem_fence(inst);
+	mhca_pa_release(inst);
 }
 
-/* gmem.lock held: remember @entry; false: no memory for it. */
-static bool mhca_pa_remember(struct mhca_gmem *gmem, u64 page, void *entry)
-{
-	void *old;
+/* ---- Pinning -------------------------------------------------------------------- */
 
-	lockdep_assert_held(&gmem->lock);
-	old = xa_store(&gmem->pa, page, entry, GFP_KERNEL);
-	if (xa_is_err(old))
-		return false;
-	if (!old)
-		gmem->pa_count++;
-	if (entry == MHCA_PA_FAILED)
-		gmem->pa_failures++;
-	return true;
-}
-
-static int mhca_pa_pin(struct mhca_instance *inst, u64 page, void **kva)
+static int mhca_pa_pin(struct mhca_instance *inst, u64 page, bool write, void **kva)
 {
 	int err;
 
 	if (!mhca_gmem_charge(inst, 1))
 		return -EDQUOT;
-	err = inst->vmm_ops->pin(inst->vmm, page << MHCA_PAGE_SHIFT, 1, true, kva);
+	err = inst->vmm_ops->pin(inst->vmm, page << MHCA_PAGE_SHIFT, 1, write, kva);
 	if (err)
 		mhca_gmem_uncharge(inst, 1);
 	return err;
 }
 
+static void mhca_pa_unpin(struct mhca_instance *inst, u64 page)
+{
+	mhca_gmem_uncharge(inst, 1);
+	inst->vmm_ops->unpin(inst->vmm, page << MHCA_PAGE_SHIFT, 1);
+}
+
+static bool mhca_pa_closed(struct mhca_gmem *gmem, u64 page)
+{
+	u64 iova = page << MHCA_PAGE_SHIFT;
+
+	return mhca_closed_find(gmem, iova, iova + (MHCA_PAGE_SIZE - 1));
+}
+
+/*
+ * gmem.lock held: a page was pinned. Return: true: it has one pin too many. That is the
+ * new one when nothing could be made of it, or the one for reading that it had before.
+ */
+static bool mhca_pa_pinned(struct mhca_gmem *gmem, u64 page, bool write, void *kva)
+{
+	void *old = xa_load(&gmem->pa, page);
+	void *entry = mhca_pa_entry(kva, write ? MHCA_PA_WRITABLE : 0);
+
+	if (mhca_pa_closed(gmem, page) || mhca_pa_is_retired(old))
+		return true;
+	if (!mhca_pa_is_page(old))
+		return !mhca_pa_store(gmem, page, old, entry);
+	if (mhca_pa_kva(old) == kva)
+		mhca_pa_store(gmem, page, old, entry);
+	else	/* Another page than before, behind the back of whoever holds the old one. */
+		mhca_pa_retire_page(gmem, page, old);
+	return true;
+}
+
+/* gmem.lock held: remember that a page could not be pinned. */
+static void mhca_pa_failed(struct mhca_gmem *gmem, u64 page, bool write, int err)
+{
+	void *old = xa_load(&gmem->pa, page);
+	void *entry = write && err == -EPERM ? MHCA_PA_NO_WRITE : MHCA_PA_FAILED;
+
+	if (mhca_pa_closed(gmem, page) || mhca_pa_is_retired(old))
+		return;
+	if (mhca_pa_is_page(old))
+		entry = mhca_pa_entry(old, MHCA_PA_READ_ONLY);
+	mhca_pa_store(gmem, page, old, entry);
+}
+
 /*
  * Try to pin one page that the engine asked for. Return: -EDQUOT: a limit stands against
- * it, which is the answer to the engine only when this was the @last try.
+ * it, which is the answer to the engine only when this was the @last try; -EAGAIN: the page
+ * is being taken away.
  */
-static int mhca_pa_try(struct mhca_instance *inst, u64 page, bool last)
+static int mhca_pa_try(struct mhca_instance *inst, u64 page, bool write, bool last)
 {
 	struct mhca_gmem *gmem = &inst->gmem;
-	u64 generation;
-	bool kept;
-	void *kva;
-	int err;
+	bool surplus = false;
+	void *entry, *kva;
+	int err = 0;
 
 	mutex_lock(&gmem->lock);
-	generation = gmem->generation;
-	kept = xa_load(&gmem->pa, page);
+	entry = xa_load(&gmem->pa, page);
+	if (mhca_pa_closed(gmem, page) || mhca_pa_is_retired(entry))
+		err = -EAGAIN;
+	if (err || mhca_pa_serves(entry, write) || mhca_pa_refuses(entry, write)) {
+		mutex_unlock(&gmem->lock);
+		return err;
+	}
+	gmem->begun++;
 	mutex_unlock(&gmem->lock);
-	if (kept)
-		return 0;
 
-	atomic_inc(&gmem->unpinning);
-	err = mhca_pa_pin(inst, page, &kva);
+	err = mhca_pa_pin(inst, page, write, &kva);
 	mutex_lock(&gmem->lock);
 	if (!err)
-		kept = generation == gmem->generation && mhca_pa_remember(gmem, page, kva);
+		surplus = mhca_pa_pinned(gmem, page, write, kva);
 	else if (last || err != -EDQUOT)
-		mhca_pa_remember(gmem, page, MHCA_PA_FAILED);
+		mhca_pa_failed(gmem, page, write, err);
 	mutex_unlock(&gmem->lock);
-	if (!err && !kept) {
-		mhca_gmem_uncharge(inst, 1);
-		inst->vmm_ops->unpin(inst->vmm, page << MHCA_PAGE_SHIFT, 1);
-	}
-	atomic_dec(&gmem->unpinning);
+	if (surplus)
+		mhca_pa_unpin(inst, page);
+	mutex_lock(&gmem->lock);
+	mhca_gmem_end(inst);
+	mutex_unlock(&gmem->lock);
 	return err;
 }
 
-/* Pin it: beyond a limit in exchange for other pages of the cache, if there are any. */
-static void mhca_pa_fill(struct mhca_instance *inst, u64 page)
+/*
+ * Pin it: beyond a limit in exchange for other pages of the cache, if there are any.
+ * Return: false: it has to be tried again later.
+ */
+static bool mhca_pa_fill(struct mhca_instance *inst, u64 page, bool write)
 {
+	int err;
 	u32 i;
 
 	for (i = 0; i < MHCA_PA_TRIES; i++) {
-		if (mhca_pa_try(inst, page, false) != -EDQUOT)
-			return;
+		err = mhca_pa_try(inst, page, write, false);
+		if (err != -EDQUOT)
+			return err != -EAGAIN;
 		mhca_pa_evict(inst);
 	}
-	mhca_pa_try(inst, page, true);
+	return mhca_pa_try(inst, page, write, true) != -EAGAIN;
 }
 
 /* Take the requests; returns how many. */
@@ -301,12 +426,15 @@ void mhca_pa_forget_failures(struct mhca_instance *inst)
 	mutex_lock(&gmem->lock);
 	if (gmem->pa_failures)
 		xa_for_each(&gmem->pa, page, entry) {
-			if (entry != MHCA_PA_FAILED)
+			cond_resched();
+			if (!mhca_pa_is_failure(entry))
 				continue;
-			xa_erase(&gmem->pa, page);
-			gmem->pa_count--;
+			if (mhca_pa_is_page(entry))
+				mhca_pa_store(gmem, page, entry,
+					      mhca_pa_entry(mhca_pa_kva(entry), 0));
+			else
+				mhca_pa_erase(gmem, page, entry);
 		}
-	gmem->pa_failures = 0;
 	mutex_unlock(&gmem->lock);
 }
 
@@ -319,6 +447,7 @@ void mhca_pa_work(struct mhca_instance *inst)
 	u64 requests[ARRAY_SIZE(((struct mhca_gmem *)0)->pa_requests)];
 	struct mhca_gmem *gmem = &inst->gmem;
 	u32 i, n, round;
+	bool done;
 
 	for (round = 0; round < MHCA_PA_ROUNDS; round++) {
 		n = mhca_pa_take(gmem, requests);
@@ -329,34 +458,54 @@ void mhca_pa_work(struct mhca_instance *inst)
 			mhca_pa_forget_failures(inst);
 		if (gmem->pa_count + n > mhca_pa_room(inst))
 			mhca_pa_evict(inst);
+		done = true;
 		for (i = 0; i < n; i++)
-			mhca_pa_fill(inst, requests[i]);
+			done &= mhca_pa_fill(inst, requests[i] >> 1, requests[i] & 1);
+		/* Who asked for a page that is being taken away asks again at once. */
+		if (!done)
+			usleep_range(500, 1000);
 		inst->hca->ops->memory_ready(inst);
 		cond_resched();
 	}
 	inst->vmm_ops->kick(inst->vmm);
 }
 
+/* Is a page in the hands of mhca_instance_unpin(), or waits for a fence of dma_unmap? */
+static bool mhca_pa_busy(struct mhca_gmem *gmem)
+{
+	bool busy;
+
+	mutex_lock(&gmem->lock);
+	busy = gmem->pa_retired || gmem->unpinning;
+	mutex_unlock(&gmem->lock);
+	return busy;
+}
+
 /**
  * mhca_pa_flush() - empty the cache
  * @inst: instance whose worker is not running
+ *
+ * On return none of its pages is pinned.
  */
 void mhca_pa_flush(struct mhca_instance *inst)
 {
 	struct mhca_gmem *gmem = &inst->gmem;
 	u64 requests[ARRAY_SIZE(((struct mhca_gmem *)0)->pa_requests)];
-	bool hit;
 
 	mhca_pa_take(gmem, requests);
-	mhca_pa_forget_failures(inst);
 	mutex_lock(&gmem->lock);
-	hit = mhca_pa_retire(inst, 0, ULONG_MAX);
+	mhca_pa_retire(inst, 0, ULONG_MAX);
 	gmem->pa_hand = 0;
 	mutex_unlock(&gmem->lock);
-	if (!hit)
+	if (!mhca_pa_busy(gmem))
 		return;
-	inst->hca->ops->fence(inst->hca);
-	mhca_pa_release(inst, 0, ULONG_MAX);
+	mhca_gmem_fence(inst);
+	mhca_pa_release(inst);
+	/* Only what is in other hands, who unpin it or fence for it. */
+	while (mhca_pa_busy(gmem)) {
+		usleep_range(50, 100);
+		mhca_pa_release(inst);
+	}
 }
 
 /**
@@ -365,7 +514,7 @@ void mhca_pa_flush(struct mhca_instance *inst)
  */
 void mhca_pa_init(struct mhca_instance *inst)
 {
-	xa_init(&inst->gmem.pa);
+	xa_init_flags(&inst->gmem.pa, XA_FLAGS_ACCOUNT);
 	spin_lock_init(&inst->gmem.pa_lock);
 }
 

@@ -60,6 +60,11 @@ enum mhca_syndrome mhca_syndrome_from_errno(int error)
 		return MHCA_SYN_MEMLOCK;
 	case -EBUSY:
 		return MHCA_SYN_QUOTA;
+	case -EPERM:
+		return MHCA_SYN_READ_ONLY;
+	case -EFAULT:
+	case -EOPNOTSUPP:
+		return MHCA_SYN_UNPINNABLE;
 	default:
 		return MHCA_SYN_PIN;
 	}

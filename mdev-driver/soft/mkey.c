@@ -204,16 +204,30 @@ u32 soft_mkey_add_up(struct soft_mkey *mkey, u32 first, u32 n)
 	return i - first;
 }
 
+/*
+ * Entries of all tables that an instance may have. A driver rounds tables up and names a
+ * page in more than one of them; who may pin little gets little, but some keys of any size.
+ */
+static u64 soft_mkey_tables(const struct mhca_instance *inst)
+{
+	u64 pages = READ_ONCE(inst->gmem.limit);
+
+	return clamp_t(u64, 4 * pages, 2ULL << MHCA_LOG_MAX_KEY_XLT, MHCA_MAX_XLT);
+}
+
 /* A free key with an empty table. The command's checks have bounded its size. */
 static enum mhca_syndrome soft_mkey_create_table(struct soft_mkey *mkey, const void *mkc)
 {
 	struct soft_instance *si = soft_instance(mkey->obj.inst);
 	u32 octwords = MLX5_GET(mkc, mkc, translations_octword_size);
+	u64 most;
 
 	mkey->n_xlt = round_up(octwords, SOFT_XLT_ALIGN) * SOFT_OCTWORD_ENTRIES;
-	if (soft_mkey_words(mkey) > MHCA_MAX_XLT - si->xlt)
+	most = soft_mkey_tables(mkey->obj.inst);
+	if (si->xlt > most || soft_mkey_words(mkey) > most - si->xlt)
 		return MHCA_SYN_MR_LIMIT;
-	mkey->xlt = kvcalloc(soft_mkey_words(mkey), sizeof(*mkey->xlt), GFP_KERNEL | __GFP_NOWARN);
+	mkey->xlt = kvcalloc(soft_mkey_words(mkey), sizeof(*mkey->xlt),
+			     GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!mkey->xlt)
 		return MHCA_SYN_NO_MEMORY;
 	if (mkey->indirect)

@@ -205,9 +205,9 @@ static enum soft_result soft_run_mtt(const struct soft_mkey *mkey, u64 addr, u32
 
 /* Bytes at guest-physical @addr. */
 static enum soft_result soft_run_pa(struct mhca_instance *inst, u64 addr, u32 want,
-				    void **ptr, u32 *len)
+				    bool writes, void **ptr, u32 *len)
 {
-	int err = mhca_pa_lookup(inst, addr, want, ptr, len);
+	int err = mhca_pa_lookup(inst, addr, want, writes, ptr, len);
 
 	if (likely(!err))
 		return SOFT_OK;
@@ -237,7 +237,7 @@ static enum soft_result soft_run_xlt(const struct soft_mkey *mkey, u64 addr, u32
 	     mkey->xlt[index] == cpu_to_be64(next); next += page)
 		run += page;
 	return soft_run_pa(mkey->obj.inst, (entry & ~mask) | (addr & mask), min_t(u64, want, run),
-			   ptr, len);
+			   writes, ptr, len);
 }
 
 /* The entry of @mkey that byte @offset of it lies in, none before @from; their number: none. */
@@ -331,10 +331,12 @@ static enum soft_result soft_run_key(const struct soft_cursor *cursor,
 				     const struct soft_mkey *mkey, u64 addr, u32 want,
 				     void **ptr, u32 *len)
 {
+	bool writes = cursor->access & SOFT_WRITES;
+
 	if (mkey->pa)
-		return soft_run_pa(cursor->inst, addr, want, ptr, len);
+		return soft_run_pa(cursor->inst, addr, want, writes, ptr, len);
 	if (mkey->xlt)
-		return soft_run_xlt(mkey, addr, want, cursor->access & SOFT_WRITES, ptr, len);
+		return soft_run_xlt(mkey, addr, want, writes, ptr, len);
 	return soft_run_mtt(mkey, addr, want, ptr, len);
 }
 

@@ -6,6 +6,7 @@
  * everything the guest made, and starts again from configuration defaults.
  */
 #include <linux/capability.h>
+#include <linux/memcontrol.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -22,6 +23,7 @@ const struct mhca_vmm_ops mhca_frontend_ops = {
 	.write = mhca_memory_write,
 	.raise = mhca_irq_raise,
 	.kick = mhca_work_kick,
+	.unpin_work = mhca_work_unpin,
 	.zap = mhca_region_zap,
 };
 
@@ -101,6 +103,7 @@ static int mhca_device_open(struct vfio_device *vdev)
 	mutex_lock(&v->lock);
 	v->opener = get_task_struct(current->group_leader);
 	v->memlock_free = capable(CAP_IPC_LOCK);
+	v->memcg = get_mem_cgroup_from_mm(current->mm);
 	mhca_device_clear(v);
 	mhca_device_set_open(v, true);
 	mhca_work_start(v);
@@ -120,6 +123,8 @@ static void mhca_device_close(struct vfio_device *vdev)
 	WARN_ON(atomic64_read(&v->inst->gmem.pinned));
 	put_task_struct(v->opener);
 	v->opener = NULL;
+	mem_cgroup_put(v->memcg);
+	v->memcg = NULL;
 	mutex_unlock(&v->lock);
 	module_put(v->parent->owner);
 }

@@ -116,11 +116,14 @@ struct mhca_parent;
  * @wq: ordered: @work and @tick
  * @work: mhca_prm_work()
  * @tick: mhca_instance_tick(), while open
+ * @side: what must not stand behind a command: @unpin_work
+ * @unpin_work: mhca_instance_unpin()
  * @kick_lock: protects @running and @kicked; any context
  * @running: @work may be queued; cleared first thing in a reset, so pins read it too
  * @kicked: somebody wanted @work while it was not @running
  * @opener: process that opened the device: its RLIMIT_MEMLOCK counts
  * @memlock_free: it had CAP_IPC_LOCK
+ * @memcg: its memory cgroup: pays for what commands allocate
  * @debugfs: directory for people
  */
 struct mhca_vdev {
@@ -143,11 +146,14 @@ struct mhca_vdev {
 	struct workqueue_struct *wq;
 	struct work_struct work;
 	struct delayed_work tick;
+	struct workqueue_struct *side;
+	struct work_struct unpin_work;
 	spinlock_t kick_lock;
 	bool running;
 	bool kicked;
 	struct task_struct *opener;
 	bool memlock_free;
+	struct mem_cgroup *memcg;
 	struct dentry *debugfs;
 };
 
@@ -227,6 +233,7 @@ int mhca_memory_write(void *vmm, u64 iova, const void *buf, size_t len);
 int mhca_work_init(struct mhca_vdev *v);
 void mhca_work_fini(struct mhca_vdev *v);
 void mhca_work_kick(void *vmm);
+void mhca_work_unpin(void *vmm);
 void mhca_work_start(struct mhca_vdev *v);
 void mhca_work_stop(struct mhca_vdev *v);
 

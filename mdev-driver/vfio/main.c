@@ -289,8 +289,8 @@ static void mhca_mdev_remove(struct mdev_device *mdev)
 
 	vfio_unregister_group_dev(&v->vdev);
 	mhca_debugfs_remove(v);
-	mhca_instance_disclaim(v);
 	mhca_work_fini(v);
+	mhca_instance_disclaim(v);
 	vfio_put_device(&v->vdev);
 }
 

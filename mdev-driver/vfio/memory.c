@@ -75,7 +75,9 @@ static void mhca_memory_unpin_range(struct mhca_vdev *v, u64 iova, u64 npages)
  * @kva: out: host address of each page
  *
  * Only work calls this. Return: 0; -EDQUOT: limit of locked memory; -ENOMEM;
- * -ECANCELED: the device is being reset; others: no guest memory.
+ * -ECANCELED: the device is being reset; -EPERM: mapped read-only; -EFAULT: guest memory
+ * that cannot be pinned (VFIO pins for long, which files of most file systems do not
+ * allow); others: no guest memory.
  */
 int mhca_memory_pin(void *vmm, u64 iova, u64 npages, bool write, void **kva)
 {
@@ -117,7 +119,7 @@ int mhca_memory_pin(void *vmm, u64 iova, u64 npages, bool write, void **kva)
 		return 0;
 
 	mhca_memory_unpin_range(v, iova, done);
-	return ret < 0 ? mhca_memory_pin_error(v, npages, ret) : -EFAULT;
+	return ret < 0 ? mhca_memory_pin_error(v, npages, ret) : -EINVAL;
 }
 
 /**

@@ -3,6 +3,9 @@
  * An instance's work queue: commands and the once-a-second tick. It is ordered,
  * so that neither runs twice or beside the other.
  */
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
+
 #include "frontend.h"
 
 #define MHCA_TICK	HZ
@@ -10,8 +13,10 @@
 static void mhca_work_run(struct work_struct *work)
 {
 	struct mhca_vdev *v = container_of(work, struct mhca_vdev, work);
+	struct mem_cgroup *old = set_active_memcg(v->memcg);
 
 	mhca_prm_work(v->inst);
+	set_active_memcg(old);
 }
 
 static void mhca_work_tick(struct work_struct *work)
@@ -20,6 +25,11 @@ static void mhca_work_tick(struct work_struct *work)
 
 	mhca_instance_tick(v->inst);
 	queue_delayed_work(v->wq, &v->tick, MHCA_TICK);
+}
+
+static void mhca_work_unpin_run(struct work_struct *work)
+{
+	mhca_instance_unpin(container_of(work, struct mhca_vdev, unpin_work)->inst);
 }
 
 /**
@@ -33,8 +43,15 @@ int mhca_work_init(struct mhca_vdev *v)
 	spin_lock_init(&v->kick_lock);
 	INIT_WORK(&v->work, mhca_work_run);
 	INIT_DELAYED_WORK(&v->tick, mhca_work_tick);
+	INIT_WORK(&v->unpin_work, mhca_work_unpin_run);
+	v->side = alloc_workqueue("mhcas-%.13s", WQ_UNBOUND, 0, dev_name(v->dev));
+	if (!v->side)
+		return -ENOMEM;
 	v->wq = alloc_ordered_workqueue("mhca-%.13s", 0, dev_name(v->dev));
-	return v->wq ? 0 : -ENOMEM;
+	if (v->wq)
+		return 0;
+	destroy_workqueue(v->side);
+	return -ENOMEM;
 }
 
 /**
@@ -43,7 +60,21 @@ int mhca_work_init(struct mhca_vdev *v)
  */
 void mhca_work_fini(struct mhca_vdev *v)
 {
+	destroy_workqueue(v->side);
 	destroy_workqueue(v->wq);
+}
+
+/**
+ * mhca_work_unpin() - &struct mhca_vmm_ops.unpin_work
+ * @vmm: device
+ *
+ * Not behind a command: that may be waiting for the monitor, which waits for this.
+ */
+void mhca_work_unpin(void *vmm)
+{
+	struct mhca_vdev *v = vmm;
+
+	queue_work(v->side, &v->unpin_work);
 }
 
 /**

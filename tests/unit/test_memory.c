@@ -328,22 +328,22 @@ static void pa_lookups_join_pages(void **state)
 	for (i = 0; i < 24; i++) {
 		if (i == 20)
 			continue;
-		assert_int_equal(mhca_pa_lookup(g.vmm->inst, iova + i * PAGE_SIZE, U32_MAX, &kva,
-						&len), -EAGAIN);
+		assert_int_equal(mhca_pa_lookup(g.vmm->inst, iova + i * PAGE_SIZE, U32_MAX, false,
+						&kva, &len), -EAGAIN);
 		assert_int_equal(len, PAGE_SIZE);
 		assert_true(vmm_user_work(g.vmm));
 	}
-	assert_ok(mhca_pa_lookup(g.vmm->inst, iova + 100, 3 * PAGE_SIZE, &kva, &len));
+	assert_ok(mhca_pa_lookup(g.vmm->inst, iova + 100, 3 * PAGE_SIZE, false, &kva, &len));
 	assert_int_equal(len, 3 * PAGE_SIZE);
 	assert_memory_equal(kva, mem.va + 100, len);
-	assert_ok(mhca_pa_lookup(g.vmm->inst, iova + 100, 1, &kva, &len));
+	assert_ok(mhca_pa_lookup(g.vmm->inst, iova + 100, 1, false, &kva, &len));
 	assert_int_equal(len, 1);
 	/* To the page that is not there, and not beyond. */
-	assert_ok(mhca_pa_lookup(g.vmm->inst, iova + 18 * PAGE_SIZE + 8, U32_MAX, &kva, &len));
+	assert_ok(mhca_pa_lookup(g.vmm->inst, iova + 18 * PAGE_SIZE + 8, U32_MAX, false, &kva, &len));
 	assert_int_equal(len, 2 * PAGE_SIZE - 8);
 	assert_memory_equal(kva, mem.va + 18 * PAGE_SIZE + 8, len);
 	/* Bounded, however much is asked for. */
-	assert_ok(mhca_pa_lookup(g.vmm->inst, iova, U32_MAX, &kva, &len));
+	assert_ok(mhca_pa_lookup(g.vmm->inst, iova, U32_MAX, false, &kva, &len));
 	assert_int_equal(len, 16 * PAGE_SIZE);
 	client_mem_free(&g.c, &mem);
 	client_close(&g.c);
@@ -370,12 +370,12 @@ static void pa_lookups_keep_pages_apart(void **state)
 	first = round_up((u64)(mem.va - vmm->guest) / PAGE_SIZE, 64);
 	for (i = 0; i < 64; i++) {
 		iova = VMM_USER_IOVA + (first + i) * PAGE_SIZE;
-		if (mhca_pa_lookup(vmm->inst, iova, 1, &kva, &len))
+		if (mhca_pa_lookup(vmm->inst, iova, 1, false, &kva, &len))
 			assert_true(vmm_user_work(vmm));
 	}
 	for (i = 0; i < 60; i++) {
 		iova = VMM_USER_IOVA + (first + i) * PAGE_SIZE;
-		assert_ok(mhca_pa_lookup(vmm->inst, iova, 4 * PAGE_SIZE, &kva, &len));
+		assert_ok(mhca_pa_lookup(vmm->inst, iova, 4 * PAGE_SIZE, false, &kva, &len));
 		for (k = 0; k < len / PAGE_SIZE; k++) {
 			/* The order of the pages is its own inverse. */
 			at = vmm->guest + (first + i + k) * PAGE_SIZE;

@@ -479,6 +479,52 @@ static void test_command_cost(void **state)
 	configure(g, MHCA_POLICY_CMD_RATE, "0");
 }
 
+/* A pin costs by its size: here 4,096 pages and their list are 16 units more. */
+static void test_command_cost_of_size(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct client_mem mem;
+	u64 start;
+	u32 i, key;
+
+	assert_ok(client_mem_alloc(&g->c, 16 << 20, &mem));
+	configure(g, MHCA_POLICY_CMD_RATE, "400");
+	start = ktime_get_ns();
+	for (i = 0; i < 20; i++) {
+		assert_ok(client_reg_mr(&g->c, g->pd, mem.va, 16 << 20, CLIENT_ALL_ACCESS, &key));
+		assert_ok(client_destroy_mkey(&g->c, key));
+	}
+	/* 20 times 16 + 16 and 16 units, the first 400 units at once. */
+	assert_in_range(ktime_get_ns() - start, 1300 * (u64)NSEC_PER_MSEC,
+			1500 * (u64)NSEC_PER_MSEC);
+	configure(g, MHCA_POLICY_CMD_RATE, "0");
+	client_mem_free(&g->c, &mem);
+}
+
+/* A list that no quota allows is refused before anything is allocated for it. */
+static void test_long_lists_are_not_read(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	static __be64 pas[4096];
+	struct client_mkey_attr attr = {
+		.pd = g->pd, .access = CLIENT_ALL_ACCESS, .len = 4096, .shift = 12, .pas = pas,
+		.n_pas = ARRAY_SIZE(pas), .qpn = CLIENT_ANY_QP,
+	};
+	u32 key;
+
+	/* As it is, the list is only longer than the region. */
+	assert_int_not_equal(client_create_mkey(&g->c, &attr, &key), 0);
+	assert_int_equal(g->c.syndrome, MHCA_SYNDROME_BASE + MHCA_SYN_PAGE_LIST);
+	configure(g, MHCA_POLICY_MAX_MR_MB, "2");
+	assert_int_not_equal(client_create_mkey(&g->c, &attr, &key), 0);
+	assert_int_equal(g->c.syndrome, MHCA_SYNDROME_BASE + MHCA_SYN_MR_LIMIT);
+	configure(g, MHCA_POLICY_MAX_PINNED_MB, "4");
+	assert_int_not_equal(client_create_mkey(&g->c, &attr, &key), 0);
+	assert_int_equal(g->c.syndrome, MHCA_SYNDROME_BASE + MHCA_SYN_PINNED_LIMIT);
+}
+
 /* The limit of a kind is met exactly, and what is destroyed can be made again. */
 static void test_object_limit(void **state)
 {
@@ -574,6 +620,8 @@ int main(void)
 		cmocka_unit_test(test_bucket_debt),
 		world_test(test_command_rate),
 		world_test(test_command_cost),
+		world_test(test_command_cost_of_size),
+		world_test(test_long_lists_are_not_read),
 		world_test(test_object_limit),
 		world_test(test_memory_limits),
 		world_test(test_segments),

@@ -30,7 +30,7 @@ static void creation(void **state)
 		.pd = g->pd, .octwords = 8, .mode = MLX5_MKC_ACCESS_MODE_MTT, .umr_en = true,
 		.free = true,
 	};
-	struct free_key bad[14];
+	struct free_key bad[15];
 	u32 i, n = 0;
 	u32 key;
 
@@ -52,6 +52,7 @@ static void creation(void **state)
 	bad[n++].actual = 1;
 	bad[n++].pd = 0xfff123;
 	bad[n++].len = ~0ULL;
+	bad[n++].length64 = true;
 	bad[n].free = false;
 	bad[n].len = 1;
 	bad[n++].rinval = false;
@@ -74,6 +75,29 @@ static void creation(void **state)
 	assert_ok(create_key(g, &bad[0], &key));
 	assert_ok(client_destroy_mkey(&g->c, key));
 	assert_int_equal(soft_instance(g->vmm->inst)->xlt, 0);
+}
+
+/* Who may pin little gets few tables, but two of the greatest. */
+static void tables_follow_the_quota(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	u64 limit = g->vmm->inst->gmem.limit;
+	struct free_key attr = {
+		.pd = g->pd, .octwords = (1U << MHCA_LOG_MAX_KEY_XLT) / 2, .umr_en = true,
+		.mode = MLX5_MKC_ACCESS_MODE_MTT, .free = true,
+	};
+	u32 key[3], i;
+
+	g->vmm->inst->gmem.limit = 1024;
+	for (i = 0; i < 2; i++)
+		assert_ok(create_key(g, &attr, &key[i]));
+	assert_int_not_equal(create_key(g, &attr, &key[2]), 0);
+	assert_int_equal(g->c.syndrome, MHCA_SYNDROME_BASE + MHCA_SYN_MR_LIMIT);
+	g->vmm->inst->gmem.limit = limit;
+	assert_ok(create_key(g, &attr, &key[2]));
+	for (i = 0; i < 3; i++)
+		assert_ok(client_destroy_mkey(&g->c, key[i]));
 }
 
 /* The tables of an instance's keys have a bound of their own. */
@@ -596,6 +620,7 @@ int main(void)
 		roce_test(creation),
 		ib_test(creation),
 		roce_test(tables_are_bounded),
+		roce_test(tables_follow_the_quota),
 		roce_test(register_and_invalidate),
 		roce_test(local_use),
 		roce_test(send_with_invalidate),

@@ -16,6 +16,7 @@ int create_key(struct guest *g, const struct free_key *attr, u32 *key)
 	MLX5_SET(mkc, mkc, free, attr->free);
 	MLX5_SET(mkc, mkc, umr_en, attr->umr_en);
 	MLX5_SET(mkc, mkc, en_rinval, attr->rinval);
+	MLX5_SET(mkc, mkc, length64, attr->length64);
 	MLX5_SET(mkc, mkc, access_mode_1_0, attr->mode & 3);
 	MLX5_SET(mkc, mkc, access_mode_4_2, attr->mode >> 2);
 	MLX5_SET(mkc, mkc, lr, 1);

@@ -89,6 +89,7 @@ struct free_key {
 	bool umr_en;
 	bool free;
 	bool rinval;
+	bool length64;
 	u64 len;
 	u32 n_pas;
 	u32 actual;

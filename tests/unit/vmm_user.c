@@ -122,11 +122,12 @@ static int user_pin(void *arg, u64 iova, u64 npages, bool write, void **kva)
 	int ret = 0;
 	u64 i;
 
-	(void)write;
 	might_sleep();
 	if (iova & (PAGE_SIZE - 1))
 		shim_warn(__FILE__, __LINE__, "pin of an unaligned address");
 	pthread_mutex_lock(&vmm->lock);
+	if (vmm->pin_us)
+		usleep(vmm->pin_us);
 	if (++vmm->pin_calls == vmm->pin_fail_at)
 		ret = -ENOMEM;
 	else if (vmm->pinned + (s64)npages > vmm->pin_limit)
@@ -134,18 +135,21 @@ static int user_pin(void *arg, u64 iova, u64 npages, bool write, void **kva)
 	for (i = 0; !ret && i < npages; i++) {
 		s64 index = page_index(vmm, iova + i * PAGE_SIZE);
 
-		if (index < 0) {
+		if (index < 0)
+			ret = -EINVAL;
+		else if (write && test_bit((u64)index, vmm->read_only))
+			ret = -EPERM;
+		else if (test_bit((u64)index, vmm->stuck))
 			ret = -EFAULT;
+		if (ret)
 			break;
-		}
 		page_pin(vmm, (u64)index);
 		kva[i] = host_page(vmm, (u64)index);
 	}
 	if (!ret && npages)
 		range_pin(vmm, (u64)page_index(vmm, iova), npages);
 	while (ret && i-- > 0)
-		if (ret == -EFAULT)
-			page_unpin(vmm, (u64)page_index(vmm, iova + i * PAGE_SIZE));
+		page_unpin(vmm, (u64)page_index(vmm, iova + i * PAGE_SIZE));
 	pthread_mutex_unlock(&vmm->lock);
 	return ret;
 }
@@ -233,6 +237,17 @@ static void user_zap(void *arg, u32 index)
 	spin_unlock(&vmm->uar_lock);
 }
 
+/* Without threads at once: whoever waits for it would wait for ever. */
+static void user_unpin_work(void *arg)
+{
+	struct vmm_user *vmm = arg;
+
+	if (vmm->threaded)
+		sem_post(&vmm->unpin);
+	else if (!vmm->held_up)
+		mhca_instance_unpin(vmm->inst);
+}
+
 static const struct mhca_vmm_ops user_ops = {
 	.pin = user_pin,
 	.unpin = user_unpin,
@@ -240,6 +255,7 @@ static const struct mhca_vmm_ops user_ops = {
 	.write = user_write,
 	.raise = user_raise,
 	.kick = user_kick,
+	.unpin_work = user_unpin_work,
 	.zap = user_zap,
 };
 
@@ -263,6 +279,37 @@ static void *worker(void *arg)
 			return NULL;
 		vmm_user_work(vmm);
 	}
+}
+
+/* Lives as long as the instance: a reset may have to wait for it. */
+static void *unpinner(void *arg)
+{
+	struct vmm_user *vmm = arg;
+
+	for (;;) {
+		sem_wait(&vmm->unpin);
+		if (!vmm->inst)
+			return NULL;
+		mhca_instance_unpin(vmm->inst);
+	}
+}
+
+static void unpinner_start(struct vmm_user *vmm)
+{
+	sem_init(&vmm->unpin, 0, 0);
+	if (pthread_create(&vmm->unpinner, NULL, unpinner, vmm))
+		shim_warn(__FILE__, __LINE__, "pthread_create");
+}
+
+static void unpinner_stop(struct vmm_user *vmm)
+{
+	struct mhca_instance *inst = vmm->inst;
+
+	vmm->inst = NULL;
+	sem_post(&vmm->unpin);
+	pthread_join(vmm->unpinner, NULL);
+	sem_destroy(&vmm->unpin);
+	vmm->inst = inst;
 }
 
 static void worker_start(struct vmm_user *vmm)
@@ -299,6 +346,8 @@ static void memory_init(struct vmm_user *vmm, size_t bytes)
 		shim_warn(__FILE__, __LINE__, "guest memory");
 	ASAN_POISON_MEMORY_REGION(vmm->host, bytes);
 	vmm->hole = calloc(BITS_TO_LONGS(vmm->pages), sizeof(long));
+	vmm->read_only = calloc(BITS_TO_LONGS(vmm->pages), sizeof(long));
+	vmm->stuck = calloc(BITS_TO_LONGS(vmm->pages), sizeof(long));
 	vmm->used = calloc(BITS_TO_LONGS(vmm->pages), sizeof(long));
 	vmm->pins = calloc(vmm->pages, sizeof(*vmm->pins));
 	vmm->ranges = calloc(vmm->pages, sizeof(*vmm->ranges));
@@ -327,6 +376,8 @@ static void memory_fini(struct vmm_user *vmm)
 	munmap(vmm->guest, vmm->pages * PAGE_SIZE);
 	close(vmm->fd);
 	free(vmm->hole);
+	free(vmm->read_only);
+	free(vmm->stuck);
 	free(vmm->used);
 	free(vmm->pins);
 }
@@ -360,8 +411,10 @@ struct vmm_user *vmm_user_create(struct soft_hca *hca, const struct vmm_user_par
 		return NULL;
 	}
 	mhca_instance_set_master(vmm->inst, true);
-	if (vmm->threaded)
+	if (vmm->threaded) {
+		unpinner_start(vmm);
 		worker_start(vmm);
+	}
 	return vmm;
 }
 
@@ -405,6 +458,8 @@ void vmm_user_destroy(struct vmm_user *vmm)
 		worker_stop(vmm);
 	mhca_instance_reset(vmm->inst);
 	check_nothing_left(vmm);
+	if (vmm->threaded)
+		unpinner_stop(vmm);
 	mhca_instance_destroy(vmm->inst);
 	for (i = 0; i < VMM_USER_VECTORS; i++)
 		if (vmm->irq[i] >= 0)
@@ -418,7 +473,6 @@ static void set_holes(struct vmm_user *vmm, u64 iova, u64 len, bool hole)
 {
 	u64 at;
 
-	pthread_mutex_lock(&vmm->lock);
 	for (at = iova; at < iova + len; at += PAGE_SIZE) {
 		u64 page = (at - VMM_USER_IOVA) >> PAGE_SHIFT;
 
@@ -429,28 +483,66 @@ static void set_holes(struct vmm_user *vmm, u64 iova, u64 len, bool hole)
 		else
 			clear_bit(page, vmm->hole);
 	}
-	pthread_mutex_unlock(&vmm->lock);
 }
 
-void vmm_user_unmap(struct vmm_user *vmm, u64 iova, u64 len)
+static bool is_pinned(const struct vmm_user *vmm, u64 iova, u64 len)
 {
 	u64 at;
 
-	set_holes(vmm, iova, len, true);
-	mhca_instance_dma_unmap(vmm->inst, iova, len);
-	pthread_mutex_lock(&vmm->lock);
 	for (at = iova; at < iova + len; at += PAGE_SIZE) {
 		u64 page = (at - VMM_USER_IOVA) >> PAGE_SHIFT;
 
 		if (at >= VMM_USER_IOVA && page < vmm->pages && vmm->pins[page])
-			shim_warn(__FILE__, __LINE__, "page still pinned after dma_unmap");
+			return true;
 	}
-	pthread_mutex_unlock(&vmm->lock);
+	return false;
+}
+
+/* Under the container's lock: take the range away, if nobody has a pin in it. */
+static bool try_unmap(struct vmm_user **vmms, u32 n, u64 iova, u64 len)
+{
+	bool pinned = false;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		pthread_mutex_lock(&vmms[i]->lock);
+		pinned |= is_pinned(vmms[i], iova, len);
+	}
+	for (i = n; i-- > 0;) {
+		if (!pinned)
+			set_holes(vmms[i], iova, len, true);
+		pthread_mutex_unlock(&vmms[i]->lock);
+	}
+	return !pinned;
+}
+
+/* How often type 1 of VFIO asks before it gives up, and the host with it. */
+#define UNMAP_CALLS	11
+
+void vmm_user_unmap_all(struct vmm_user **vmms, u32 n, u64 iova, u64 len)
+{
+	u32 calls;
+	u32 i;
+
+	for (calls = 0; !try_unmap(vmms, n, iova, len); calls++) {
+		if (calls == UNMAP_CALLS)
+			shim_warn(__FILE__, __LINE__, "pages still pinned after %u calls", calls);
+		for (i = 0; i < n; i++)
+			mhca_instance_dma_unmap(vmms[i]->inst, iova, len);
+	}
+	vmms[0]->unmap_calls = max(vmms[0]->unmap_calls, calls);
+}
+
+void vmm_user_unmap(struct vmm_user *vmm, u64 iova, u64 len)
+{
+	vmm_user_unmap_all(&vmm, 1, iova, len);
 }
 
 void vmm_user_map(struct vmm_user *vmm, u64 iova, u64 len)
 {
+	pthread_mutex_lock(&vmm->lock);
 	set_holes(vmm, iova, len, false);
+	pthread_mutex_unlock(&vmm->lock);
 }
 
 /* ---- The client's side ----------------------------------------------- */

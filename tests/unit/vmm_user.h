@@ -56,6 +56,9 @@ struct vmm_user_pin {
  * @pages: number of pages
  * @linear: see params
  * @hole: page (by IOVA) does not exist
+ * @read_only: page (by IOVA) cannot be pinned for writing
+ * @stuck: page (by IOVA) cannot be pinned
+ * @pin_us: what a pin takes; the lock is held meanwhile, as type 1 of VFIO does it
  * @pins: pins by page (by IOVA)
  * @ranges: the ranges that were pinned, by their first page
  * @used: page (in the guest's view) is allocated by the client
@@ -76,8 +79,12 @@ struct vmm_user_pin {
  * @work: semaphore of the worker
  * @worker: thread
  * @stop: worker's end
+ * @unpin: semaphore of the thread that unpins
+ * @unpinner: that thread
+ * @unmap_calls: the most callbacks that an unmap needed
  * @idle: called while the client waits (runs lanes)
  * @slow: tests: the worker does not come to its work
+ * @held_up: tests: nor does who unpins after an unmap
  */
 struct vmm_user {
 	struct mhca_instance *inst;
@@ -88,6 +95,9 @@ struct vmm_user {
 	u64 pages;
 	bool linear;
 	unsigned long *hole;
+	unsigned long *read_only;
+	unsigned long *stuck;
+	u32 pin_us;
 	u32 *pins;
 	struct vmm_user_pin **ranges;
 	unsigned long *used;
@@ -109,8 +119,12 @@ struct vmm_user {
 	sem_t work;
 	pthread_t worker;
 	int stop;
+	sem_t unpin;
+	pthread_t unpinner;
+	u32 unmap_calls;
 	bool (*idle)(struct soft_hca *hca);
 	bool slow;
+	bool held_up;
 };
 
 struct vmm_user *vmm_user_create(struct soft_hca *hca, const struct vmm_user_params *params,
@@ -119,8 +133,13 @@ struct vmm_user *vmm_user_create(struct soft_hca *hca, const struct vmm_user_par
 void vmm_user_destroy(struct vmm_user *vmm);
 /* Run pending commands here (not threaded). true: there were some. */
 bool vmm_user_work(struct vmm_user *vmm);
-/* The VMM takes [@iova, @iova + @len) away; and gives it back. */
+/*
+ * The VMM takes [@iova, @iova + @len) away; and gives it back. As type 1 of VFIO does it:
+ * while a page is pinned the range is still there and the instances are asked, and when
+ * that was in vain too often, it aborts. Instances of one container are asked in turn.
+ */
 void vmm_user_unmap(struct vmm_user *vmm, u64 iova, u64 len);
+void vmm_user_unmap_all(struct vmm_user **vmms, u32 n, u64 iova, u64 len);
 void vmm_user_map(struct vmm_user *vmm, u64 iova, u64 len);
 /* The guest's IOVA of a byte of its memory. */
 u64 vmm_user_iova(struct vmm_user *vmm, const void *va);

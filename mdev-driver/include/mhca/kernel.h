@@ -15,6 +15,7 @@
 #include <linux/delay.h>
 #include <linux/errno.h>
 #include <linux/export.h>
+#include <linux/interval_tree.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/list.h>

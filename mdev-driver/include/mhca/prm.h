@@ -43,7 +43,7 @@ struct mhca_object;
 	X(NO_MEMORY,	  LIM_ERR,	   "host is out of memory")		\
 	X(PINNED_LIMIT,	  LIM_ERR,	   "instance's limit of pinned memory reached") \
 	X(MEMLOCK,	  LIM_ERR,	   "RLIMIT_MEMLOCK of the virtual machine monitor hit") \
-	X(PIN,		  BAD_PARAM_ERR,   "page is not guest memory")		\
+	X(PIN,		  BAD_PARAM_ERR,   "page is not guest memory, or not mapped for the device") \
 	X(PAGE_LIST,	  BAD_PARAM_ERR,   "page list does not fit the buffer")	\
 	X(PAGE_SIZE,	  BAD_PARAM_ERR,   "page size out of range")		\
 	X(ALIGNMENT,	  BAD_PARAM_ERR,   "address is not aligned")		\
@@ -66,7 +66,10 @@ struct mhca_object;
 	X(RATE,		  NO_RES_ERR,	   "control verb rate exceeded")		\
 	X(MR_LIMIT,	  LIM_ERR,	   "instance's limit for a region's length reached") \
 	X(MTU,		  BAD_PARAM_ERR,   "MTU out of range")			\
-	X(FLOW,		  BAD_PARAM_ERR,   "flow table, group or entry is not supported")
+	X(FLOW,		  BAD_PARAM_ERR,   "flow table, group or entry is not supported") \
+	X(UNPINNABLE,	  BAD_PARAM_ERR,   "guest memory cannot be pinned: memfd, tmpfs and hugetlbfs can, files of a disk cannot") \
+	X(READ_ONLY,	  BAD_PARAM_ERR,   "page is mapped read-only for the device") \
+	X(UNMAPPED,	  BAD_RES_ERR,	   "mailbox is not mapped for the device: not guest memory, or the container is full (dma_entry_limit)")
 
 /* Our syndromes stand apart from any firmware's. */
 #define MHCA_SYNDROME_BASE	0x6d480000U
@@ -149,9 +152,25 @@ struct mhca_counters {
 /* ---- Guest memory ---------------------------------------------------- */
 
 /**
+ * struct mhca_pin_chunk - where some pages of a list lie, to be found by address
+ * @range: least and greatest guest-physical page number of them; in &struct mhca_gmem.tree
+ * @pages: the list
+ *
+ * The range may contain pages of others: who finds it looks at the pages themselves.
+ */
+struct mhca_pin_chunk {
+	struct interval_tree_node range;
+	struct mhca_pages *pages;
+};
+
+/**
  * struct mhca_pages - a list of guest pages, of which one range is pinned
  * @inst: the instance whose memory it is
- * @node: on &struct mhca_gmem.list, protected by &struct mhca_gmem.lock
+ * @chunk: its parts of MHCA_PIN_BATCH pages; in the tree while the list lives
+ * @node: on &struct mhca_gmem.doomed, or empty
+ * @fence: when it was marked @dead: the fence after which it may be unpinned
+ * @unpinning: batches of it that mhca_instance_unpin() is unpinning: it is not freed
+ *             before that is over
  * @iova: guest-physical address of each entry; host byte order, masked
  * @entries: number of entries of @iova
  * @shift: log2 of an entry's size, >= MHCA_PAGE_SHIFT
@@ -160,16 +179,21 @@ struct mhca_counters {
  *       range (and over holes of guest memory), so only that range is pinned.
  * @first: first pinned page of MHCA_PAGE_SIZE, counted from the list's start
  * @n: how many are pinned in a live list
- * @held: how many of @kva are pinned now; protected by &struct mhca_gmem.lock
+ * @held: how many of @kva are pinned now
  * @bytes: entries << shift
  * @writable: pinned for writing
  * @dead: the pages are unpinned or about to be; nobody may start using @kva.
  *        Set once, under &struct mhca_gmem.lock; read with READ_ONCE() by the
  *        engine inside its SRCU section, which is what the fence waits for.
+ *
+ * &struct mhca_gmem.lock protects @chunk, @node, @fence, @unpinning and @held.
  */
 struct mhca_pages {
 	struct mhca_instance *inst;
+	struct mhca_pin_chunk *chunk;
 	struct list_head node;
+	u64 fence;
+	u32 unpinning;
 	u64 *iova;
 	u32 entries;
 	u8 shift;
@@ -192,7 +216,7 @@ enum mhca_syndrome mhca_pages_pin(struct mhca_instance *inst, const __be64 *pas,
 				  bool writable, struct mhca_pages **out);
 /* The same for a guest-physical range inside one page (a doorbell record). */
 enum mhca_syndrome mhca_pages_pin_record(struct mhca_instance *inst, u64 iova,
-					 u32 bytes, struct mhca_pages **out);
+					 u32 bytes, bool writable, struct mhca_pages **out);
 /* Unpin and free. The caller has made sure that no engine uses @pages. */
 void mhca_pages_put(struct mhca_pages *pages);
 
@@ -239,42 +263,87 @@ void mhca_guest_dirty(struct mhca_instance *inst, const void *ptr, u32 len);
 
 /*
  * PA-mode keys name guest-physical addresses of any page. Lookups never sleep;
- * a miss asks the instance's worker to pin the page and says -EAGAIN, an
- * address that is no guest memory says -EFAULT. When the worker is done it
- * calls &struct mhca_hca_ops.memory_ready. Call inside the engine's SRCU section.
- * @kva is the host address of @len bytes; as long as the section lasts they are there.
+ * a miss asks the instance's worker to pin the page, for writing when @write, and says
+ * -EAGAIN; an address that is no guest memory, or none that may be written to, says
+ * -EFAULT. When the worker is done it calls &struct mhca_hca_ops.memory_ready. Call
+ * inside the engine's SRCU section. @kva is the host address of @len bytes; as long as
+ * the section lasts they are there.
  */
-int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, u32 want, void **kva, u32 *len);
+int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, u32 want, bool write, void **kva,
+		   u32 *len);
+
+/* Ranges that are closed to pins at once; beyond that, neighbours are joined. */
+#define MHCA_CLOSED_MAX		16
+
+/**
+ * struct mhca_closed - guest memory that the VMM is taking away: nobody pins it
+ * @iova: first byte
+ * @last: last byte
+ * @who: the task that takes it: when it goes on to another range, this one is gone
+ * @active: calls of mhca_instance_dma_unmap() for it that have not returned
+ * @rounds: such calls one after the other, which say how long it stays closed
+ * @stuck: the last so many of them returned while something was still pinned: a front end
+ *         may have a bound for that
+ * @until: ktime_get_ns() at which it opens, when it is not @active
+ */
+struct mhca_closed {
+	u64 iova;
+	u64 last;
+	const void *who;
+	u32 active;
+	u32 rounds;
+	u32 stuck;
+	u64 until;
+};
 
 /**
  * struct mhca_gmem - guest memory that an instance holds
- * @lock: protects @list, @generation and every pages' @dead
- * @list: all live &struct mhca_pages
- * @generation: incremented by each dma_unmap, so that a pin that raced with it
- *              is noticed and undone
- * @unpinning: unpins in flight outside @lock; dma_unmap waits for them, bounded
+ * @lock: protects what is below, but @pinned, @peak, @limit and what @pa_lock protects
+ * @tree: where the pages of all lists lie (struct mhca_pin_chunk), by page number
+ * @doomed: lists that dma_unmap marked and mhca_instance_unpin() has to unpin
+ * @closed: ranges that nobody may pin now
+ * @n_closed: how many
+ * @begun: pins and unpins that the instance's worker has begun, one at a time
+ * @ended: of these, ended; dma_unmap waits for the one that it met
+ * @unpinning: batches that mhca_instance_unpin() is unpinning
+ * @unpinned: batches that it has unpinned
+ * @fences: fences that were begun: what is marked dead now waits for the next one
+ * @fenced: the last one that ended
  * @pinned: pages pinned now (PA cache included)
  * @peak: greatest value of @pinned since the instance was created
  * @limit: bound of @pinned
- * @pa: IOVA page number -> tagged host page or failure; PA cache
- * @pa_count: entries of @pa; protected by @lock, as are its writers
+ * @pa: IOVA page number -> host page or failure (pa.c); PA cache
+ * @pa_count: entries of @pa
  * @pa_failures: of these, failures; forgotten by each tick
+ * @pa_retired: of these, pages that wait to be unpinned
+ * @pa_first: no retired page has a smaller number
+ * @pa_last: none has a greater one
  * @pa_hand: where the next eviction goes on
- * @pa_requests: IOVA pages asked for and not yet pinned
+ * @pa_requests: IOVA pages asked for and not yet pinned, as pa.c packs them
  * @pa_n: entries of @pa_requests
  * @pa_lock: spinlock for @pa_requests and @pa_n
  */
 struct mhca_gmem {
 	struct mutex lock;
-	struct list_head list;
-	u64 generation;
-	atomic_t unpinning;
+	struct rb_root_cached tree;
+	struct list_head doomed;
+	struct mhca_closed closed[MHCA_CLOSED_MAX];
+	u32 n_closed;
+	u64 begun;
+	u64 ended;
+	u32 unpinning;
+	u64 unpinned;
+	u64 fences;
+	u64 fenced;
 	atomic64_t pinned;
 	atomic64_t peak;
 	u64 limit;
 	struct xarray pa;
 	u32 pa_count;
 	u32 pa_failures;
+	u32 pa_retired;
+	unsigned long pa_first;
+	unsigned long pa_last;
 	unsigned long pa_hand;
 	u64 pa_requests[64];
 	u32 pa_n;
@@ -419,6 +488,8 @@ struct mhca_qcounter {
  * @obj: the object that the command creates, modifies, queries or destroys
  * @ref: objects named by the row's reference fields, in the row's order; NULL
  *       where the row allows none
+ * @pages: guest pages that it had pinned, for its cost
+ * @copied: bytes of input beyond the entry that were copied, the same
  * @new_buffer: pinned pages of a command that replaces @obj's buffer (CQ resize).
  *              The backend takes them by setting this to NULL; what it leaves
  *              the core puts.
@@ -432,6 +503,8 @@ struct mhca_cmd {
 	void *out;
 	u32 inlen;
 	u32 outlen;
+	u64 pages;
+	u32 copied;
 	struct mhca_object *obj;
 	struct mhca_object *ref[MHCA_OBJECT_REFS];
 	struct mhca_pages *new_buffer;

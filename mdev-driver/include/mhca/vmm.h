@@ -11,14 +11,17 @@
 /**
  * struct mhca_vmm_ops - the front end as the core sees it
  * @pin: pin @npages consecutive pages of MHCA_PAGE_SIZE at @iova and give their
- *       host addresses. All or nothing. 0, -ENOMEM (memlock limit: -EDQUOT),
- *       -EFAULT/-EINVAL (not guest memory). Any @npages; batches by itself.
+ *       host addresses. All or nothing. 0, -ENOMEM (memlock limit: -EDQUOT), -EINVAL
+ *       (not guest memory), -EPERM (not for writing), -EFAULT (guest memory that cannot
+ *       be pinned). Any @npages; batches by itself. May have to wait for the monitor.
  * @unpin: undo, for a range that one call of @pin pinned (iommufd wants it so)
  * @read: copy from guest memory; sleeps; 0 or -EFAULT
  * @write: copy to guest memory; sleeps; 0 or -EFAULT
  * @raise: signal interrupt vector; any context; remembered while masked
  * @kick: have mhca_prm_work() called soon, in process context, never twice at
  *        once; any context
+ * @unpin_work: have mhca_instance_unpin() called soon, in process context, beside
+ *              mhca_prm_work(), never twice at once; any context that may sleep
  * @zap: unmap UAR page @index from the guest: the next access faults. Sleeps.
  */
 struct mhca_vmm_ops {
@@ -28,6 +31,7 @@ struct mhca_vmm_ops {
 	int (*write)(void *vmm, u64 iova, const void *buf, size_t len);
 	void (*raise)(void *vmm, u32 vector);
 	void (*kick)(void *vmm);
+	void (*unpin_work)(void *vmm);
 	void (*zap)(void *vmm, u32 index);
 };
 
@@ -64,10 +68,13 @@ void mhca_iseg_write(struct mhca_instance *inst, u32 offset, const void *buf, u3
 void mhca_instance_set_master(struct mhca_instance *inst, bool on);
 
 /*
- * The VMM removes [@iova, @iova + @len): every pin in it is gone on return, users
- * see their memory as unmapped. Never calls @pin. Bounded wait.
+ * The VMM removes [@iova, @iova + @len): nobody pins in it any more, users see their memory
+ * as unmapped. Every pin in it is gone on return, unless unpinning made no progress for
+ * MHCA_UNMAP_WAIT_MS: then call again. Calls neither @pin nor @unpin.
  */
 void mhca_instance_dma_unmap(struct mhca_instance *inst, u64 iova, u64 len);
+/* Unpin what mhca_instance_dma_unmap() left to do; see @unpin_work. */
+void mhca_instance_unpin(struct mhca_instance *inst);
 
 /*
  * For people. An object as a line of text (command lock held); its length. A row of the

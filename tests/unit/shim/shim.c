@@ -9,6 +9,7 @@
 #include <shim/control.h>
 
 __thread struct shim_thread shim_self;
+__thread char current[1];
 
 /* ---- Messages -------------------------------------------------------- */
 

@@ -33,6 +33,9 @@ struct shim_thread {
 
 extern __thread struct shim_thread shim_self;
 
+/* Its address names the running task, and nothing more. */
+extern __thread char current[1];
+
 static inline bool shim_is_held(const struct shim_lock *lock)
 {
 	return __atomic_load_n(&lock->owner, __ATOMIC_RELAXED) == &shim_self;

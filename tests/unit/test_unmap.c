@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What may be pinned, and how: read-only memory, memory that cannot be pinned, memory
+ * that the VMM is taking away. The front end takes it as type 1 of VFIO does: it aborts
+ * when it had to ask too often.
+ */
+#include <sched.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+#define RUN_MS	400
+#define PAGES	64
+
+static u64 now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
+}
+
+static void assert_syndrome(struct guest *g, enum mhca_syndrome syndrome)
+{
+	assert_string_equal(mhca_syndrome_text(g->c.syndrome - MHCA_SYNDROME_BASE),
+			    mhca_syndrome_text(syndrome));
+}
+
+static u64 page_of(struct guest *g, u64 iova)
+{
+	assert_true(iova >= VMM_USER_IOVA);
+	assert_true((iova - VMM_USER_IOVA) / PAGE_SIZE < g->vmm->pages);
+	return (iova - VMM_USER_IOVA) / PAGE_SIZE;
+}
+
+static int look(struct guest *g, u64 iova, bool write)
+{
+	void *kva;
+	u32 len;
+
+	return mhca_pa_lookup(g->vmm->inst, iova, 1, write, &kva, &len);
+}
+
+/* ---- Read-only memory -------------------------------------------------- */
+
+/* What a guest mapped for reading is read, and not pinned for more. */
+static void pages_are_pinned_for_what_the_access_is(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct client_mem mem;
+	u64 iova;
+	s64 before;
+
+	assert_ok(client_mem_alloc(&g->c, 2 * PAGE_SIZE, &mem));
+	iova = client_iova(&g->c, mem.va);
+	before = g->vmm->pinned;
+	set_bit(page_of(g, iova), g->vmm->read_only);
+	assert_int_equal(look(g, iova, false), -EAGAIN);
+	vmm_user_work(g->vmm);
+	assert_ok(look(g, iova, false));
+	/* To write is refused, not retried for ever; reading goes on. */
+	assert_int_equal(look(g, iova, true), -EAGAIN);
+	vmm_user_work(g->vmm);
+	assert_int_equal(look(g, iova, true), -EFAULT);
+	assert_ok(look(g, iova, false));
+	assert_int_equal(g->vmm->pinned, before + 1);
+	/* Nothing is held against it for ever. */
+	clear_bit(page_of(g, iova), g->vmm->read_only);
+	mhca_instance_tick(g->vmm->inst);
+	assert_int_equal(look(g, iova, true), -EAGAIN);
+	vmm_user_work(g->vmm);
+	assert_ok(look(g, iova, true));
+	assert_ok(look(g, iova, false));
+	/* One pin, not two: the one for reading is given back. */
+	assert_int_equal(g->vmm->pinned, before + 1);
+	assert_int_equal(atomic64_read(&g->vmm->inst->gmem.pinned), g->vmm->pinned);
+	client_mem_free(&g->c, &mem);
+}
+
+/* The first access is a write: it fails, and says nothing about reading. */
+static void a_failed_write_does_not_hide_the_page(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct client_mem mem;
+	u64 iova;
+
+	assert_ok(client_mem_alloc(&g->c, PAGE_SIZE, &mem));
+	iova = client_iova(&g->c, mem.va);
+	set_bit(page_of(g, iova), g->vmm->read_only);
+	assert_int_equal(look(g, iova, true), -EAGAIN);
+	vmm_user_work(g->vmm);
+	assert_int_equal(look(g, iova, true), -EFAULT);
+	assert_int_equal(look(g, iova, false), -EAGAIN);
+	vmm_user_work(g->vmm);
+	assert_ok(look(g, iova, false));
+	clear_bit(page_of(g, iova), g->vmm->read_only);
+	client_mem_free(&g->c, &mem);
+}
+
+/* A message out of memory that is mapped for reading, through a key for any address. */
+static void read_only_memory_can_be_sent(void **state)
+{
+	struct client_mkey_attr attr = {
+		.access = CLIENT_ALL_ACCESS, .pa = true, .length64 = true, .qpn = CLIENT_ANY_QP,
+	};
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct client_mem mem;
+	struct client_send wr = { .opcode = MLX5_OPCODE_RDMA_WRITE, .flags = CLIENT_SIGNALED };
+	struct client_sge sge;
+	struct pair p;
+	u32 key;
+
+	attr.pd = g->pd;
+	assert_ok(client_create_mkey(&g->c, &attr, &key));
+	assert_ok(client_mem_alloc(&g->c, PAGE_SIZE, &mem));
+	sge = (struct client_sge){ client_iova(&g->c, mem.va), 1000, key };
+	set_bit(page_of(g, sge.addr), g->vmm->read_only);
+	fill(mem.va, 1000, 9);
+	pair_open(&p, MLX5_QP_ST_RC, g, &w->g[1]);
+	wr.sge = &sge;
+	wr.n_sge = 1;
+	wr.rkey = w->g[1].key;
+	wr.remote_addr = (uintptr_t)w->g[1].buf.va;
+	assert_ok(client_post_send(&p.qp[0], &wr));
+	elapse(w, NSEC_PER_MSEC);
+	expect_wc(w, &g->cq, 0, 0);
+	assert_filled(w->g[1].buf.va, 1000, 9);
+	/* Into it: an error of the requester's, whose memory it is. */
+	wr.opcode = MLX5_OPCODE_RDMA_READ;
+	wr.wr_id = 1;
+	assert_ok(client_post_send(&p.qp[0], &wr));
+	elapse(w, NSEC_PER_MSEC);
+	expect_wc(w, &g->cq, 1, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR);
+	assert_filled(mem.va, 1000, 9);
+	pair_close(&p);
+	clear_bit(page_of(g, sge.addr), g->vmm->read_only);
+	client_mem_free(&g->c, &mem);
+	assert_ok(client_destroy_mkey(&g->c, key));
+}
+
+/* Each reason why memory cannot be pinned has words of its own. */
+static void refusals_say_why(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct client_mem mem;
+	u64 page;
+	u32 key;
+
+	assert_ok(client_mem_alloc(&g->c, PAGE_SIZE, &mem));
+	page = page_of(g, client_iova(&g->c, mem.va));
+	set_bit(page, g->vmm->stuck);
+	assert_int_not_equal(client_reg_mr(&g->c, g->pd, mem.va, PAGE_SIZE, 0, &key), 0);
+	assert_syndrome(g, MHCA_SYN_UNPINNABLE);
+	clear_bit(page, g->vmm->stuck);
+	set_bit(page, g->vmm->read_only);
+	assert_int_not_equal(client_reg_mr(&g->c, g->pd, mem.va, PAGE_SIZE, CLIENT_LOCAL_WRITE,
+					   &key), 0);
+	assert_syndrome(g, MHCA_SYN_READ_ONLY);
+	assert_ok(client_reg_mr(&g->c, g->pd, mem.va, PAGE_SIZE, 0, &key));
+	assert_ok(client_destroy_mkey(&g->c, key));
+	clear_bit(page, g->vmm->read_only);
+	set_bit(page, g->vmm->hole);
+	assert_int_not_equal(client_reg_mr(&g->c, g->pd, mem.va, PAGE_SIZE, 0, &key), 0);
+	assert_syndrome(g, MHCA_SYN_PIN);
+	clear_bit(page, g->vmm->hole);
+	client_mem_free(&g->c, &mem);
+}
+
+/* Only a CQ's record is written to by the device. */
+static void records_are_pinned_for_reading(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	u32 bytes = BITS_TO_LONGS(g->vmm->pages) * sizeof(long);
+	struct client_cq_attr cq_attr;
+	struct client_qp_attr attr;
+	struct client_cq cq;
+	struct client_qp qp;
+	int err;
+
+	memset(g->vmm->read_only, 0xff, bytes);
+	client_qp_attr_init(&attr, MLX5_QP_ST_RC, g->pd, &g->cq);
+	err = client_create_qp(&g->c, &attr, &qp);
+	memset(g->vmm->read_only, 0, bytes);
+	assert_ok(err);
+	assert_ok(client_destroy_qp(&qp));
+	memset(g->vmm->read_only, 0xff, bytes);
+	client_cq_attr_init(&cq_attr, 6);
+	err = client_create_cq(&g->c, &cq_attr, &cq);
+	memset(g->vmm->read_only, 0, bytes);
+	assert_int_not_equal(err, 0);
+	assert_syndrome(g, MHCA_SYN_READ_ONLY);
+}
+
+/* ---- Ranges that are taken away ------------------------------------------ */
+
+/*
+ * The VMM was told that nothing is pinned and has not looked yet: what is asked for
+ * meanwhile is not pinned. Afterwards it is.
+ */
+static void a_range_stays_closed_until_the_vmm_has_looked(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct client_mem mem;
+	u64 iova;
+	s64 before;
+	u32 key;
+
+	assert_ok(client_mem_alloc(&g->c, PAGE_SIZE, &mem));
+	iova = client_iova(&g->c, mem.va);
+	before = g->vmm->pinned;
+	look(g, iova, false);
+	vmm_user_work(g->vmm);
+	assert_int_equal(g->vmm->pinned, before + 1);
+	mhca_instance_dma_unmap(g->vmm->inst, iova, PAGE_SIZE);
+	assert_int_equal(g->vmm->pinned, before);
+	assert_int_equal(look(g, iova, false), -EAGAIN);
+	vmm_user_work(g->vmm);
+	assert_int_equal(g->vmm->pinned, before);
+	shim_clock_advance(10 * NSEC_PER_MSEC);
+	assert_int_equal(look(g, iova, false), -EAGAIN);
+	vmm_user_work(g->vmm);
+	assert_ok(look(g, iova, false));
+	/* A command waits for it, and is not refused. */
+	mhca_instance_dma_unmap(g->vmm->inst, iova, PAGE_SIZE);
+	assert_ok(client_reg_mr(&g->c, g->pd, mem.va, PAGE_SIZE, 0, &key));
+	assert_ok(client_destroy_mkey(&g->c, key));
+	client_mem_free(&g->c, &mem);
+}
+
+/* Whoever is to unpin waits for a lock that the VMM holds: the VMM gets its task back. */
+static void an_unmap_waits_for_a_bounded_time(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct mhca_gmem *gmem = &g->vmm->inst->gmem;
+	u64 iova = VMM_USER_IOVA + (g->vmm->pages - 1) * PAGE_SIZE;
+	s64 before = g->vmm->pinned;
+	u64 start = ktime_get_ns();
+	u32 i;
+
+	look(g, iova, true);
+	vmm_user_work(g->vmm);
+	assert_int_equal(g->vmm->pinned, before + 1);
+	g->vmm->held_up = true;
+	for (i = 1; i <= 3; i++) {
+		mhca_instance_dma_unmap(g->vmm->inst, iova, PAGE_SIZE);
+		assert_int_equal(g->vmm->pinned, before + 1);
+		assert_int_equal(gmem->closed[0].stuck, i);
+	}
+	assert_true(ktime_get_ns() - start < 2 * (u64)NSEC_PER_SEC);
+	g->vmm->held_up = false;
+	mhca_instance_dma_unmap(g->vmm->inst, iova, PAGE_SIZE);
+	assert_int_equal(g->vmm->pinned, before);
+	assert_int_equal(gmem->closed[0].stuck, 0);
+}
+
+/* The task that takes memory away goes on to another range: it is done with the first. */
+static void a_range_opens_when_its_task_goes_on(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	u64 iova = VMM_USER_IOVA + 40 * PAGE_SIZE;
+
+	mhca_instance_dma_unmap(g->vmm->inst, iova, PAGE_SIZE);
+	look(g, iova, false);
+	mhca_instance_dma_unmap(g->vmm->inst, iova + 8 * PAGE_SIZE, PAGE_SIZE);
+	vmm_user_work(g->vmm);
+	assert_ok(look(g, iova, false));
+}
+
+/* Asked again and again for the same range, it stays closed longer; others are open. */
+static void closed_ranges_are_bounded(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct mhca_gmem *gmem = &g->vmm->inst->gmem;
+	u64 iova = VMM_USER_IOVA + 40 * PAGE_SIZE;
+	u64 end;
+	u32 i;
+
+	/* The command EQ goes with the rest; the command queue itself is not pinned. */
+	g->c.cmdq.events = false;
+	for (i = 0; i < 9; i++)
+		mhca_instance_dma_unmap(g->vmm->inst, iova, PAGE_SIZE);
+	assert_int_equal(gmem->n_closed, 1);
+	end = gmem->closed[0].until;
+	assert_true(end - ktime_get_ns() > 10 * NSEC_PER_MSEC);
+	assert_true(end - ktime_get_ns() < NSEC_PER_SEC);
+	look(g, iova + PAGE_SIZE, false);
+	vmm_user_work(g->vmm);
+	assert_ok(look(g, iova + PAGE_SIZE, false));
+	for (i = 0; i < 1000; i++)
+		mhca_instance_dma_unmap(g->vmm->inst, iova + i * PAGE_SIZE, PAGE_SIZE);
+	assert_true(gmem->n_closed <= MHCA_CLOSED_MAX);
+	shim_clock_advance(NSEC_PER_SEC);
+	look(g, iova, true);
+	vmm_user_work(g->vmm);
+	assert_ok(look(g, iova, true));
+}
+
+/* ---- Storms --------------------------------------------------------------- */
+
+/**
+ * struct storm - one guest looks up pages all the time, one VMM takes them away
+ * @g: guest
+ * @iova: first page
+ * @pages: how many
+ * @stop: end
+ * @found: lookups that found a page
+ * @thread: thread
+ */
+struct storm {
+	struct guest *g;
+	u64 iova;
+	u64 pages;
+	int stop;
+	u64 found;
+	pthread_t thread;
+};
+
+static void *look_up(void *arg)
+{
+	struct storm *s = arg;
+	u64 i;
+
+	for (i = 0; !READ_ONCE(s->stop); i++) {
+		s->found += !look(s->g, s->iova + i * 7 % s->pages * PAGE_SIZE, i & 1);
+		if (i % 32 == 0)
+			sched_yield();
+	}
+	return NULL;
+}
+
+/* Both guests' memory lies at the same addresses, as in one container. */
+static void unmap_under_storm(struct world *w, u32 n, u32 pin_us)
+{
+	struct vmm_user *vmms[] = { w->g[0].vmm, w->g[1].vmm };
+	u64 iova = VMM_USER_IOVA + (w->g[0].vmm->pages - PAGES) * PAGE_SIZE;
+	struct storm storm[2];
+	u64 end = now_ms() + RUN_MS;
+	u32 rounds = 0;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		vmms[i]->pin_us = pin_us;
+		storm[i] = (struct storm){ .g = &w->g[i], .iova = iova, .pages = PAGES };
+		assert_ok(pthread_create(&storm[i].thread, NULL, look_up, &storm[i]));
+	}
+	while (now_ms() < end) {
+		vmm_user_unmap_all(vmms, n, iova, PAGES * PAGE_SIZE);
+		for (i = 0; i < n; i++)
+			vmm_user_map(vmms[i], iova, PAGES * PAGE_SIZE);
+		usleep(rounds++ % 4 * 3000);
+	}
+	for (i = 0; i < n; i++) {
+		WRITE_ONCE(storm[i].stop, 1);
+		pthread_join(storm[i].thread, NULL);
+		vmms[i]->pin_us = 0;
+		assert_true(storm[i].found > 0);
+	}
+	print_message("           %u unmaps, at most %u calls for one\n", rounds,
+		      vmms[0]->unmap_calls);
+	assert_true(rounds > 3);
+}
+
+static void storm_of_lookups(void **state)
+{
+	unmap_under_storm(*state, 1, 0);
+}
+
+static void storm_of_two_in_a_container(void **state)
+{
+	unmap_under_storm(*state, 2, 0);
+}
+
+static void storm_on_slow_memory(void **state)
+{
+	unmap_under_storm(*state, 2, 2000);
+}
+
+struct registration {
+	struct guest *g;
+	struct client_mem mem;
+	int err;
+	pthread_t thread;
+};
+
+static void *register_all(void *arg)
+{
+	struct registration *r = arg;
+	u32 key;
+
+	r->err = client_reg_mr(&r->g->c, r->g->pd, r->mem.va, r->mem.len, CLIENT_ALL_ACCESS,
+			       &key);
+	if (!r->err)
+		r->err = client_destroy_mkey(&r->g->c, key) ? 0 : -EEXIST;
+	return NULL;
+}
+
+/* A list of many pieces in memory that is slow: it does not go on in what is taken away. */
+static void a_slow_list_ends_early(void **state)
+{
+	struct world *w = *state;
+	struct registration r = { .g = &w->g[1] };
+	struct vmm_user *vmm = r.g->vmm;
+	u64 calls;
+
+	assert_ok(client_mem_alloc(&r.g->c, 500 * PAGE_SIZE, &r.mem));
+	/* The command EQ goes with the rest; the command queue itself is not pinned. */
+	r.g->c.cmdq.events = false;
+	r.g->c.timeout_ms = 60000;
+	calls = vmm->pin_calls;
+	vmm->pin_us = 12000;
+	assert_ok(pthread_create(&r.thread, NULL, register_all, &r));
+	while (READ_ONCE(vmm->pin_calls) < calls + 10)
+		usleep(1000);
+	vmm_user_unmap(vmm, VMM_USER_IOVA, vmm->pages * PAGE_SIZE);
+	calls = READ_ONCE(vmm->pin_calls);
+	vmm->pin_us = 0;
+	vmm_user_map(vmm, VMM_USER_IOVA, vmm->pages * PAGE_SIZE);
+	pthread_join(r.thread, NULL);
+	assert_int_not_equal(r.err, 0);
+	assert_true(vmm->pin_calls <= calls + 1);
+	client_mem_free(&r.g->c, &r.mem);
+}
+
+#define world_test(fn) cmocka_unit_test_setup_teardown(fn, world_setup, world_teardown)
+#define thread_test(fn) cmocka_unit_test_setup_teardown(fn, world_setup_threaded, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		world_test(pages_are_pinned_for_what_the_access_is),
+		world_test(a_failed_write_does_not_hide_the_page),
+		world_test(read_only_memory_can_be_sent),
+		world_test(refusals_say_why),
+		world_test(records_are_pinned_for_reading),
+		world_test(a_range_stays_closed_until_the_vmm_has_looked),
+		world_test(an_unmap_waits_for_a_bounded_time),
+		world_test(a_range_opens_when_its_task_goes_on),
+		world_test(closed_ranges_are_bounded),
+		thread_test(storm_of_lookups),
+		thread_test(storm_of_two_in_a_container),
+		thread_test(storm_on_slow_memory),
+		thread_test(a_slow_list_ends_early),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
