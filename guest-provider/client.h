@@ -683,6 +683,8 @@ struct client_vfio;
 
 /* @uuid: of the mdev. NULL and errno when it cannot be opened. */
 struct client_vfio *client_vfio_open(const char *uuid);
+/* In the container of another one: each reaches what the other maps. */
+struct client_vfio *client_vfio_open_beside(const char *uuid, const struct client_vfio *other);
 /* @address: of a PCI function that vfio-pci holds. */
 struct client_vfio *client_vfio_open_pci(const char *address);
 /* The VFIO device's descriptor, for what struct client_ops has no word for. */

@@ -273,8 +273,15 @@ static int bus_master(struct client_vfio *v)
 		      (off_t)(info.offset + PCI_COMMAND)) == sizeof(command) ? 0 : -EIO;
 }
 
-/* @name is what VFIO calls the device, @sysfs where its group link is. */
-static struct client_vfio *vfio_open(const char *name, const char *sysfs)
+/* Both of one container map memory: at addresses of their own. */
+#define BESIDE_IOVA	(1ULL << 38)
+
+/*
+ * @name is what VFIO calls the device, @sysfs where its group link is, @beside whose
+ * container it joins, or NULL.
+ */
+static struct client_vfio *vfio_open(const char *name, const char *sysfs,
+				     const struct client_vfio *beside)
 {
 	struct client_vfio *v = calloc(1, sizeof(*v));
 	bool noiommu = false;
@@ -286,16 +293,20 @@ static struct client_vfio *vfio_open(const char *name, const char *sysfs)
 	v->device = -1;
 	for (i = 0; i < MAX_IRQS; i++)
 		v->irq[i] = -1;
-	v->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	v->container = beside ? fcntl(beside->container, F_DUPFD_CLOEXEC, 0) :
+				open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	v->group = open_group(sysfs, &noiommu);
 	error = errno;
 	dma_init(&v->dma, noiommu ? -1 : v->container);
 	errno = error;
 	if (v->container < 0 || v->group < 0)
 		goto err;
-	if (ioctl(v->group, VFIO_GROUP_SET_CONTAINER, &v->container) ||
-	    ioctl(v->container, VFIO_SET_IOMMU,
-		  noiommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU))
+	if (beside)
+		v->dma.next_iova += BESIDE_IOVA;
+	if (ioctl(v->group, VFIO_GROUP_SET_CONTAINER, &v->container))
+		goto err;
+	if (!beside && ioctl(v->container, VFIO_SET_IOMMU,
+			     noiommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU))
 		goto err;
 	v->device = ioctl(v->group, VFIO_GROUP_GET_DEVICE_FD, name);
 	if (v->device < 0)
@@ -322,7 +333,15 @@ struct client_vfio *client_vfio_open(const char *uuid)
 	char sysfs[256];
 
 	snprintf(sysfs, sizeof(sysfs), "/sys/bus/mdev/devices/%s", uuid);
-	return vfio_open(uuid, sysfs);
+	return vfio_open(uuid, sysfs, NULL);
+}
+
+struct client_vfio *client_vfio_open_beside(const char *uuid, const struct client_vfio *other)
+{
+	char sysfs[256];
+
+	snprintf(sysfs, sizeof(sysfs), "/sys/bus/mdev/devices/%s", uuid);
+	return vfio_open(uuid, sysfs, other);
 }
 
 struct client_vfio *client_vfio_open_pci(const char *address)
@@ -330,7 +349,7 @@ struct client_vfio *client_vfio_open_pci(const char *address)
 	char sysfs[256];
 
 	snprintf(sysfs, sizeof(sysfs), "/sys/bus/pci/devices/%s", address);
-	return vfio_open(address, sysfs);
+	return vfio_open(address, sysfs, NULL);
 }
 
 int client_vfio_fd(const struct client_vfio *v)

@@ -102,17 +102,18 @@ class Guest:
     mem, cpus  MiB and vCPUs
     load       load mlx5_core and mlx5_ib at boot
     machine    QEMU's: "q35", or "pc" (i440fx, without PCIe)
+    iommu      an IOMMU of the guest's own: a QEMU device ("intel-iommu,…") or None
     root_ports number of empty PCIe root ports (rp0, rp1, …) for hot-plug
     extra      further QEMU arguments
     """
 
     def __init__(self, conf, logs, name, instances=(), *, mem=1024, cpus=1,
-                 load=True, machine="q35", root_ports=0, extra=(), cmdline=""):
+                 load=True, machine="q35", iommu=None, root_ports=0, extra=(), cmdline=""):
         self.conf, self.name = conf, name
         self.instances = list(instances)
         self.mem, self.cpus, self.load = mem, cpus, load
         self.machine, self.root_ports, self.extra = machine, root_ports, list(extra)
-        self.cmdline = cmdline
+        self.cmdline, self.iommu = cmdline, iommu
         n = next(_numbers)
         self.console = pathlib.Path(logs) / f"guest-{n:03d}-{name}-console.log"
         self.qemu_log = pathlib.Path(logs) / f"guest-{n:03d}-{name}-qemu.log"
@@ -135,7 +136,9 @@ class Guest:
         """The QEMU command line."""
         t = self.tmp.name
         cmdline = f"{CMDLINE} mhca.load={int(self.load)} {self.cmdline}"
-        a = ["qemu-system-x86_64", "-name", f"mhca-{self.name}",
+        # Before the devices that stand behind it.
+        iommu = ["-device", self.iommu] if self.iommu else []
+        a = ["qemu-system-x86_64", "-name", f"mhca-{self.name}", *iommu,
              "-nodefaults", "-no-user-config", "-display", "none",
              "-M", f"{self.machine},hpet=off",      # vm.MACHINE says why
              "-accel", "kvm", "-cpu", "host",

@@ -28,6 +28,17 @@ def test_instances_at_once(alone, number, record_property):
         assert inst.state == "closed"
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_unmap_under_traffic(alone, number, record_property):
+    """Memory comes and goes while one or two instances of its container use it."""
+    instances = [alone.instance() for _ in range(number)]
+    result = Client(alone, "unmap", 5, *[i.uuid for i in instances]).result()
+    record_property("result", result)
+    assert not result["failed"] and result["unmaps"] > 10 and result["messages"] > 100
+    for inst in instances:
+        assert_clean(inst)
+
+
 def test_one_instance_to_itself(alone):
     """The same, within one instance."""
     inst = alone.instance()

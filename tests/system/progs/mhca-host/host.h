@@ -12,6 +12,7 @@
  *   ethernet.c  queues of an Ethernet port (ethernet.h)
  *   load.c      an honest tenant, measured (load.h)
  *   storm.c     neighbours that are no honest tenants
+ *   unmap.c     memory that comes and goes under traffic
  *   idle.c      open instances that do nothing
  *   sweep.c     a life at an instance in which one allocation fails (sequence.h)
  *   fuzz.c      spoiled commands and WQEs by the million
@@ -56,6 +57,9 @@ u32 pick(u64 *rng, u32 below);
 /* @ops: &client_vfio_ops or a variant; @flags: enum client_open_flags. */
 int node_open_with(struct node *n, const char *uuid, const struct client_ops *ops,
 		   u32 flags);
+/* The same with a backend that is open, or NULL: then errno says why not. */
+int node_open_on(struct node *n, const char *uuid, struct client_vfio *vfio,
+		 const struct client_ops *ops, u32 flags);
 int node_open(struct node *n, const char *uuid);
 void node_close(struct node *n);
 /* The same for a function that may not answer any more; leaves memory behind. */
@@ -89,6 +93,7 @@ int idle_main(int argc, char **argv);
 int sweep_main(int argc, char **argv);
 int steady_main(int argc, char **argv);
 int storm_main(int argc, char **argv);
+int unmap_main(int argc, char **argv);
 int fuzz_main(int argc, char **argv);
 int hostile_main(int argc, char **argv);
 

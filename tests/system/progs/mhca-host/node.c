@@ -99,14 +99,14 @@ static int fill(struct node *n)
 	return ret ? ret : client_create_cq(&n->c, &attr, &n->cq);
 }
 
-int node_open_with(struct node *n, const char *uuid, const struct client_ops *ops,
-		   u32 flags)
+int node_open_on(struct node *n, const char *uuid, struct client_vfio *vfio,
+		 const struct client_ops *ops, u32 flags)
 {
 	int ret;
 
 	memset(n, 0, sizeof(*n));
 	n->uuid = uuid;
-	n->vfio = client_vfio_open(uuid);
+	n->vfio = vfio;
 	if (!n->vfio)
 		return complain("%s: cannot be opened: %s", uuid, strerror(errno));
 	ret = client_open(&n->c, ops, n->vfio, flags);
@@ -124,6 +124,12 @@ int node_open_with(struct node *n, const char *uuid, const struct client_ops *op
 		 n->c.status, n->c.syndrome);
 	node_close(n);
 	return -1;
+}
+
+int node_open_with(struct node *n, const char *uuid, const struct client_ops *ops,
+		   u32 flags)
+{
+	return node_open_on(n, uuid, client_vfio_open(uuid), ops, flags);
 }
 
 int node_open(struct node *n, const char *uuid)
