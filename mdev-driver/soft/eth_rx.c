@@ -394,17 +394,6 @@ static u32 soft_choose_all(const struct soft_packet *packet, const struct soft_s
 	return n;
 }
 
-/* What tables cost beyond a netdev's is their owner's time, not the sender's. */
-static void soft_charge_steering(struct soft_instance *to, const struct soft_packet *packet,
-				 u32 lookups)
-{
-	struct soft_instance *from = NULL;
-
-	if (packet->from->kind == SOFT_PORT_INSTANCE)
-		from = packet->from->owner;
-	soft_share_charge(to, from, lookups * SOFT_LOOKUP_NS);
-}
-
 /* Nobody wants what is left of it, or not all who should have it got it. */
 static void soft_eth_unwanted(struct soft_instance *to, const struct soft_packet *packet, u32 at)
 {
@@ -434,7 +423,7 @@ enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_pa
 
 	soft_flow_walk(to, &packet->frame, &steering);
 	if (unlikely(steering.lookups > SOFT_FLOW_FREE))
-		soft_charge_steering(to, packet, steering.lookups - SOFT_FLOW_FREE);
+		soft_share_charge(to, (steering.lookups - SOFT_FLOW_FREE) * SOFT_LOOKUP_NS);
 	n = soft_choose_all(packet, &steering, delivery);
 	if (unlikely(!n)) {
 		soft_eth_unwanted(to, packet, *at);

@@ -107,8 +107,6 @@ u64 soft_share_slice(const struct soft_instance *si, u64 ns, u64 sum)
  */
 void soft_share_used(struct soft_instance *si, u64 ns)
 {
-	ns -= min(ns, si->credit);
-	si->credit = 0;
 	if (unlikely(atomic64_read(&si->owed)))
 		ns += min_t(u64, atomic64_xchg(&si->owed, 0), SOFT_OWED_MAX);
 	si->used += div_u64(ns * SOFT_WEIGHT_ONE, soft_weight(si));
@@ -117,14 +115,14 @@ void soft_share_used(struct soft_instance *si, u64 ns)
 /**
  * soft_share_charge() - lane time that an instance cost another one
  * @si: who pays, at its next run on whatever lane; inside srcu
- * @from: who spent it, or NULL; its lane's lock held
  * @ns: how much
+ *
+ * Who spent it pays as well: it is the one who can stop, and one that got it back could
+ * have the lane for nothing, with a second instance that never runs.
  */
-void soft_share_charge(struct soft_instance *si, struct soft_instance *from, u64 ns)
+void soft_share_charge(struct soft_instance *si, u64 ns)
 {
 	atomic64_add(ns, &si->owed);
-	if (from)
-		from->credit += ns;
 }
 
 /* ---- Rates ----------------------------------------------------------------------- */

@@ -102,7 +102,6 @@ void soft_timers_free(struct soft_timers *timers);
  * @used: ns of lane time it had, by its weight; an instance that begins to be busy
  *        starts at the least of the others. lane->lock
  * @owed: ns that others' lanes spent on what is its own doing (soft_share_charge())
- * @credit: ns that it spent on others', lane->lock
  * @rate: bytes that it may move (share.c), lane->lock
  * @throttled: these are used up: not on lane->active, @timer is armed. lane->lock
  * @throttled_at: ktime_get_ns() since when …
@@ -137,7 +136,6 @@ struct soft_instance {
 	struct soft_port *port;
 	u64 used;
 	atomic64_t owed;
-	u64 credit;
 	struct mhca_bucket rate;
 	bool throttled;
 	u64 throttled_at;
@@ -664,7 +662,7 @@ void soft_share_fini(struct soft_instance *si);
 u64 soft_share_weights(struct soft_lane *lane);
 u64 soft_share_slice(const struct soft_instance *si, u64 ns, u64 sum);
 void soft_share_used(struct soft_instance *si, u64 ns);
-void soft_share_charge(struct soft_instance *si, struct soft_instance *from, u64 ns);
+void soft_share_charge(struct soft_instance *si, u64 ns);
 bool soft_share_admit(struct soft_instance *si);
 void soft_share_timer(struct soft_instance *si);
 u64 soft_share_bytes(const struct soft_instance *si, u64 most);
