@@ -60,6 +60,7 @@ struct mhca_event {
  * @offset: of the queue in the buffer, bytes
  * @log_size: log2 of its entries
  * @vector: interrupt vector
+ * @uar: index of the UAR page whose register tells @ci
  * @mask: events it subscribed, bit n: type n
  * @pi: EQEs written, free running
  * @ci: lower bound of EQEs consumed (24 bits): the guest tells it through a
@@ -71,6 +72,7 @@ struct mhca_eq {
 	u64 offset;
 	u8 log_size;
 	u32 vector;
+	u32 uar;
 	u64 mask;
 	u32 pi;
 	u32 ci;

@@ -284,11 +284,14 @@ EXPORT_SYMBOL_GPL(mhca_event_port);
 /**
  * mhca_eq_doorbell() - the guest has read EQEs
  * @inst: instance
- * @word: eqn << 24 | consumer index, as stored in a UAR's EQ register
+ * @uar: index of the UAR page that it stored to
+ * @word: eqn << 24 | consumer index, as stored in the page's EQ register
  *
- * An index that moves back or beyond what was written is a stale register value.
+ * Only the page that the EQ was created with moves its index: others may belong to
+ * processes. An index that moves back or beyond what was written is a stale register
+ * value.
  */
-void mhca_eq_doorbell(struct mhca_instance *inst, u32 word)
+void mhca_eq_doorbell(struct mhca_instance *inst, u32 uar, u32 word)
 {
 	struct mhca_core *core = inst->core;
 	u32 eqn = word >> 24;
@@ -299,7 +302,8 @@ void mhca_eq_doorbell(struct mhca_instance *inst, u32 word)
 		return;
 	spin_lock(&core->eq_lock);
 	eq = core->eq[eqn];
-	if (eq && ((eq->pi - ci) & MHCA_EQ_INDEX_MASK) <= mhca_eq_unread(eq)) {
+	if (eq && eq->uar == uar &&
+	    ((eq->pi - ci) & MHCA_EQ_INDEX_MASK) <= mhca_eq_unread(eq)) {
 		eq->ci = ci;
 		mhca_event_flush(inst);
 	}
@@ -374,6 +378,7 @@ static enum mhca_syndrome mhca_eq_create(struct mhca_cmd *cmd)
 		return syndrome;
 	eq->log_size = MLX5_GET(eqc, eqc, log_eq_size);
 	eq->vector = MLX5_GET(eqc, eqc, intr);
+	eq->uar = cmd->ref[0]->num;
 	eq->offset = (u64)MLX5_GET(eqc, eqc, page_offset) << (eq->obj.buffer->shift - 6);
 	eq->mask = MLX5_GET64(create_eq_in, cmd->in, event_bitmask[0]);
 
@@ -390,7 +395,7 @@ static enum mhca_syndrome mhca_eq_query(struct mhca_cmd *cmd)
 	struct mhca_core *core = cmd->inst->core;
 
 	MLX5_SET(eqc, eqc, log_eq_size, eq->log_size);
-	MLX5_SET(eqc, eqc, uar_page, eq->obj.refs[0]->num);
+	MLX5_SET(eqc, eqc, uar_page, eq->uar);
 	MLX5_SET(eqc, eqc, intr, eq->vector);
 	MLX5_SET(eqc, eqc, log_page_size, eq->obj.buffer->shift - MHCA_PAGE_SHIFT);
 	MLX5_SET64(query_eq_out, cmd->out, event_bitmask, eq->mask);

@@ -149,7 +149,7 @@ static bool soft_poll_eq(struct soft_uar *uar, u32 offset)
 	if (likely(READ_ONCE(*word) == U32_MAX))
 		return false;
 	value = xchg(word, U32_MAX);
-	mhca_eq_doorbell(uar->obj.inst, be32_to_cpu((__force __be32)value));
+	mhca_eq_doorbell(uar->obj.inst, uar->obj.num, be32_to_cpu((__force __be32)value));
 	return true;
 }
 

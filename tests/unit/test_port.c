@@ -349,10 +349,10 @@ static void eq_doorbell_noise(void **state)
 
 	for (i = 0; i < 100; i++) {
 		mhca_event_qp(g->vmm->inst, MLX5_EVENT_TYPE_COMM_EST, i);
-		mhca_eq_doorbell(g->vmm->inst, eqn << 24 | (i * 7919 & 0xffffff));
-		mhca_eq_doorbell(g->vmm->inst, eqn << 24 | 0xffffff);
-		mhca_eq_doorbell(g->vmm->inst, 0xff000000U | i);
-		mhca_eq_doorbell(g->vmm->inst, i);
+		mhca_eq_doorbell(g->vmm->inst, g->c.uar, eqn << 24 | (i * 7919 & 0xffffff));
+		mhca_eq_doorbell(g->vmm->inst, g->c.uar, eqn << 24 | 0xffffff);
+		mhca_eq_doorbell(g->vmm->inst, g->c.uar, 0xff000000U | i);
+		mhca_eq_doorbell(g->vmm->inst, g->c.uar, i);
 		assert_true(client_poll_eq(&g->c.async_eq, &eqe));
 		assert_int_equal(be32_to_cpu(eqe.data.qp_srq.qp_srq_n), i);
 		if (i % 7 == 0)
@@ -360,6 +360,37 @@ static void eq_doorbell_noise(void **state)
 	}
 	client_arm_eq(&g->c.async_eq);
 	assert_ok(client_query_port(&g->c));
+}
+
+/* A process with a page of its own cannot say that the kernel has read its events. */
+static void eq_doorbell_of_a_stranger(void **state)
+{
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	u32 size = 1U << g->c.async_eq.log_size;
+	u32 eqn = g->c.async_eq.eqn;
+	struct mlx5_eqe eqe;
+	u32 page, i;
+
+	assert_ok(client_alloc_uar(&g->c, &page));
+	for (i = 0; i < size; i++)
+		mhca_event_qp(g->vmm->inst, MLX5_EVENT_TYPE_COMM_EST, i);
+	g->c.ops->uar_write32(g->c.backend, page, 0x48,
+			      cpu_to_be32(eqn << 24 | size));
+	g->c.ops->uar_write32(g->c.backend, page, 0x40,
+			      cpu_to_be32(eqn << 24 | size));
+	settle(w);
+	/* Were it believed, this one would take the place of the first. */
+	mhca_event_qp(g->vmm->inst, MLX5_EVENT_TYPE_COMM_EST, size);
+	for (i = 0; i <= size; i++) {
+		if (!client_poll_eq(&g->c.async_eq, &eqe)) {
+			client_arm_eq(&g->c.async_eq);
+			settle(w);
+			assert_true(client_poll_eq(&g->c.async_eq, &eqe));
+		}
+		assert_int_equal(be32_to_cpu(eqe.data.qp_srq.qp_srq_n), i);
+	}
+	client_arm_eq(&g->c.async_eq);
 }
 
 /* What mlx5_core does when it panics: everything stops at once. */
@@ -434,6 +465,7 @@ int main(void)
 		world_test(port_goes_down_and_up),
 		world_test(events_pile_up),
 		world_test(eq_doorbell_noise),
+		world_test(eq_doorbell_of_a_stranger),
 		world_test(interface_can_be_disabled),
 		world_test(capabilities),
 	};

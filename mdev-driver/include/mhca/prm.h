@@ -526,8 +526,8 @@ void mhca_event_qp(struct mhca_instance *inst, u8 type, u32 qpn);
 void mhca_event_srq(struct mhca_instance *inst, u8 type, u32 srqn);
 void mhca_event_cq_error(struct mhca_instance *inst, u32 cqn, u8 syndrome);
 void mhca_event_port(struct mhca_instance *inst, u8 subtype);
-/* EQ doorbell seen on a UAR page: @word = eqn << 24 | consumer index. */
-void mhca_eq_doorbell(struct mhca_instance *inst, u32 word);
+/* EQ doorbell seen on UAR page @uar: @word = eqn << 24 | consumer index. */
+void mhca_eq_doorbell(struct mhca_instance *inst, u32 uar, u32 word);
 
 /* ---- Instances ------------------------------------------------------- */
 
