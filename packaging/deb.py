@@ -122,7 +122,8 @@ def build_tools(build, tree):
     triplet = run("dpkg-architecture", "-qDEB_HOST_MULTIARCH").strip()
     if not (build / "build.ninja").exists():
         run("meson", "setup", build, TOP, "--prefix=/usr", "--sysconfdir=/etc",
-            f"--libdir=lib/{triplet}", "-Db_sanitize=none", "-Dbuildtype=release")
+            f"--libdir=lib/{triplet}", "-Db_sanitize=none", "-Dbuildtype=release",
+            "-Dlibmhca=enabled", "-Dhost_tools=enabled", "-Dtests=disabled")
     shutil.rmtree(tree, ignore_errors=True)
     run("meson", "install", "-C", build, "--destdir", tree)
 
@@ -133,8 +134,8 @@ def dkms_tree(root):
     src.mkdir(parents=True)
     for name in ("Kbuild", "dkms.conf"):
         shutil.copy(TOP / name, src)
-    for path in sorted((TOP / "mdev-driver").rglob("*.[ch]")):
-        if path.name.endswith(".mod.c"):
+    for path in sorted((TOP / "mdev-driver").rglob("*")):
+        if path.suffix not in (".c", ".h", ".mk") or path.name.endswith(".mod.c"):
             continue
         to = src / path.relative_to(TOP)
         to.parent.mkdir(parents=True, exist_ok=True)

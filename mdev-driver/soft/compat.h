@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What differs between kernels in the networking API (Kbuild asks the headers). */
+/* What differs between kernels in the networking API (features.mk asks the headers). */
 #ifndef SOFT_COMPAT_H
 #define SOFT_COMPAT_H
 

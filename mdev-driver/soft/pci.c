@@ -15,9 +15,13 @@
 #include <mhca/kernel.h>
 #include "pci.h"
 
-/* The vendor is the Linux Foundation among USB's; pci.ids does not know it. */
-#define SOFT_PCI_VENDOR		0x1d6b
-#define SOFT_PCI_DEVICE		0x6d48
+/*
+ * 1af4:10f0 to 1af4:10ff may be used for experiments without registration (QEMU's
+ * docs/specs/pci-ids.rst); virtio_pci, which is asked first, wants 1af4:1000 to 107f.
+ * A distribution that ships this gets an id of its own there.
+ */
+#define SOFT_PCI_VENDOR		PCI_VENDOR_ID_REDHAT_QUMRANET
+#define SOFT_PCI_DEVICE		0x10f0
 #define SOFT_PCI_CLASS		PCI_CLASS_NETWORK_OTHER
 /* _SEG of an ACPI host bridge has 16 bits. */
 #define SOFT_PCI_DOMAINS	0x10000

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Kernel differences between 6.1 and the newest, in one place. Kbuild asks the
+ * Kernel differences between 6.1 and the newest, in one place. features.mk asks the
  * headers what they have (MHCA_HAVE_*).
  */
 #ifndef MHCA_VFIO_COMPAT_H
@@ -36,7 +36,7 @@ static inline void mhca_vm_flags_set(struct vm_area_struct *vma, vm_flags_t flag
 /* Up to 6.1 the last line of .release; later the core does it. */
 static inline void mhca_free_device(struct vfio_device *vdev)
 {
-#ifdef MHCA_HAVE_FREE_DEVICE
+#ifndef MHCA_HAVE_FREES_DEVICE
 	vfio_free_device(vdev);
 #endif
 }

@@ -12,8 +12,8 @@ import subprocess
 
 import deps
 import image
-from common import (BUILD, TOP, LabError, cache_dir, digest, locked, run, step,
-                    suite_dir, tail)
+from common import (BUILD, TOP, LabError, digest, isolated, locked, run, step, suite_dir,
+                    tail, undo_mounts)
 
 CFLAGS = ("-O2 -g -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes "
           "-Wmissing-prototypes -Wundef -Wpointer-arith -Wcast-align "
@@ -69,8 +69,7 @@ def chroot(suite, command, log):
               f"exec chroot {where} /bin/sh -ec {shlex.quote(command)}\n")
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
            "LC_ALL": "C"}
-    run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
-        log=log, env=env)
+    run(isolated(["sh", "-c", script]), log=log, env=env)
 
 
 def jobs():
@@ -109,13 +108,14 @@ def build_tools(suite):
 
     Of its libraries the image lacks one, which goes beside it.
     """
-    deps.ensure("tools")
+    deps.ensure("tools", headers=False)
     where = suite_dir(suite) / "tools"
     log = suite_dir(suite) / "build-tools.log"
     env = dict(os.environ, LC_ALL="C.UTF-8")
     if not (where / "build.ninja").exists():
         run(["meson", "setup", "-Db_sanitize=none", "-Dbuildtype=release",
              f"-Dkernel_headers={image.kernel_headers(suite)}",
+             "-Dhost_tools=enabled", "-Dlibmhca=disabled", "-Dtests=disabled",
              "-Dc_link_args=-Wl,-rpath,$ORIGIN/lib", where, TOP], log=log, env=env)
     run(["meson", "compile", "-C", where, "mhcactl"], log=log, env=env)
     tool = where / "host-tools/mhcactl"
@@ -129,7 +129,7 @@ def build_tools(suite):
 
 def ensure(suite, modules=True):
     """Build what changed since the last time."""
-    with locked(cache_dir() / f".{suite}.build.lock", f"the {suite} build"):
+    with locked(BUILD / f".{suite}.build.lock", f"the {suite} build"):
         _ensure(suite, modules)
 
 
@@ -207,7 +207,10 @@ def clean_objects(src):
 
 def clean(everything):
     """Remove build results, and with `everything` the images too."""
-    for d in (BUILD, TOP / "build/meson", TOP / "build/bench"):
+    if everything:
+        undo_mounts(BUILD)
+    for d in (BUILD, *(TOP / "build" / name for name in
+                       ("meson", "libmhca", "coverage", "fuzz", "deb", "bench"))):
         if not d.exists():
             continue
         if everything or d != BUILD:

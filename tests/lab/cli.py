@@ -9,11 +9,12 @@ import sys
 import build
 import debugkernel
 import deps
+import fresh
 import image
 import lint
 import runner
 import testall
-from common import DEFAULT_SUITE, SUITES, LabError
+from common import CHILDREN, DEFAULT_SUITE, SUITES, LabError, Stopped
 
 
 def parser():
@@ -55,6 +56,12 @@ def parser():
     c = command("shell", "boot the host and give a root shell on it")
     host_options(c)
     command("debug-kernel", "build the debug kernel from Debian's sources")
+    c = command("fresh", "run a command in a clone of HEAD on a minimal Debian", False)
+    c.add_argument("--suite", choices=SUITES, default=None,
+                   help="its suite (default: this machine's)")
+    c.add_argument("--listed", choices=("test", "full"), default=None,
+                   help="instead of a command, those that documents name (fresh.py)")
+    c.add_argument("cmd", nargs=argparse.REMAINDER, help="-- COMMAND …")
     command("lint", "checkpatch, sparse, shellcheck; wants the debug kernel")
     command("clean", "remove build results; --all also removes images",
             False).add_argument("--all", action="store_true")
@@ -74,7 +81,12 @@ def host_options(c):
 
 def main(argv):
     """Run one command; the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    def stop(*_):
+        CHILDREN.end()
+        sys.exit(143)
+
+    for sig in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sig, stop)
     os.umask(0o022)
     args = parser().parse_args(argv)
     try:
@@ -82,7 +94,11 @@ def main(argv):
     except LabError as e:
         print(f"\nmhca-lab: {e}", file=sys.stderr)
         return 2
+    except Stopped as e:
+        print(f"mhca-lab: {e}")
+        return 0
     except KeyboardInterrupt:
+        CHILDREN.end()
         print("\nmhca-lab: interrupted", file=sys.stderr)
         return 130
 
@@ -109,6 +125,13 @@ def dispatch(args):
         return testall.test(args)
     elif args.command == "exec":
         return runner.run_command(args)
+    elif args.command == "fresh":
+        if args.listed:
+            return runner.summary(*fresh.listed(args.listed == "full"))
+        cmd = args.cmd[1:] if args.cmd[:1] == ["--"] else args.cmd
+        if not cmd:
+            raise LabError("fresh needs a command: mhca-lab fresh -- make demo")
+        return fresh.fresh(cmd, args.suite)
     elif args.command == "lint":
         return lint.lint(args.suite)
     elif args.command == "shell":

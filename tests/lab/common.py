@@ -2,12 +2,16 @@
 """What every part of the lab needs: paths, progress lines, commands, locks."""
 
 import contextlib
+import ctypes
 import fcntl
 import hashlib
 import os
 import pathlib
+import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -22,6 +26,10 @@ _T0 = time.monotonic()
 
 class LabError(Exception):
     """An expected failure: printed without a traceback."""
+
+
+class Stopped(Exception):
+    """The end that was asked for: printed, and no failure."""
 
 
 def step(what, text):
@@ -42,19 +50,87 @@ def suite_dir(suite):
     return d
 
 
+class Children:
+    """The commands that run now, whichever thread waits for them."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.running = set()
+        self.stopping = False
+
+    def run(self, argv, **kw):
+        """As subprocess.run(), but in a process group that end() can end.
+
+        If we are killed, the kernel ends the command (not what it started itself; of
+        what is isolated(), that too).
+        """
+        kw.setdefault("stdin", subprocess.DEVNULL)
+        with self.lock:
+            if self.stopping:
+                raise LabError("interrupted")
+            p = subprocess.Popen([str(a) for a in argv], start_new_session=True,
+                                 preexec_fn=die_with_parent, **kw)
+            self.running.add(p)
+        try:
+            out, err = p.communicate()
+        finally:
+            with self.lock:
+                self.running.discard(p)
+                if p.poll() is None:
+                    self.kill(p)
+        return subprocess.CompletedProcess(argv, p.returncode, out, err)
+
+    @staticmethod
+    def kill(p):
+        """A command and what it has started in its process group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(p.pid, signal.SIGKILL)
+
+    def end(self):
+        """End all commands; none begins any more, in whatever thread."""
+        self.stopping = True    # no lock: this may have interrupted who holds it
+        for p in list(self.running):
+            self.kill(p)
+
+
+CHILDREN = Children()
+
+
+def die_with_parent():
+    """Runs in the child: the kernel ends it when we end, however that is."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def isolated(argv):
+    """A command in mount and process namespaces of its own.
+
+    However it ends, killed or not, so does all that it started, and what it mounted
+    is mounted no more.
+    """
+    return ["unshare", "--mount", "--propagation", "private", "--pid", "--fork",
+            "--kill-child", "--mount-proc", *argv]
+
+
+def undo_mounts(top):
+    """Unmount what is mounted below a directory that is to be removed."""
+    top = os.path.realpath(top)
+    mounts = [re.sub(r"\\(\d{3})", lambda m: chr(int(m[1], 8)), line.split()[4])
+              for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
+    for where in reversed([m for m in mounts if m.startswith(top + "/")]):
+        run(["umount", "--lazy", where])
+
+
 def run(argv, log=None, **kw):
     """Run a command to its end; its output goes to `log`, shown on failure."""
     argv = [str(a) for a in argv]
     if log is None:
-        p = subprocess.run(argv, stdin=subprocess.DEVNULL, text=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           check=False, **kw)
+        p = CHILDREN.run(argv, text=True, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, **kw)
         out = p.stdout
     else:
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as f:
-            p = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=f,
-                               stderr=subprocess.STDOUT, check=False, **kw)
+            p = CHILDREN.run(argv, stdout=f, stderr=subprocess.STDOUT, **kw)
         out = tail(log, 40) if p.returncode else ""
     if p.returncode:
         where = f"\nfull log: {log}" if log else ""

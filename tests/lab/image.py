@@ -23,7 +23,7 @@ import tempfile
 import time
 
 from common import (BUILD, DEFAULT_SUITE, LAB, SUITES, LabError, cache_dir, digest,
-                    locked, need_root, run, step)
+                    isolated, locked, need_root, run, step, undo_mounts)
 
 FILES = LAB / "files"
 FORMAT = "2"                    # raise it when the way of building changes
@@ -65,6 +65,10 @@ INCLUDE = ["/usr/lib/x86_64-linux-gnu/libc_nonshared.a",
 INCLUDE += [f"{top}/lib/modules/*/kernel/drivers/scsi/{name}.ko*" for top in ("", "/usr")
             for name in ("scsi_common", "scsi_mod", "sd_mod", "libiscsi",
                          "scsi_transport_iscsi", "scsi_transport_srp")]
+
+APT_OPTIONS = [f'--aptopt=Acquire::{name} "{value}"' for name, value in (
+    ("Check-Valid-Until", "false"), ("Check-Date", "false"), ("Languages", "none"),
+    ("Retries", "5"))]
 
 # Loaded by the initramfs, in this order, before the root file system exists.
 EARLY_MODULES = ["virtio_pci", "virtio_blk", "squashfs", "overlay"]
@@ -148,8 +152,10 @@ def build(suite):
     log = final.with_name("image.log")
     for old in final.parent.glob("image.*/"):
         if old.is_dir() and time.time() - old.stat().st_mtime > KEEP_SECONDS:
+            undo_mounts(old)
             shutil.rmtree(old)
     if new.exists():
+        undo_mounts(new)        # of a build from before they had a namespace
         shutil.rmtree(new)
     new.mkdir(parents=True)
     log.unlink(missing_ok=True)
@@ -171,11 +177,7 @@ def bootstrap(suite, root, log):
     opts = [f"--dpkgopt=path-exclude={p}" for p in EXCLUDE]
     opts += [f"--dpkgopt=path-include={p}" for p in INCLUDE]
     opts += ["--dpkgopt=force-confold", "--dpkgopt=force-confdef",
-             "--dpkgopt=force-unsafe-io",
-             "--aptopt=Acquire::Check-Valid-Until \"false\"",
-             "--aptopt=Acquire::Check-Date \"false\"",
-             "--aptopt=Acquire::Languages \"none\"",
-             "--aptopt=Acquire::Retries \"5\""]
+             "--dpkgopt=force-unsafe-io", *APT_OPTIONS]
     hooks = ["--essential-hook=mkdir -p \"$1/etc/initramfs-tools\" && "
              "echo update_initramfs=no > "
              "\"$1/etc/initramfs-tools/update-initramfs.conf\"",
@@ -190,8 +192,8 @@ def bootstrap(suite, root, log):
            "--skip=cleanup/apt/lists", "--components=main",
            "--include=" + ",".join(packages(suite)),
            *opts, *hooks, suite, root, *sources(suite)]
-    run(cmd, log=log, env=dict(os.environ, DEBIAN_FRONTEND="noninteractive",
-                               INITRD="No", LC_ALL="C"))
+    run(isolated(cmd), log=log, env=dict(os.environ, DEBIAN_FRONTEND="noninteractive",
+                                         INITRD="No", LC_ALL="C"))
 
 
 def extract_kernel(new):

@@ -12,10 +12,11 @@ import time
 
 import build
 import deps
+import fresh
 import image
 import runner
 import vm
-from common import DEFAULT_SUITE, SUITES, TOP, LabError, step
+from common import CHILDREN, DEFAULT_SUITE, SUITES, TOP, LabError, step
 
 MESON = TOP / "build" / "meson"
 FUZZ_SECONDS = 5
@@ -32,16 +33,15 @@ def unit_tests():
     env = dict(os.environ, LC_ALL="C.UTF-8", MHCA_QEMU=shlex.join(map(str, vm.qemu_command())))
     # Anew each time: files of the core come and go.
     again = ["--reconfigure"] if (MESON / "build.ninja").exists() else []
-    subprocess.run(["meson", "setup", *again, MESON, TOP,
-                    f"-Dkernel_headers={headers}", "-Dhost_tools=enabled"],
-                   check=False, env=env)
-    if subprocess.run(["meson", "compile", "-C", MESON, "-j", str(build.jobs())],
-                      check=False, env=env).returncode:
+    CHILDREN.run(["meson", "setup", *again, MESON, TOP, f"-Dkernel_headers={headers}",
+                  "-Dhost_tools=enabled", "-Dlibmhca=enabled", "-Dtests=enabled"], env=env)
+    if CHILDREN.run(["meson", "compile", "-C", MESON, "-j", str(build.jobs())],
+                    env=env).returncode:
         print("=== the unit tests do not build")
         return 0, 1, 0
     full = [] if os.environ.get("MHCA_FULL") == "1" else ["--no-suite", "full"]
-    subprocess.run(["meson", "test", "-C", MESON, "--no-rebuild",
-                    "--print-errorlogs", *full], check=False, env=env)
+    CHILDREN.run(["meson", "test", "-C", MESON, "--no-rebuild", "--print-errorlogs", *full],
+                 env=env)
     return meson_counts(MESON / "meson-logs" / "testlog.json")
 
 
@@ -51,8 +51,7 @@ def fuzz():
     headers = image.kernel_headers(DEFAULT_SUITE)
     step("fuzz", f"{script} {FUZZ_SECONDS}")
     env = dict(os.environ, LC_ALL="C.UTF-8", KERNEL_HEADERS=str(headers))
-    p = subprocess.run([script, str(FUZZ_SECONDS)], check=False, env=env, text=True,
-                       stdout=subprocess.PIPE)
+    p = CHILDREN.run([script, str(FUZZ_SECONDS)], env=env, text=True, stdout=subprocess.PIPE)
     print(p.stdout, end="", flush=True)
     m = re.search(r"^(\d+) passed, (\d+) failed$", p.stdout, re.M)
     return (int(m[1]), int(m[2]), 0) if m else (0, 1, 0)
@@ -126,10 +125,11 @@ def add(a, b):
 def test(args):
     """Run all; the exit status."""
     start = time.monotonic()
-    deps.ensure("lab", "tools", "unit")
+    deps.ensure("lab", "tools", "unit", "fuzz", headers=False)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(image.ensure, SUITES))
     results = {"unit tests": unit_tests(), "fuzz targets": fuzz()}
+    results["a fresh machine"] = fresh.listed(os.environ.get("MHCA_FULL") == "1")
     results["modules on other kernels"] = other_hosts(args)
     results["system tests"] = system_tests(args, start)
     total = (0, 0, 0)

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The host VM: a QEMU process of the outer machine, its shares and channel."""
 
-import ctypes
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import tempfile
 import time
 
 from channel import Channel, ChannelError
-from common import BUILD, DEFAULT_SUITE, LabError, step, tail
+from common import BUILD, DEFAULT_SUITE, LabError, Stopped, die_with_parent, step, tail
 from image import image_dir
 from image import initrd as suite_initrd
 from qemufix import fixed_qemu
@@ -27,11 +25,6 @@ BASE_CMDLINE = ("console=ttyS0 root=/dev/vda quiet loglevel=5 panic=-1 "
                 "mitigations=off net.ifnames=0 rcupdate.rcu_cpu_stall_timeout=120 "
                 "watchdog_thresh=60 log_buf_len=8M printk.devkmsg=on "
                 "transparent_hugepage=madvise ")
-
-
-def die_with_parent():
-    """Runs in the child: the kernel ends it when we end, however that is."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def default_memory():
@@ -170,6 +163,8 @@ class HostVM:
                                          preexec_fn=die_with_parent)
 
     def __enter__(self):
+        if os.environ.get("MHCA_LAB_BOOT") == "no":
+            raise Stopped(f"not booted (MHCA_LAB_BOOT=no): {' '.join(self.argv()[:4])} …")
         self.start()
         return self
 

@@ -100,6 +100,8 @@ def test_dkms_sources(debs, tmp_path):
     for word in (src / "Kbuild").read_text().split():
         if word.startswith("mdev-driver/") and word.endswith(".o"):
             assert (src / word).with_suffix(".c").exists(), word
+        if word.startswith("$(src)/") and word.endswith(".mk"):
+            assert (src / word.removeprefix("$(src)/")).exists(), word
     assert not list(src.rglob("*.o"))
     for script in ("postinst", "prerm"):
         sh("sh", "-n", tmp_path / "DEBIAN" / script)

@@ -4,10 +4,13 @@
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=$1
-[ -d "$build" ] || meson setup "$build" "$root" -Db_coverage=true -Db_sanitize=none >/dev/null
-ninja -C "$build" >/dev/null
+log=$build-setup.log
+mkdir -p "$(dirname "$build")"
+[ -f "$build/build.ninja" ] || meson setup "$build" "$root" -Db_coverage=true -Db_sanitize=none \
+	-Dtests=enabled -Dhost_tools=enabled >"$log" || { cat "$log"; exit 1; }
+ninja -C "$build" >"$log" || { cat "$log"; exit 1; }
 find "$build" -name '*.gcda' -delete
-meson test -C "$build" >"$build/coverage-tests.log" || { tail -30 "$build/coverage-tests.log"; exit 1; }
+meson test -C "$build" --no-suite full >"$build/coverage-tests.log" || { tail -30 "$build/coverage-tests.log"; exit 1; }
 cd "$build"
 for data in tests/unit/libmhca-core.a.p/*.gcda; do
 	gcov -n -o "${data%/*}" "$data" 2>/dev/null

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""tests/unit/mlx5-headers.sh: whose headers it takes, in trees as packages lay them out."""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "unit/mlx5-headers.sh"
+RELEASE = os.uname().release
+
+
+class Root:
+    """A root file system with kernels' headers."""
+
+    def __init__(self, top):
+        self.top, self.out = top, top / "out"
+
+    def write(self, path, text):
+        """A file, by its path in the root."""
+        file = self.top / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def link(self, path, target):
+        """A symbolic link, its target as packages have it."""
+        file = self.top / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.symlink_to(target)
+
+    def source(self, path):
+        """A kernel's source, or what packages have of it."""
+        for name in ("mlx5_ifc.h", "device.h", "qp.h", "cq.h", "doorbell.h", "driver.h"):
+            self.write(f"{path}/include/linux/mlx5/{name}", f"/* {path} */\n")
+        self.write(f"{path}/Makefile", "VERSION = 6\n")
+        return path
+
+    def debian(self, flavour, common, release=None, makefile="include {}/Makefile\n"):
+        """linux-headers-FLAVOUR and -COMMON: the former includes the latter's Makefile."""
+        build = f"/usr/src/linux-headers-{flavour}"
+        source = self.source(f"/usr/src/linux-headers-{common}")
+        self.write(f"{build}/Makefile", makefile.format(source))
+        self.write(f"{build}/include/generated/autoconf.h", "")
+        if release:
+            self.link(f"/lib/modules/{release}/build", f"../../../usr/src/linux-headers-{flavour}")
+        return build
+
+    def run(self, *args, **env):
+        """(status, directory that was taken, standard error)."""
+        inherited = {k: v for k, v in os.environ.items() if k != "KDIR"}
+        p = subprocess.run([SCRIPT, self.out, *args], text=True, capture_output=True, check=False,
+                           env=inherited | {"MHCA_ROOT": str(self.top)} | env)
+        return p.returncode, p.stdout.strip().removeprefix(str(self.top)), p.stderr
+
+
+@pytest.fixture
+def root(tmp_path):
+    return Root(tmp_path)
+
+
+# As Debian's packages of 6.1, 6.12 and 7.3 are; each flavour beside others.
+@pytest.mark.parametrize("flavour,common,makefile", [
+    ("6.1.0-50-amd64", "6.1.0-50-common", "include {}/Makefile\n"),
+    ("6.1.0-50-rt-amd64", "6.1.0-50-common-rt", "include {}/Makefile\n"),
+    ("6.12.117+deb13-rt-amd64", "6.12.117+deb13-common-rt", "include {}/Makefile\n"),
+    ("6.12.117+deb13-cloud-amd64", "6.12.117+deb13-common", "include {}/Makefile\n"),
+    ("7.3.4+deb13-rt-amd64", "7.3.4+deb13-common",
+     "KBUILD_OUTPUT=/usr/src/linux-headers-7.3.4+deb13-rt-amd64\ninclude {}/Makefile\n"),
+    ("7.3.4+deb13-cloud-amd64", "7.3.4+deb13-common",
+     "KBUILD_OUTPUT=/usr/src/linux-headers-7.3.4+deb13-cloud-amd64\ninclude {}/Makefile\n"),
+])
+@pytest.mark.parametrize("how", ["running", "KDIR", "argument"])
+def test_flavours(root, flavour, common, makefile, how):
+    """The running kernel's, or those of a KDIR, are taken, whatever else is newer."""
+    build = root.debian(flavour, common, RELEASE if how == "running" else None, makefile)
+    root.debian("99.1-amd64", "99.1-common", "99.1-amd64")
+    root.debian("1.0-amd64", "1.0-common", "1.0-amd64")
+    where = f"{root.top}{build}"
+    found = root.run(**{"KDIR": where} if how == "KDIR" else {}) if how != "argument" \
+        else root.run(where)
+    assert found == (0, f"/usr/src/linux-headers-{common}", "")
+    assert f"headers-{common} " in (root.out / "linux/mlx5/device.h").read_text()
+
+
+@pytest.mark.parametrize("flavour,common", [("6.12.117+deb13-rt-amd64", "6.12.117+deb13-common-rt"),
+                                            ("6.12.117+deb13-amd64", "6.12.117+deb13-common")])
+def test_newest_installed(root, flavour, common):
+    """The running kernel has none (a container, another distribution's)."""
+    root.debian("6.1.0-50-amd64", "6.1.0-50-common", "6.1.0-50-amd64")
+    root.debian("6.9.1-amd64", "6.9.1-common")
+    root.debian(flavour, common, flavour)
+    assert root.run() == (0, f"/usr/src/linux-headers-{common}", "")
+
+
+def test_in_an_image(root):
+    """A KDIR inside another root file system: the path in its Makefile is not one here."""
+    build = root.debian("6.12.117+deb13-rt-amd64", "6.12.117+deb13-common-rt")
+    assert root.run(f"{root.top}{build}", MHCA_ROOT="")[1] == \
+        "/usr/src/linux-headers-6.12.117+deb13-common-rt"
+
+
+def test_other_layouts(root):
+    """A source tree; `make O=`; Ubuntu's links; Fedora's, all in one."""
+    source = root.source("/home/me/linux")
+    assert root.run(f"{root.top}{source}") == (0, source, "")
+    root.write("/home/me/out/Makefile", "# Automatically generated by scripts/mkmakefile\n"
+                                        f"include {source}/Makefile\n")
+    assert root.run(f"{root.top}/home/me/out")[1] == source
+    root.write("/home/me/out2/Makefile", "include ../linux/Makefile\n")
+    root.link("/home/me/out2/source", "../linux")
+    assert root.run(f"{root.top}/home/me/out2")[1] == source
+    root.source("/usr/src/linux-headers-6.8.0-31")
+    root.link("/usr/src/linux-headers-6.8.0-31-generic/include/linux",
+              "../../linux-headers-6.8.0-31/include/linux")
+    assert root.run(f"{root.top}/usr/src/linux-headers-6.8.0-31-generic")[0] == 0
+    fedora = root.source("/usr/src/kernels/6.17.1-300.fc43.x86_64")
+    root.link(f"/lib/modules/{RELEASE}/build", f"../../../{fedora}")
+    assert root.run()[0] == 0 and "fc43" in (root.out / "linux/mlx5/qp.h").read_text()
+
+
+def test_none(root):
+    """The sentence that says how to mend it, and what was looked at."""
+    root.write("/usr/src/linux-headers-6.1.0-50-amd64/Makefile",
+               "include /usr/src/linux-headers-6.1.0-50-common/Makefile\n")
+    status, taken, error = root.run()
+    assert status == 1 and not taken and "apt-get install linux-headers-amd64" in error
+    status, _, error = root.run("/nowhere")
+    assert status == 1 and "/nowhere" in error
+
+
+def test_what_is_gone(root):
+    """Another kernel's header of the last time does not stay."""
+    first = root.source("/home/a")
+    root.write("/home/a/include/linux/mlx5/mlx5_ifc_fpga.h", "")
+    second = root.source("/home/b")
+    assert root.run(f"{root.top}{first}")[0] == root.run(f"{root.top}{second}")[0] == 0
+    assert not (root.out / "linux/mlx5/mlx5_ifc_fpga.h").is_symlink()
