@@ -122,7 +122,10 @@ def script(work, lower, suite, command):
     options = f"lowerdir={lower},upperdir={work}/upper,workdir={work}/work"
     return "\n".join([
         "set -e",
-        f"mount -t overlay overlay -o {shlex.quote(options)} {root}",
+        # Where that cannot be (on an overlay, as containers have), a copy.
+        f"mount -t overlay overlay -o {shlex.quote(options)} {root} || {{",
+        f"  cp -a --reflink=auto {shlex.quote(str(lower))}/. {work}/upper/. {root}/",
+        f"  mount --bind {root} {root}; }}",
         f"mount -t proc proc {root}/proc",
         f"mount -t sysfs sysfs {root}/sys",
         f"mount --rbind /dev {root}/dev",

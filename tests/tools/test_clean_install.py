@@ -17,6 +17,7 @@ from conftest import REPO
 sys.path.insert(0, str(REPO / "tests/lab"))
 
 import image  # noqa: E402
+from common import die_with_parent, isolated  # noqa: E402
 
 SUITE = "trixie"
 # What a host has that is to build modules; nothing that our packages must bring.
@@ -41,8 +42,12 @@ pytestmark = pytest.mark.skipif(os.environ.get("MHCA_FULL") != "1" or os.geteuid
 
 
 def sh(*cmd, **kw):
-    """Run it; its output. What it said is shown when it fails."""
-    p = subprocess.run(list(map(str, cmd)), text=True, stdout=subprocess.PIPE,
+    """Run it; its output. What it said is shown when it fails.
+
+    What it mounts and starts ends with it, and it ends with us.
+    """
+    p = subprocess.run(isolated(map(str, cmd)), text=True, stdout=subprocess.PIPE,
+                       preexec_fn=die_with_parent,
                        stderr=subprocess.STDOUT, check=False, **kw)
     assert p.returncode == 0, f"{cmd}: {p.returncode}\n{p.stdout[-5000:]}"
     return p.stdout
@@ -54,8 +59,7 @@ class Clean:
     def __init__(self, root):
         self.root = root
         sh("mmdebstrap", "--mode=root", "--variant=minbase", "--skip=cleanup/apt/lists",
-           "--include=" + ",".join(BASE), "--dpkgopt=force-unsafe-io",
-           '--aptopt=Acquire::Check-Valid-Until "false"', '--aptopt=Acquire::Check-Date "false"',
+           "--include=" + ",".join(BASE), "--dpkgopt=force-unsafe-io", *image.APT_OPTIONS,
            SUITE, root, *image.sources(SUITE))
         shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
 
