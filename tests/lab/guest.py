@@ -21,6 +21,15 @@ CMDLINE = ("console=ttyS0 quiet loglevel=5 mitigations=off panic=0 net.ifnames=0
            "nokaslr cryptomgr.notests random.trust_cpu=on no_timer_check audit=0 "
            "apparmor=0 security=none pci=noearly,lastbus=0 8250.nr_uarts=1 "
            "rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 mhca.role=guest")
+# Booted as a distribution boots, but for what only the lab's host wants of the image.
+# A nested, emulated guest is slow to see its devices.
+SYSTEMD = ("mhca.init=systemd systemd.machine_id=6d4843416d4843416d4843416d484341 "
+           "systemd.getty_auto=no systemd.default_device_timeout_sec=600 ") + " ".join(
+    f"systemd.mask={unit}" for unit in """
+        nfs-server.service nfs-blkmap.service rpcbind.service rpcbind.socket libvirtd.service
+        libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirt-guests.service
+        virtlogd.service virtlogd.socket virtlogd-admin.socket openvswitch-switch.service
+        iscsid.socket open-iscsi.service apt-daily.timer apt-daily-upgrade.timer""".split())
 KVM_DEBUG = pathlib.Path("/sys/kernel/debug/kvm")
 
 _numbers = itertools.count(1)
@@ -101,6 +110,7 @@ class Guest:
     instances  Instance objects (or UUIDs), each becomes one vfio-pci device
     mem, cpus  MiB and vCPUs
     load       load mlx5_core and mlx5_ib at boot
+    systemd    boot with systemd and udev, which load what they find, and not with mhca-init
     machine    QEMU's: "q35", or "pc" (i440fx, without PCIe)
     iommu      an IOMMU of the guest's own: a QEMU device ("intel-iommu,…") or None
     root_ports number of empty PCIe root ports (rp0, rp1, …) for hot-plug
@@ -108,12 +118,13 @@ class Guest:
     """
 
     def __init__(self, conf, logs, name, instances=(), *, mem=1024, cpus=1,
-                 load=True, machine="q35", iommu=None, root_ports=0, extra=(), cmdline=""):
+                 load=True, systemd=False, machine="q35", iommu=None, root_ports=0,
+                 extra=(), cmdline=""):
         self.conf, self.name = conf, name
         self.instances = list(instances)
         self.mem, self.cpus, self.load = mem, cpus, load
         self.machine, self.root_ports, self.extra = machine, root_ports, list(extra)
-        self.cmdline, self.iommu = cmdline, iommu
+        self.cmdline, self.iommu = f"{SYSTEMD} {cmdline}" if systemd else cmdline, iommu
         n = next(_numbers)
         self.console = pathlib.Path(logs) / f"guest-{n:03d}-{name}-console.log"
         self.qemu_log = pathlib.Path(logs) / f"guest-{n:03d}-{name}-qemu.log"

@@ -37,11 +37,15 @@ COMMON_PACKAGES = """
     mdevctl procps psmisc util-linux
 """.split()
 
-# What only the default suite's tests use: user space of kernel ULPs, libvirt, Open vSwitch.
-DEFAULT_PACKAGES = """
-    nfs-kernel-server open-iscsi fio libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
-    libvirt-daemon-driver-nodedev openvswitch-switch
-""".split()
+SUITE_PACKAGES = {
+    # What only the default suite's tests use: user space of kernel ULPs, libvirt, Open vSwitch.
+    DEFAULT_SUITE: """
+        nfs-kernel-server open-iscsi fio libvirt-daemon libvirt-daemon-driver-qemu
+        libvirt-clients libvirt-daemon-driver-nodedev openvswitch-switch
+    """.split(),
+    # In later suites others depend on it.
+    "bookworm": ["systemd-sysv"],
+}
 
 # Parts of packages that no test looks at; kernel modules for absent hardware.
 EXCLUDE = [
@@ -93,7 +97,7 @@ def sources(suite):
 
 def packages(suite):
     """What is installed in a suite's image."""
-    return COMMON_PACKAGES + (DEFAULT_PACKAGES if suite == DEFAULT_SUITE else [])
+    return COMMON_PACKAGES + SUITE_PACKAGES.get(suite, [])
 
 
 def key(suite):
@@ -136,7 +140,7 @@ def ensure(suite):
 
 def kernel_headers(suite):
     """Common headers of a suite's kernel, by a path that outlives the image's key."""
-    target = next((image_dir(suite) / "rootfs/usr/src").glob("linux-headers-*-common"))
+    target = next((image_dir(suite) / "rootfs/usr/src").glob("linux-headers-*-common*"))
     link = BUILD / suite / "kernel-headers"
     if not link.is_symlink() or link.readlink() != target:
         link.parent.mkdir(parents=True, exist_ok=True)
