@@ -109,14 +109,15 @@ static void mhca_register_paos(struct mhca_cmd *cmd, const void *in, void *out)
 {
 	MLX5_SET(paos_reg, out, local_port, MHCA_PORT);
 	MLX5_SET(paos_reg, out, admin_status,
-		 cmd->inst->core->admin_down ? MHCA_ADMIN_DOWN : MHCA_ADMIN_UP);
+		 cmd->inst->port.admin_down ? MHCA_ADMIN_DOWN : MHCA_ADMIN_UP);
 	MLX5_SET(paos_reg, out, oper_status,
 		 READ_ONCE(cmd->inst->port.up) ? MHCA_ADMIN_UP : MHCA_ADMIN_DOWN);
 }
 
 /*
  * The virtual function's own wish: like that of an SR-IOV function it does not take
- * down a link that others use. A driver that wants no frames has no queues.
+ * down a link that others use. A driver that wants no frames has no queues. But its
+ * address may then be another's, as in a bond whose other slave takes over.
  */
 static enum mhca_syndrome mhca_register_paos_write(struct mhca_cmd *cmd, const void *in)
 {
@@ -124,7 +125,10 @@ static enum mhca_syndrome mhca_register_paos_write(struct mhca_cmd *cmd, const v
 
 	if (status != MHCA_ADMIN_UP && status != MHCA_ADMIN_DOWN)
 		return MHCA_SYN_REGISTER;
-	cmd->inst->core->admin_down = status == MHCA_ADMIN_DOWN;
+	mutex_lock(&cmd->inst->port_lock);
+	cmd->inst->port.admin_down = status == MHCA_ADMIN_DOWN;
+	mhca_vport_changed(cmd->inst);
+	mutex_unlock(&cmd->inst->port_lock);
 	return MHCA_SYN_NONE;
 }
 

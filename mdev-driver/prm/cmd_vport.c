@@ -27,11 +27,12 @@ static_assert(MHCA_MAX_MC >= MHCA_MAX_UC && MHCA_MAX_MC >= MHCA_MAX_VLAN);
 
 /**
  * mhca_vport_changed() - the backend is to take over what the vport says now
- * @inst: instance; command lock held
+ * @inst: instance; command lock and port lock held
  */
 void mhca_vport_changed(struct mhca_instance *inst)
 {
 	lockdep_assert_held(&inst->cmd_lock);
+	lockdep_assert_held(&inst->port_lock);
 	if (inst->personality == MHCA_ROCE && inst->hca->ops->vport_changed)
 		inst->hca->ops->vport_changed(inst);
 }
@@ -42,10 +43,13 @@ void mhca_vport_changed(struct mhca_instance *inst)
  */
 void mhca_vport_reset(struct mhca_instance *inst)
 {
+	mutex_lock(&inst->port_lock);
+	inst->port.admin_down = false;
 	memset(inst->vport, 0, sizeof(*inst->vport));
 	memcpy(inst->vport->mac, inst->id.mac, sizeof(inst->vport->mac));
 	inst->vport->mtu = MHCA_MTU_DEFAULT;
 	mhca_vport_changed(inst);
+	mutex_unlock(&inst->port_lock);
 }
 
 /* ---- Checks -------------------------------------------------------------------- */
@@ -230,6 +234,7 @@ enum mhca_syndrome mhca_cmd_modify_nic_vport(struct mhca_cmd *cmd)
 	struct mhca_vport *vport = cmd->inst->vport;
 	const void *ctx = mhca_nic_vport_ctx(cmd);
 
+	mutex_lock(&cmd->inst->port_lock);
 	if (MHCA_SELECTS(cmd, roce_en))
 		vport->roce = MLX5_GET(nic_vport_context, ctx, roce_en);
 	if (MHCA_SELECTS(cmd, mtu))
@@ -242,6 +247,7 @@ enum mhca_syndrome mhca_cmd_modify_nic_vport(struct mhca_cmd *cmd)
 	if (MHCA_SELECTS(cmd, addresses_list))
 		mhca_list_take(vport, ctx);
 	mhca_vport_changed(cmd->inst);
+	mutex_unlock(&cmd->inst->port_lock);
 	return MHCA_SYN_NONE;
 }
 
@@ -292,6 +298,7 @@ enum mhca_syndrome mhca_cmd_set_roce_address(struct mhca_cmd *cmd)
 	__be32 mac_low = cpu_to_be32(MLX5_GET(roce_addr_layout, addr, source_mac_31_0));
 	__be16 mac_high = cpu_to_be16(MLX5_GET(roce_addr_layout, addr, source_mac_47_32));
 
+	mutex_lock(&cmd->inst->port_lock);
 	memset(entry, 0, sizeof(*entry));
 	memcpy(entry->gid, MLX5_ADDR_OF(roce_addr_layout, addr, source_l3_address),
 	       sizeof(entry->gid));
@@ -306,6 +313,7 @@ enum mhca_syndrome mhca_cmd_set_roce_address(struct mhca_cmd *cmd)
 			      MLX5_GET(roce_addr_layout, addr, roce_l3_type) == MHCA_ROCE_L3_IPV4;
 	}
 	mhca_vport_changed(cmd->inst);
+	mutex_unlock(&cmd->inst->port_lock);
 	return MHCA_SYN_NONE;
 }
 

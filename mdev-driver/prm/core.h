@@ -116,7 +116,6 @@ struct mhca_command_stats {
  * @cap_mask1: port capability bits the driver set; cmd_lock
  * @eth_mtu: greatest frame the driver set on its Ethernet port, bytes with VLAN tag
  *           and FCS; cmd_lock
- * @admin_down: the driver wants its Ethernet port down; cmd_lock
  * @pma_base: what a performance manager's counters begin at, by cmd_mad.c's table; cmd_lock
  * @node_desc: node description, as text that need not end with a 0; cmd_lock
  * @stats: by row of the command table
@@ -142,7 +141,6 @@ struct mhca_core {
 	u16 issi;
 	u32 cap_mask1;
 	u32 eth_mtu;
-	bool admin_down;
 	u64 pma_base[MHCA_PMA_FIELDS];
 	char node_desc[MHCA_NODE_DESC_SIZE];
 	struct mhca_command_stats *stats;

@@ -24,6 +24,7 @@ static void mhca_instance_free(struct mhca_instance *inst)
 	for (kind = 0; kind < MHCA_OBJECT_KINDS; kind++)
 		xa_destroy(&inst->objects[kind]);
 	mhca_gmem_fini(inst);
+	mutex_destroy(&inst->port_lock);
 	mutex_destroy(&inst->cmd_lock);
 	kvfree(inst->vport);
 	kvfree(inst->core->stats);
@@ -60,6 +61,7 @@ static struct mhca_instance *mhca_instance_alloc(void)
 		return NULL;
 	}
 	mutex_init(&inst->cmd_lock);
+	mutex_init(&inst->port_lock);
 	spin_lock_init(&inst->core->reg_lock);
 	spin_lock_init(&inst->core->eq_lock);
 	ratelimit_state_init(&inst->warnings, DEFAULT_RATELIMIT_INTERVAL,
@@ -140,7 +142,6 @@ void mhca_function_clear(struct mhca_instance *inst, enum mhca_function_state fn
 		inst->core->issi = 0;
 		inst->core->cap_mask1 = 0;
 		inst->core->eth_mtu = MHCA_MTU_DEFAULT + MHCA_FRAME_OVERHEAD;
-		inst->core->admin_down = false;
 		memset(inst->core->pma_base, 0, sizeof(inst->core->pma_base));
 		memset(inst->core->node_desc, 0, sizeof(inst->core->node_desc));
 		scnprintf(inst->core->node_desc, sizeof(inst->core->node_desc), "mHCA %s",

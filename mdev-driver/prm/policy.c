@@ -381,6 +381,28 @@ static u64 mhca_policy_mib(const struct mhca_policy *policy, enum mhca_policy_id
 	return (u64)mhca_policy_view(policy, id).clamped << 20;
 }
 
+/* The guest's wishes about its port may be under way in a command. */
+static void mhca_policy_apply_port(struct mhca_instance *inst, const struct mhca_policy *policy)
+{
+	bool up = policy->value[MHCA_POLICY_LINK], turned;
+	int i;
+
+	mutex_lock(&inst->port_lock);
+	for (i = 0; i < 6; i++)
+		inst->id.mac[i] = policy->value[MHCA_POLICY_MAC] >> (40 - 8 * i);
+	WRITE_ONCE(inst->port.segment, policy->value[MHCA_POLICY_SEGMENT]);
+	WRITE_ONCE(inst->port.spoof_check, policy->value[MHCA_POLICY_SPOOF_CHECK]);
+	turned = up != inst->port.up;
+	WRITE_ONCE(inst->port.up, up);
+	if (inst->backend)
+		inst->hca->ops->port_changed(inst);
+	mutex_unlock(&inst->port_lock);
+	/* A driver that has not started yet asks for the state when it does. */
+	if (turned && READ_ONCE(inst->fn) == MHCA_FN_INITIALISED)
+		mhca_event_port(inst, up ? MLX5_PORT_CHANGE_SUBTYPE_ACTIVE :
+					   MLX5_PORT_CHANGE_SUBTYPE_DOWN);
+}
+
 /**
  * mhca_policy_apply() - make a policy an instance's own
  * @inst: instance
@@ -388,7 +410,6 @@ static u64 mhca_policy_mib(const struct mhca_policy *policy, enum mhca_policy_id
  */
 void mhca_policy_apply(struct mhca_instance *inst, const struct mhca_policy *policy)
 {
-	bool up = policy->value[MHCA_POLICY_LINK], turned = up != inst->port.up;
 	struct mhca_quota *quota = &inst->quota;
 	int i;
 
@@ -396,8 +417,6 @@ void mhca_policy_apply(struct mhca_instance *inst, const struct mhca_policy *pol
 	for (i = 0; i < MHCA_POLICIES; i++)
 		if (mhca_policy_rows[i].kind != MHCA_NO_OBJECT)
 			quota->max[mhca_policy_rows[i].kind] = policy->value[i];
-	for (i = 0; i < 6; i++)
-		inst->id.mac[i] = policy->value[MHCA_POLICY_MAC] >> (40 - 8 * i);
 	inst->id.node_guid = policy->value[MHCA_POLICY_NODE_GUID];
 	inst->id.port_guid = policy->value[MHCA_POLICY_PORT_GUID];
 	inst->gmem.limit = mhca_policy_mib(policy, MHCA_POLICY_MAX_PINNED_MB) >> MHCA_PAGE_SHIFT;
@@ -407,13 +426,5 @@ void mhca_policy_apply(struct mhca_instance *inst, const struct mhca_policy *pol
 	WRITE_ONCE(quota->rate, policy->value[MHCA_POLICY_RATE_MBPS] * (1000 * 1000 / 8));
 	WRITE_ONCE(quota->burst, policy->value[MHCA_POLICY_BURST_KB] << 10);
 	WRITE_ONCE(quota->weight, policy->value[MHCA_POLICY_WEIGHT]);
-	WRITE_ONCE(inst->port.segment, policy->value[MHCA_POLICY_SEGMENT]);
-	WRITE_ONCE(inst->port.spoof_check, policy->value[MHCA_POLICY_SPOOF_CHECK]);
-	WRITE_ONCE(inst->port.up, up);
-	if (inst->backend)
-		inst->hca->ops->port_changed(inst);
-	/* A driver that has not started yet asks for the state when it does. */
-	if (turned && READ_ONCE(inst->fn) == MHCA_FN_INITIALISED)
-		mhca_event_port(inst, up ? MLX5_PORT_CHANGE_SUBTYPE_ACTIVE :
-					   MLX5_PORT_CHANGE_SUBTYPE_DOWN);
+	mhca_policy_apply_port(inst, policy);
 }

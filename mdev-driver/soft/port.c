@@ -28,18 +28,19 @@ struct soft_instance *soft_switch_find(struct soft_hca *hca, u32 segment, const 
  * soft_switch_carrier() - tell a segment's uplink whether there is anybody
  * @hca: HCA
  * @segment: id
+ *
+ * Who comes last says what is true last: looking and telling are one step.
  */
 void soft_switch_carrier(struct soft_hca *hca, u32 segment)
 {
 	const struct soft_port *port, *uplink = NULL;
+	struct soft_switch *sw = &hca->sw;
 	struct soft_segment *where;
 	bool on = false;
-	int idx;
 
-	idx = srcu_read_lock(&hca->srcu);
-	where = xa_load(&hca->sw.segments, segment);
-	port = where ? soft_follow(&where->ports) : NULL;
-	for (; port; port = soft_follow(&port->next)) {
+	mutex_lock(&sw->lock);
+	where = xa_load(&sw->segments, segment);
+	for (port = where ? where->ports : NULL; port; port = port->next) {
 		if (port->kind == SOFT_PORT_UPLINK)
 			uplink = port;
 		else
@@ -47,10 +48,10 @@ void soft_switch_carrier(struct soft_hca *hca, u32 segment)
 	}
 	if (uplink)
 		hca->uplink_ops->carrier(uplink->owner, on);
-	srcu_read_unlock(&hca->srcu, idx);
+	mutex_unlock(&sw->lock);
 }
 
-/* Policy's address first. What another port has stays his. */
+/* Policy's address first. Of the others what nobody has a better claim to. */
 static int soft_port_macs(struct soft_switch *sw, struct soft_port *port,
 			  const struct mhca_instance *inst)
 {
@@ -63,14 +64,13 @@ static int soft_port_macs(struct soft_switch *sw, struct soft_port *port,
 	if (!macs)
 		return -ENOMEM;
 	memcpy(macs[n++], inst->id.mac, sizeof(*macs));
-	if (vport)
-		memcpy(macs[n++], vport->mac, sizeof(*macs));
 	for (i = 0; i < uc; i++)
-		memcpy(macs[n++], vport->uc[i], sizeof(*macs));
+		if (memcmp(vport->uc[i], inst->id.mac, sizeof(*macs)))
+			memcpy(macs[n++], vport->uc[i], sizeof(*macs));
 	soft_port_keep_macs(sw, port, macs, n);
-	err = soft_port_add_mac(sw, port, macs[0], true);
+	err = soft_port_add_mac(sw, port, macs[0], SOFT_CLAIM_POLICY);
 	for (i = 1; i < n; i++)
-		soft_port_add_mac(sw, port, macs[i], true);
+		soft_port_add_mac(sw, port, macs[i], SOFT_CLAIM_GUEST);
 	kfree(macs);
 	return err;
 }
@@ -116,7 +116,7 @@ static void soft_port_leave(struct soft_hca *hca, struct soft_port *port)
 
 /**
  * soft_switch_update() - policy or the guest changed what the port is
- * @si: instance; command lock held
+ * @si: instance; port lock held, which is all that changes where its port is
  */
 void soft_switch_update(struct soft_instance *si)
 {
@@ -125,12 +125,14 @@ void soft_switch_update(struct soft_instance *si)
 	struct soft_port *port = si->port;
 	int err = 0;
 
+	lockdep_assert_held(&inst->port_lock);
 	if (!port)
 		return;
 	WRITE_ONCE(port->checks, inst->port.spoof_check ? SOFT_CHECK_ALL : 0);
 	WRITE_ONCE(port->promisc, !inst->port.spoof_check && inst->vport &&
 		   (inst->vport->promisc_uc || inst->vport->promisc_all));
 	WRITE_ONCE(port->up, inst->port.up);
+	WRITE_ONCE(port->aside, !inst->port.up || inst->port.admin_down);
 	if (!port->segment || port->segment->id != inst->port.segment) {
 		soft_port_leave(si->hca, port);
 		err = soft_port_attach(sw, port, inst->port.segment);
@@ -154,6 +156,7 @@ void soft_switch_update(struct soft_instance *si)
 int soft_switch_join(struct soft_instance *si)
 {
 	struct soft_switch *sw = &si->hca->sw;
+	struct mhca_instance *inst = si->inst;
 	struct soft_port *port;
 	int err;
 
@@ -161,14 +164,16 @@ int soft_switch_join(struct soft_instance *si)
 	if (!port)
 		return -ENOMEM;
 	soft_port_init(port, SOFT_PORT_INSTANCE, si);
-	err = soft_port_attach(sw, port, si->inst->port.segment);
+	err = soft_port_attach(sw, port, inst->port.segment);
 	if (err)
 		goto err_free;
-	err = soft_port_add_mac(sw, port, si->inst->id.mac, true);
+	err = soft_port_add_mac(sw, port, inst->id.mac, SOFT_CLAIM_POLICY);
 	if (err)
 		goto err_detach;
+	mutex_lock(&inst->port_lock);
 	si->port = port;
 	soft_switch_update(si);
+	mutex_unlock(&inst->port_lock);
 	return 0;
 
 err_detach:

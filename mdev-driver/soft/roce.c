@@ -12,7 +12,7 @@
 
 /**
  * soft_roce_update() - take over the RoCE address table and whether RoCE is on
- * @si: instance; command lock held
+ * @si: instance; port lock held
  *
  * There are two tables. The one not in use is written, then readers change over;
  * that none is left in the old one makes it the next to be written.
@@ -22,7 +22,7 @@ void soft_roce_update(struct soft_instance *si)
 	const struct mhca_vport *vport = si->inst->vport;
 	u8 next = !si->gid_table;
 
-	lockdep_assert_held(&si->inst->cmd_lock);
+	lockdep_assert_held(&si->inst->port_lock);
 	BUILD_BUG_ON(sizeof(si->gid[0]) != sizeof(vport->gid));
 	memcpy(si->gid[next], vport->gid, sizeof(vport->gid));
 	smp_store_release(&si->gid_table, next);	/* written before it is used */

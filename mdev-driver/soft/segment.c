@@ -5,6 +5,10 @@
  * A segment exists while it has ports. A port is in one segment or in none, so the
  * forwarding table need not say more than (segment, MAC) -> port for two segments to
  * have nothing in common.
+ *
+ * Several ports may claim an address: the slaves of a guest's bond do. All claims stand
+ * in the table, and who looks takes the best one, so a port that goes or comes changes
+ * nothing but itself.
  */
 #include <mhca/kernel.h>
 #include <mhca/limits.h>
@@ -68,24 +72,80 @@ static u32 soft_fdb_bucket(u32 segment, const u8 *mac)
 	return key >> 54;
 }
 
+static bool soft_fdb_is(const struct soft_fdb *entry, u32 segment, const u8 *mac)
+{
+	return entry->segment == segment && !memcmp(entry->mac, mac, SOFT_MAC_BYTES);
+}
+
+/* Nobody takes the place of an uplink that is down: the host is still the host. */
+static bool soft_port_is_aside(const struct soft_port *port)
+{
+	return port->kind == SOFT_PORT_INSTANCE && READ_ONCE(port->aside);
+}
+
+/* Does @other, which is younger, give way to @entry? */
+static bool soft_fdb_precedes(const struct soft_fdb *entry, const struct soft_fdb *other)
+{
+	bool aside = soft_port_is_aside(entry->port);
+
+	if (aside != soft_port_is_aside(other->port))
+		return !aside;
+	return READ_ONCE(entry->claim) <= READ_ONCE(other->claim);
+}
+
 /**
  * soft_fdb_find() - who has an address
  * @sw: switch
  * @segment: id
  * @mac: address
  *
- * Inside srcu, or soft_switch.lock held. Return: the entry or NULL.
+ * Inside srcu, or soft_switch.lock held. Return: the best claim, or NULL.
  */
 struct soft_fdb *soft_fdb_find(struct soft_switch *sw, u32 segment, const u8 *mac)
 {
-	struct soft_fdb *entry;
+	struct soft_fdb *entry, *best = NULL;
 
 	BUILD_BUG_ON(SOFT_FDB_BUCKETS != 1U << (64 - 54));
 	entry = soft_follow(&sw->fdb[soft_fdb_bucket(segment, mac)]);
 	for (; entry; entry = soft_follow(&entry->next))
-		if (entry->segment == segment && !memcmp(entry->mac, mac, SOFT_MAC_BYTES))
+		if (soft_fdb_is(entry, segment, mac) &&
+		    (!best || soft_fdb_precedes(entry, best)))
+			best = entry;
+	return best;
+}
+
+/**
+ * soft_fdb_of() - a port's claim to an address, whoever has it
+ * @sw: switch
+ * @port: port
+ * @segment: id of the segment that it is in
+ * @mac: address
+ *
+ * Inside srcu, or soft_switch.lock held. Return: the entry or NULL.
+ */
+struct soft_fdb *soft_fdb_of(struct soft_switch *sw, const struct soft_port *port, u32 segment,
+			     const u8 *mac)
+{
+	struct soft_fdb *entry;
+
+	entry = soft_follow(&sw->fdb[soft_fdb_bucket(segment, mac)]);
+	for (; entry; entry = soft_follow(&entry->next))
+		if (entry->port == port && soft_fdb_is(entry, segment, mac))
 			return entry;
 	return NULL;
+}
+
+/* Guests' claims bar nobody. */
+static bool soft_fdb_barred(struct soft_switch *sw, u32 segment, const u8 *mac,
+			    enum soft_claim claim)
+{
+	struct soft_fdb *entry = sw->fdb[soft_fdb_bucket(segment, mac)];
+
+	lockdep_assert_held(&sw->lock);
+	for (; entry && claim != SOFT_CLAIM_GUEST; entry = entry->next)
+		if (soft_fdb_is(entry, segment, mac) && entry->claim <= claim)
+			return true;
+	return false;
 }
 
 /**
@@ -93,12 +153,16 @@ struct soft_fdb *soft_fdb_find(struct soft_switch *sw, u32 segment, const u8 *ma
  * @sw: switch
  * @port: port; in a segment
  * @mac: unicast address
- * @own: the port may send from it, too
+ * @claim: by what right
  *
- * Return: 0; -EADDRINUSE: another port of the segment has it; -EADDRNOTAVAIL: not a
- * unicast address; -ENOSPC; -ENOMEM; -ENETDOWN: in no segment.
+ * They come unless another port has a better claim. It may send from @mac, too.
+ *
+ * Return: 0; -EADDRINUSE: policy gave it to another port of the segment, or the uplink
+ * has it already; -EADDRNOTAVAIL: not a unicast address; -ENOSPC; -ENOMEM; -ENETDOWN: in
+ * no segment.
  */
-int soft_port_add_mac(struct soft_switch *sw, struct soft_port *port, const u8 *mac, bool own)
+int soft_port_add_mac(struct soft_switch *sw, struct soft_port *port, const u8 *mac,
+		      enum soft_claim claim)
 {
 	struct soft_fdb *entry;
 	int err = 0;
@@ -111,12 +175,13 @@ int soft_port_add_mac(struct soft_switch *sw, struct soft_port *port, const u8 *
 		err = -ENETDOWN;
 		goto unlock;
 	}
-	entry = soft_fdb_find(sw, port->segment->id, mac);
+	entry = soft_fdb_of(sw, port, port->segment->id, mac);
 	if (entry) {
-		if (entry->port == port)
-			WRITE_ONCE(entry->own, own);
-		else
-			err = -EADDRINUSE;
+		WRITE_ONCE(entry->claim, claim);
+		goto unlock;
+	}
+	if (soft_fdb_barred(sw, port->segment->id, mac, claim)) {
+		err = -EADDRINUSE;
 		goto unlock;
 	}
 	if (port->n_macs >= SOFT_PORT_MACS) {
@@ -130,7 +195,7 @@ int soft_port_add_mac(struct soft_switch *sw, struct soft_port *port, const u8 *
 	}
 	entry->port = port;
 	entry->segment = port->segment->id;
-	entry->own = own;
+	entry->claim = claim;
 	memcpy(entry->mac, mac, SOFT_MAC_BYTES);
 	bucket = soft_fdb_bucket(entry->segment, mac);
 	entry->next = sw->fdb[bucket];

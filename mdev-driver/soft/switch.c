@@ -70,9 +70,7 @@ u64 soft_port_dropped(const struct soft_port *port, enum soft_drop cause)
 static bool soft_port_owns(struct soft_switch *sw, const struct soft_port *port,
 			   const struct soft_segment *segment, const u8 *mac)
 {
-	const struct soft_fdb *entry = soft_fdb_find(sw, segment->id, mac);
-
-	return entry && entry->port == port && READ_ONCE(entry->own);
+	return soft_fdb_of(sw, port, segment->id, mac);
 }
 
 static enum soft_drop soft_port_check(struct soft_switch *sw, const struct soft_port *from,

@@ -58,6 +58,16 @@ enum soft_check {
 enum soft_port_kind { SOFT_PORT_INSTANCE, SOFT_PORT_UPLINK };
 
 /*
+ * By what right a port has an address, the better one first. Several may claim one; it
+ * belongs to the best claim among ports that are there, of equals to the oldest.
+ */
+enum soft_claim {
+	SOFT_CLAIM_POLICY,	/* the instance's own, as policy says */
+	SOFT_CLAIM_UPLINK,	/* the uplink netdev's */
+	SOFT_CLAIM_GUEST,	/* what a guest without checks asked for */
+};
+
+/*
  * Pointers that are followed inside srcu without a lock: published when what they point
  * to is complete, and followed to nothing older than that.
  */
@@ -71,10 +81,10 @@ struct soft_segment;
  * struct soft_fdb - an entry of the forwarding table
  * @next: in its bucket
  * @gone: the next one to be freed after a grace period
- * @port: who has the address
+ * @port: who claims the address
  * @segment: id
  * @mac: address
- * @own: it may be a source address too
+ * @claim: enum soft_claim: by what right; WRITE_ONCE
  */
 struct soft_fdb {
 	struct soft_fdb *next;
@@ -82,7 +92,7 @@ struct soft_fdb {
 	struct soft_port *port;
 	u32 segment;
 	u8 mac[SOFT_MAC_BYTES];
-	bool own;
+	u8 claim;
 };
 
 /**
@@ -103,6 +113,8 @@ struct soft_gids {
  * @next: the segment's next port; orders rise
  * @order: place in the segment; never used twice
  * @up: forwards; WRITE_ONCE
+ * @aside: its addresses are another's if another claims them: its link is down, or its
+ *         driver has taken it down; WRITE_ONCE
  * @checks: enum soft_check; WRITE_ONCE
  * @promisc: wants unicast frames that nobody has; WRITE_ONCE
  * @n_macs: entries in the forwarding table; soft_switch.lock
@@ -121,6 +133,7 @@ struct soft_port {
 	struct soft_port *next;
 	u32 order;
 	bool up;
+	bool aside;
 	u8 checks;
 	bool promisc;
 	bool stalled;
@@ -170,13 +183,16 @@ void soft_port_init(struct soft_port *port, enum soft_port_kind kind, void *owne
 void soft_port_fini(struct soft_port *port);
 int soft_port_attach(struct soft_switch *sw, struct soft_port *port, u32 segment);
 void soft_port_detach(struct soft_switch *sw, struct soft_port *port);
-int soft_port_add_mac(struct soft_switch *sw, struct soft_port *port, const u8 *mac, bool own);
+int soft_port_add_mac(struct soft_switch *sw, struct soft_port *port, const u8 *mac,
+		      enum soft_claim claim);
 void soft_port_keep_macs(struct soft_switch *sw, struct soft_port *port,
 			 const u8 (*keep)[SOFT_MAC_BYTES], u32 n);
 int soft_port_set_gids(struct soft_switch *sw, struct soft_port *port, const u8 (*gid)[16],
 		       u32 n);
 bool soft_port_has_gid(const struct soft_port *port, const u8 gid[16]);
 struct soft_fdb *soft_fdb_find(struct soft_switch *sw, u32 segment, const u8 *mac);
+struct soft_fdb *soft_fdb_of(struct soft_switch *sw, const struct soft_port *port, u32 segment,
+			     const u8 *mac);
 
 /* ---- Forwarding (switch.c) ---------------------------------------------- */
 

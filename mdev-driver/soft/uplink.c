@@ -432,7 +432,7 @@ static int soft_uplink_address(struct soft_uplink *uplink)
 
 	memcpy(mac[0], uplink->dev->dev_addr, sizeof(mac[0]));
 	soft_port_keep_macs(sw, &uplink->port, mac, 1);
-	return soft_port_add_mac(sw, &uplink->port, mac[0], true);
+	return soft_port_add_mac(sw, &uplink->port, mac[0], SOFT_CLAIM_UPLINK);
 }
 
 static int soft_uplink_set_mac(struct net_device *dev, void *addr)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <mhca/policy.h>
 #include "eth_rig.h"
 #include "eth.h"
 
@@ -69,11 +70,7 @@ static void node_up(u32 i, u32 segment)
 
 	n->vmm = vmm_user_create(&hca, &params, 0x1000 + i);
 	assert_non_null(n->vmm);
-	n->vmm->inst->port.segment = segment;
-	n->vmm->inst->port.up = true;
-	mutex_lock(&n->vmm->inst->cmd_lock);
-	soft_switch_update(soft_instance(n->vmm->inst));
-	mutex_unlock(&n->vmm->inst->cmd_lock);
+	node_move(n, segment, true);
 	assert_int_equal(client_open(&n->c, &vmm_user_client_ops, n->vmm, 0), 0);
 	assert_int_equal(client_alloc_pd(&n->c, &n->pd), 0);
 	assert_int_equal(client_alloc_td(&n->c, &n->td), 0);
@@ -280,11 +277,9 @@ u64 eth_count(const struct eth_node *n, size_t offset)
 /* The port goes down and up, and moves to another segment. */
 void node_move(struct eth_node *n, u32 segment, bool up)
 {
-	struct mhca_instance *inst = n->vmm->inst;
+	struct mhca_policy policy = n->vmm->inst->policy;
 
-	mutex_lock(&inst->cmd_lock);
-	inst->port.segment = segment;
-	inst->port.up = up;
-	soft_switch_update(soft_instance(inst));
-	mutex_unlock(&inst->cmd_lock);
+	policy.value[MHCA_POLICY_SEGMENT] = segment;
+	policy.value[MHCA_POLICY_LINK] = up;
+	mhca_policy_apply(n->vmm->inst, &policy);
 }

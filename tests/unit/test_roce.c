@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* RoCE between two instances: who is reached by MAC, GID, VLAN and segment. */
+#include <mhca/policy.h>
 #include "fixture.h"
 
 #define TO	(BUF_BYTES / 2)
@@ -179,22 +180,27 @@ static void wrong_addresses(void **state)
 	try_rc(w, &path, true);
 }
 
+/* What an administrator sets. */
+static void set_policy(struct guest *g, enum mhca_policy_id id, u64 value)
+{
+	struct mhca_policy policy = g->vmm->inst->policy;
+
+	policy.value[id] = value;
+	mhca_policy_apply(g->vmm->inst, &policy);
+}
+
 static void segments_and_ports(void **state)
 {
 	struct world *w = *state;
-	struct mhca_instance *inst = w->g[1].vmm->inst;
+	struct guest *g = &w->g[1];
 
-	inst->port.segment = 7;
-	inst->hca->ops->port_changed(inst);
+	set_policy(g, MHCA_POLICY_SEGMENT, 7);
 	try_rc(w, NULL, false);
-	inst->port.segment = 0;
-	inst->hca->ops->port_changed(inst);
+	set_policy(g, MHCA_POLICY_SEGMENT, 0);
 	try_rc(w, NULL, true);
-	inst->port.up = false;
-	inst->hca->ops->port_changed(inst);
+	set_policy(g, MHCA_POLICY_LINK, false);
 	try_rc(w, NULL, false);
-	inst->port.up = true;
-	inst->hca->ops->port_changed(inst);
+	set_policy(g, MHCA_POLICY_LINK, true);
 	try_rc(w, NULL, true);
 }
 
@@ -401,7 +407,6 @@ static void try_group(struct world *w, struct client_qp *qp, bool reached)
 static void groups(void **state)
 {
 	struct world *w = *state;
-	struct mhca_instance *inst = w->g[1].vmm->inst;
 	struct client_qp qp[2];
 	u8 gid[16];
 	u32 i;
@@ -417,14 +422,11 @@ static void groups(void **state)
 	try_group(w, qp, true);
 	/* Who moves takes his groups along. */
 	for (i = 0; i < 2; i++) {
-		inst->port.segment = 3 * !i;
-		inst->hca->ops->port_changed(inst);
+		set_policy(&w->g[1], MHCA_POLICY_SEGMENT, 3 * !i);
 		try_group(w, qp, i);
 	}
 	for (i = 0; i < 2; i++) {
-		inst = w->g[i].vmm->inst;
-		inst->port.segment = 3;
-		inst->hca->ops->port_changed(inst);
+		set_policy(&w->g[i], MHCA_POLICY_SEGMENT, 3);
 		try_group(w, qp, i);
 	}
 	ipv4_gid(1, gid);

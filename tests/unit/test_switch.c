@@ -74,7 +74,7 @@ static void populate(void)
 	for (i = 0; i < PORTS; i++) {
 		assert_int_equal(soft_port_attach(&sw, &port[i], i == 3 ? 8 : 7), 0);
 		if (i != UP)
-			assert_int_equal(soft_port_add_mac(&sw, &port[i], mac(i), true), 0);
+			assert_int_equal(soft_port_add_mac(&sw, &port[i], mac(i), SOFT_CLAIM_POLICY), 0);
 	}
 }
 
@@ -188,13 +188,13 @@ static void test_segments(void **state)
 		assert_int_equal(frame(i, mac(3), mac(i), 0), 1U << UP);
 		assert_int_equal(frame(3, mac(i), mac(3), 0), 0);
 	}
-	assert_int_equal(soft_port_add_mac(&sw, &port[3], mac(0), true), 0);
+	assert_int_equal(soft_port_add_mac(&sw, &port[3], mac(0), SOFT_CLAIM_POLICY), 0);
 	assert_int_equal(frame(1, mac(0), mac(1), 0), 1U << 0);
 	/* Moved: nobody of the old segment finds it, everybody of the new one. */
 	soft_port_detach(&sw, &port[1]);
 	assert_int_equal(frame(0, mac(1), mac(0), 0), 1U << UP);
 	assert_int_equal(soft_port_attach(&sw, &port[1], 8), 0);
-	assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(1), true), 0);
+	assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(1), SOFT_CLAIM_POLICY), 0);
 	assert_int_equal(frame(0, mac(1), mac(0), 0), 1U << UP);
 	assert_int_equal(frame(3, mac(1), mac(3), 0), 1U << 1);
 	assert_int_equal(frame(1, broadcast, mac(1), 0), 1U << 3);
@@ -220,7 +220,7 @@ static void test_segment_ids(void **state)
 		soft_port_detach(&sw, &port[i]);
 	for (i = 0; i < 4; i++) {
 		assert_int_equal(soft_port_attach(&sw, &port[i], ids[i + 1]), 0);
-		assert_int_equal(soft_port_add_mac(&sw, &port[i], mac(i), true), 0);
+		assert_int_equal(soft_port_add_mac(&sw, &port[i], mac(i), SOFT_CLAIM_POLICY), 0);
 	}
 	for (i = 0; i < 4; i++) {
 		assert_int_equal(frame(i, broadcast, mac(i), 0), 0);
@@ -250,10 +250,9 @@ static void test_spoof(void **state)
 	dropped(0, &source, SOFT_DROP_SOURCE);
 	source.smac = group;
 	dropped(UP, &source, SOFT_DROP_SOURCE);
-	/* Wanted, but not owned: it may receive, not send. */
-	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(20), false), 0);
-	source.smac = mac(20);
-	dropped(0, &source, SOFT_DROP_MAC);
+	/* What a port may receive it may send from. */
+	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(20), SOFT_CLAIM_GUEST), 0);
+	assert_int_equal(frame(0, mac(1), mac(20), 0), 1U << 1);
 	assert_int_equal(frame(1, mac(20), mac(1), 0), 1U << 0);
 	/* Without the check all that is no group passes. */
 	WRITE_ONCE(port[0].checks, SOFT_CHECK_VLAN | SOFT_CHECK_GID);
@@ -331,15 +330,15 @@ static void test_addresses(void **state)
 	u32 i;
 
 	(void)state;
-	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(0), true), -ENETDOWN);
+	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(0), SOFT_CLAIM_POLICY), -ENETDOWN);
 	populate();
-	assert_int_equal(soft_port_add_mac(&sw, &port[0], broadcast, true), -EADDRNOTAVAIL);
-	assert_int_equal(soft_port_add_mac(&sw, &port[0], group, true), -EADDRNOTAVAIL);
-	assert_int_equal(soft_port_add_mac(&sw, &port[0], (u8[6]){ 0 }, true), -EADDRNOTAVAIL);
+	assert_int_equal(soft_port_add_mac(&sw, &port[0], broadcast, SOFT_CLAIM_POLICY), -EADDRNOTAVAIL);
+	assert_int_equal(soft_port_add_mac(&sw, &port[0], group, SOFT_CLAIM_POLICY), -EADDRNOTAVAIL);
+	assert_int_equal(soft_port_add_mac(&sw, &port[0], (u8[6]){ 0 }, SOFT_CLAIM_POLICY), -EADDRNOTAVAIL);
 	/* The first owner wins, and keeps. */
-	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(1), true), -EADDRINUSE);
+	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(1), SOFT_CLAIM_POLICY), -EADDRINUSE);
 	assert_int_equal(frame(2, mac(1), mac(2), 0), 1U << 1);
-	assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(1), true), 0);
+	assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(1), SOFT_CLAIM_POLICY), 0);
 	assert_int_equal(port[1].n_macs, 1);
 	soft_port_keep_macs(&sw, &port[0], NULL, 0);
 	assert_int_equal(frame(2, mac(1), mac(2), 0), 1U << 1);
@@ -348,18 +347,88 @@ static void test_addresses(void **state)
 	assert_int_equal(frame(2, mac(1), mac(2), 0), 1U << 1);
 	soft_port_keep_macs(&sw, &port[1], (const u8[1][6]){ { 2, 0, 1, 0, 0x10, 9 } }, 1);
 	assert_int_equal(frame(2, mac(1), mac(2), 0), 1U << UP);
-	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(1), true), 0);
+	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(1), SOFT_CLAIM_POLICY), 0);
 	assert_int_equal(frame(2, mac(1), mac(2), 0), 1U << 0);
 	/* As many as fit, all found, none after the detach. */
 	for (i = port[0].n_macs; i < SOFT_PORT_MACS; i++)
 		assert_int_equal(soft_port_add_mac(&sw, &port[0],
-						   (u8[6]){ 6, 0, 0, 0, 0, (u8)i }, true), 0);
-	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(40), true), -ENOSPC);
+						   (u8[6]){ 6, 0, 0, 0, 0, (u8)i }, SOFT_CLAIM_POLICY), 0);
+	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(40), SOFT_CLAIM_POLICY), -ENOSPC);
 	for (i = 1; i < SOFT_PORT_MACS; i++)
 		assert_int_equal(frame(2, (u8[6]){ 6, 0, 0, 0, 0, (u8)i }, mac(2), 0), 1U << 0);
 	soft_port_detach(&sw, &port[0]);
 	for (i = 1; i < SOFT_PORT_MACS; i++)
 		assert_int_equal(frame(2, (u8[6]){ 6, 0, 0, 0, 0, (u8)i }, mac(2), 0), 1U << UP);
+}
+
+/* Sent by port 2, who has an address now? */
+static void belongs_to(const u8 *address, u32 to)
+{
+	assert_int_equal(frame(2, address, mac(2), 0), 1U << to);
+}
+
+/* Of several claims the best one of a port that is there, of equals the oldest. */
+static void test_claims(void **state)
+{
+	(void)state;
+	populate();
+	/* Policy's stays its owner's, wherever in time the guest's wish came. */
+	assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(0), SOFT_CLAIM_GUEST), 0);
+	belongs_to(mac(0), 0);
+	assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(30), SOFT_CLAIM_GUEST), 0);
+	belongs_to(mac(30), 1);
+	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(30), SOFT_CLAIM_POLICY), 0);
+	belongs_to(mac(30), 0);
+	/* The same for the host's. */
+	assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(31), SOFT_CLAIM_GUEST), 0);
+	assert_int_equal(soft_port_add_mac(&sw, &port[UP], mac(31), SOFT_CLAIM_UPLINK), 0);
+	belongs_to(mac(31), UP);
+	WRITE_ONCE(port[UP].aside, true);	/* the host does not give way */
+	belongs_to(mac(31), UP);
+	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(31), SOFT_CLAIM_POLICY), 0);
+	belongs_to(mac(31), 0);
+	/* What policy or the host has is refused to policy and the host. */
+	assert_int_equal(soft_port_add_mac(&sw, &port[UP], mac(0), SOFT_CLAIM_UPLINK), -EADDRINUSE);
+	assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(0), SOFT_CLAIM_POLICY), 0);
+	assert_int_equal(soft_port_add_mac(&sw, &port[2], mac(0), SOFT_CLAIM_POLICY), -EADDRINUSE);
+	/* Equal claims. */
+	assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(32), SOFT_CLAIM_GUEST), 0);
+	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(32), SOFT_CLAIM_GUEST), 0);
+	belongs_to(mac(32), 1);
+	soft_port_keep_macs(&sw, &port[1], NULL, 0);
+	belongs_to(mac(32), 0);
+}
+
+/* An address belongs to a port that is up: the slaves of a bond have one. */
+static void test_failover(void **state)
+{
+	struct soft_source source = { .dmac = mac(0), .smac = mac(2) };
+
+	(void)state;
+	populate();
+	assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(0), SOFT_CLAIM_GUEST), 0);
+	belongs_to(mac(0), 0);
+	WRITE_ONCE(port[0].aside, true);
+	belongs_to(mac(0), 1);
+	assert_int_equal(frame(UP, mac(0), nobody, 0), 1U << 1);
+	WRITE_ONCE(port[0].aside, false);
+	belongs_to(mac(0), 0);
+	WRITE_ONCE(port[1].aside, true);
+	belongs_to(mac(0), 0);
+	/* Both down: it is the owner's, who does not get it. */
+	WRITE_ONCE(port[0].aside, true);
+	WRITE_ONCE(port[1].aside, true);
+	belongs_to(mac(0), 0);
+	WRITE_ONCE(port[0].up, false);
+	assert_int_equal(frame(2, mac(0), mac(2), 0), 0);
+	assert_int_equal(soft_port_dropped(&port[0], SOFT_DROP_DOWN), 1);
+	/* Nobody's: not the uplink's either, while policy gave it to somebody. */
+	soft_port_keep_macs(&sw, &port[1], NULL, 0);
+	assert_int_equal(frame(2, mac(0), mac(2), 0), 0);
+	soft_port_detach(&sw, &port[0]);
+	assert_int_equal(frame(2, mac(0), mac(2), 0), 1U << UP);
+	source.smac = mac(0);
+	dropped(1, &source, SOFT_DROP_MAC);
 }
 
 static void test_attach(void **state)
@@ -412,7 +481,7 @@ static void test_no_memory(void **state)
 	}
 	assert_true(n > 2);
 	shim_fail_nth(1);
-	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(0), true), -ENOMEM);
+	assert_int_equal(soft_port_add_mac(&sw, &port[0], mac(0), SOFT_CLAIM_POLICY), -ENOMEM);
 	shim_fail_nth(1);
 	assert_int_equal(soft_port_set_gids(&sw, &port[0], (const u8[1][16]){ { 1 } }, 1), -ENOMEM);
 	shim_fail_nth(0);
@@ -531,9 +600,9 @@ static void test_churn(void **state)
 	for (i = 0; i < 300; i++) {
 		soft_port_detach(&sw, &port[1]);
 		assert_int_equal(soft_port_attach(&sw, &port[1], i % 2 ? 7 : 8), 0);
-		assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(1), true), 0);
+		assert_int_equal(soft_port_add_mac(&sw, &port[1], mac(1), SOFT_CLAIM_POLICY), 0);
 		soft_port_keep_macs(&sw, &port[2], NULL, 0);
-		assert_int_equal(soft_port_add_mac(&sw, &port[2], mac(2), true), 0);
+		assert_int_equal(soft_port_add_mac(&sw, &port[2], mac(2), SOFT_CLAIM_POLICY), 0);
 		assert_int_equal(soft_port_set_gids(&sw, &port[0], (const u8[1][16]){ { 1 } }, 1), 0);
 	}
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
@@ -558,7 +627,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(unicast), TEST(self), TEST(unknown), TEST(flood), TEST(segments),
 		TEST(segment_ids), TEST(spoof), TEST(vlan), TEST(gid), TEST(down),
-		TEST(addresses), TEST(attach), TEST(full), TEST(no_memory), TEST(flood_bound),
+		TEST(addresses), TEST(claims), TEST(failover), TEST(attach),
+		 TEST(full), TEST(no_memory), TEST(flood_bound),
 		TEST(resume), TEST(churn), TEST(texts),
 	};
 

@@ -68,10 +68,11 @@ struct mhca_doorbell {
  * @detach_mcg: detach it
  * @flow_root: frames for @inst are looked up in @table from now on; NULL: in none.
  *             Command lock held
- * @port_changed: the port's state or segment changed by policy
+ * @port_changed: the port's state, segment or checks changed by policy; port lock held;
+ *                may sleep
  * @vport_changed: the guest changed its NIC vport context or RoCE address table, or
  *                 lost it by a reset: @inst->vport is what counts now. Command lock
- *                 held; may sleep. NULL: the backend has no Ethernet port.
+ *                 and port lock held; may sleep. NULL: the backend has no Ethernet port.
  */
 struct mhca_hca_ops {
 	const char *name;

@@ -563,13 +563,19 @@ struct mhca_identity {
  *      may change at any time, with an event for the guest
  * @spoof_check: frames and messages may only have the instance's own source
  *               addresses
+ * @admin_down: the guest's driver has taken its port down. No frame is dropped for it,
+ *              but its addresses may be used by another port
  * @qkey_violations: datagrams refused for their Q_Key
+ *
+ * Policy and commands change it, and tell the backend, under
+ * &struct mhca_instance.port_lock; the engine reads with READ_ONCE().
  */
 struct mhca_port {
 	u16 lid;
 	u32 segment;
 	bool up;
 	bool spoof_check;
+	bool admin_down;
 	atomic_t qkey_violations;
 };
 
@@ -612,8 +618,9 @@ struct mhca_roce_address {
  * @vlan: VLAN ids that are wanted, at most MHCA_MAX_VLAN
  * @gid: RoCE address table
  *
- * Written and read under the command lock. After a change the core calls
- * &struct mhca_hca_ops.vport_changed, where the backend takes what it needs.
+ * Written under the command lock and the port lock, read under either. After a change
+ * the core calls &struct mhca_hca_ops.vport_changed, where the backend takes what it
+ * needs.
  */
 struct mhca_vport {
 	u8 mac[6];
@@ -719,6 +726,9 @@ struct mhca_limit mhca_limit(enum mhca_object_kind kind, u32 configured);
  * @policy: as configured; changed under the front end's lock
  * @quota: limits that follow from it
  * @cmd_lock: serialises commands, reset, open and close; outermost lock
+ * @port_lock: mutex inside @cmd_lock: what policy and commands make of @port and
+ *             @vport, and the backend's taking it over. Never held across a pin or a
+ *             copy of guest memory, so policy does not wait for a tenant
  * @fn: function state, protected by @cmd_lock
  * @objects: number -> object by kind; written under @cmd_lock
  * @next_number: hint of the cyclic allocator, by kind
@@ -740,6 +750,7 @@ struct mhca_instance {
 	struct mhca_policy policy;
 	struct mhca_quota quota;
 	struct mutex cmd_lock;
+	struct mutex port_lock;
 	enum mhca_function_state fn;
 	struct xarray objects[MHCA_OBJECT_KINDS];
 	u32 next_number[MHCA_OBJECT_KINDS];
