@@ -5,10 +5,13 @@
  *   ip link add mhca5 type mhca          # segment 5; IFLA_MHCA_SEGMENT says it otherwise
  *
  * What the host sends waits in a queue for a work item, which takes it through the
- * switch like a lane does; what instances send becomes an sk_buff at once. A large send
- * stays one packet from the host, and becomes few of at most 64 KiB to it. Only this file and main.c know netdevs.
+ * switch like a lane does; what instances send becomes an sk_buff at once, which waits
+ * for NAPI: the host's stack runs on the host's time, not on a lane's. A large send stays
+ * one packet from the host, and becomes few of at most 64 KiB to it. Only this file and
+ * main.c know netdevs.
  */
 #include <linux/etherdevice.h>
+#include <linux/capability.h>
 #include <linux/ethtool.h>
 #include <linux/if_vlan.h>
 #include <linux/ip.h>
@@ -30,6 +33,8 @@
 #define SOFT_UPLINK_BATCH	64U	/* taken by a run of the work item */
 #define SOFT_UPLINK_FRAMES	64U	/* delivered in one SRCU section */
 #define SOFT_UPLINK_COPY	(16U << 10)	/* longer packets get pages */
+#define SOFT_UPLINK_RX_PACKETS	1024U	/* from instances, waiting; more are dropped */
+#define SOFT_UPLINK_RX_BYTES	(32U << 20)
 
 enum {
 	IFLA_MHCA_UNSPEC,
@@ -46,12 +51,10 @@ enum {
  * @queue: from the host, waiting
  * @work: takes them through the switch
  * @packet: its scratch memory
- * @rx_packets: from instances to the host; likewise the other three
- * @rx_bytes: see @rx_packets
- * @tx_packets: see @rx_packets
- * @tx_bytes: see @rx_packets
- * @rx_dropped: for want of memory, or longer than the MTU
- * @tx_dropped: that could not be parsed
+ * @rx_queue: from instances, waiting for @napi
+ * @rx_held: memory of @rx_queue, bytes; its lock
+ * @rx_work: schedules @napi, off the lane
+ * @napi: gives @rx_queue to the host's stack
  */
 struct soft_uplink {
 	struct net_device *dev;
@@ -60,12 +63,10 @@ struct soft_uplink {
 	struct sk_buff_head queue;
 	struct work_struct work;
 	struct soft_packet packet;
-	atomic64_t rx_packets;
-	atomic64_t rx_bytes;
-	atomic64_t tx_packets;
-	atomic64_t tx_bytes;
-	atomic64_t rx_dropped;
-	atomic64_t tx_dropped;
+	struct sk_buff_head rx_queue;
+	u32 rx_held;
+	struct work_struct rx_work;
+	struct napi_struct napi;
 };
 
 static struct soft_hca *soft_uplink_hca;
@@ -199,11 +200,12 @@ static void soft_uplink_forward(struct soft_uplink *uplink)
 static void soft_uplink_send(struct soft_uplink *uplink, struct sk_buff *skb)
 {
 	if (soft_packet_from_skb(uplink, skb)) {
-		atomic64_inc(&uplink->tx_packets);
-		atomic64_add(skb->len, &uplink->tx_bytes);
+		local_bh_disable();
+		dev_sw_netstats_tx_add(uplink->dev, 1, skb->len);
+		local_bh_enable();
 		soft_uplink_forward(uplink);
 	} else {
-		atomic64_inc(&uplink->tx_dropped);
+		dev_core_stats_tx_dropped_inc(uplink->dev);
 		soft_port_drop(&uplink->port, SOFT_DROP_FRAME);
 	}
 }
@@ -337,19 +339,71 @@ static bool soft_uplink_too_long(const struct soft_uplink *uplink,
 	       packet->frame.n_vlan * VLAN_HLEN;
 }
 
-static void soft_uplink_receive(struct soft_uplink *uplink, struct sk_buff *skb)
-{
-	atomic64_inc(&uplink->rx_packets);
-	atomic64_add(skb->len, &uplink->rx_bytes);
-	skb->protocol = eth_type_trans(skb, uplink->dev);
-	if (netif_rx(skb) != NET_RX_SUCCESS)
-		atomic64_inc(&uplink->rx_dropped);
-}
-
 static void soft_uplink_lost(struct soft_uplink *uplink, enum soft_drop cause)
 {
-	atomic64_inc(&uplink->rx_dropped);
+	dev_core_stats_rx_dropped_inc(uplink->dev);
 	soft_port_drop(&uplink->port, cause);
+}
+
+static void soft_uplink_receive(struct soft_uplink *uplink, struct sk_buff *skb)
+{
+	struct sk_buff_head *queue = &uplink->rx_queue;
+	bool full;
+
+	spin_lock_bh(&queue->lock);
+	full = skb_queue_len(queue) >= SOFT_UPLINK_RX_PACKETS ||
+	       uplink->rx_held >= SOFT_UPLINK_RX_BYTES;
+	if (!full) {
+		uplink->rx_held += skb->truesize;
+		__skb_queue_tail(queue, skb);
+	}
+	spin_unlock_bh(&queue->lock);
+	if (full) {
+		soft_uplink_lost(uplink, SOFT_DROP_BUFFER);
+		kfree_skb(skb);
+		return;
+	}
+	queue_work(soft_uplink_wq, &uplink->rx_work);
+}
+
+/* Enabling bottom halves runs what was scheduled, here. */
+static void soft_uplink_rx_work(struct work_struct *work)
+{
+	struct soft_uplink *uplink = container_of(work, struct soft_uplink, rx_work);
+
+	local_bh_disable();
+	napi_schedule(&uplink->napi);
+	local_bh_enable();
+}
+
+static struct sk_buff *soft_uplink_next(struct soft_uplink *uplink)
+{
+	struct sk_buff *skb;
+
+	spin_lock(&uplink->rx_queue.lock);
+	skb = __skb_dequeue(&uplink->rx_queue);
+	if (skb)
+		uplink->rx_held -= skb->truesize;
+	spin_unlock(&uplink->rx_queue.lock);
+	return skb;
+}
+
+static int soft_uplink_poll(struct napi_struct *napi, int budget)
+{
+	struct soft_uplink *uplink = container_of(napi, struct soft_uplink, napi);
+	struct sk_buff *skb;
+	int n = 0;
+
+	while (n < budget && (skb = soft_uplink_next(uplink))) {
+		dev_sw_netstats_rx_add(uplink->dev, skb->len);
+		skb->protocol = eth_type_trans(skb, uplink->dev);
+		napi_gro_receive(napi, skb);
+		n++;
+	}
+	/* What is queued from now on schedules again. */
+	if (n < budget)
+		napi_complete_done(napi, n);
+	return n;
 }
 
 /* A piece of an instance's packet; its lane's lock is held, inside srcu. */
@@ -406,6 +460,7 @@ static int soft_uplink_open(struct net_device *dev)
 {
 	struct soft_uplink *uplink = netdev_priv(dev);
 
+	napi_enable(&uplink->napi);
 	WRITE_ONCE(uplink->port.up, true);
 	netif_start_queue(dev);
 	return 0;
@@ -420,7 +475,11 @@ static int soft_uplink_stop(struct net_device *dev)
 	WRITE_ONCE(uplink->port.up, false);
 	synchronize_srcu_expedited(&soft_uplink_hca->srcu);
 	cancel_work_sync(&uplink->work);
+	cancel_work_sync(&uplink->rx_work);
+	napi_disable(&uplink->napi);
 	skb_queue_purge(&uplink->queue);
+	skb_queue_purge(&uplink->rx_queue);
+	uplink->rx_held = 0;
 	return 0;
 }
 
@@ -468,6 +527,7 @@ static int soft_uplink_dev_init(struct net_device *dev)
 		soft_port_detach(sw, &uplink->port);
 		return err;
 	}
+	netif_napi_add(dev, &uplink->napi, soft_uplink_poll);
 	netif_carrier_off(dev);
 	soft_switch_carrier(soft_uplink_hca, uplink->segment);
 	return 0;
@@ -480,19 +540,9 @@ static void soft_uplink_dev_uninit(struct net_device *dev)
 	soft_port_detach(&soft_uplink_hca->sw, &uplink->port);
 	soft_port_fini(&uplink->port);
 	cancel_work_sync(&uplink->work);
+	cancel_work_sync(&uplink->rx_work);
 	skb_queue_purge(&uplink->queue);
-}
-
-static void soft_uplink_stats(struct net_device *dev, struct rtnl_link_stats64 *stats)
-{
-	struct soft_uplink *uplink = netdev_priv(dev);
-
-	stats->rx_packets = atomic64_read(&uplink->rx_packets);
-	stats->rx_bytes = atomic64_read(&uplink->rx_bytes);
-	stats->tx_packets = atomic64_read(&uplink->tx_packets);
-	stats->tx_bytes = atomic64_read(&uplink->tx_bytes);
-	stats->rx_dropped = atomic64_read(&uplink->rx_dropped);
-	stats->tx_dropped = atomic64_read(&uplink->tx_dropped);
+	netif_napi_del(&uplink->napi);
 }
 
 static const struct net_device_ops soft_uplink_netdev_ops = {
@@ -501,7 +551,7 @@ static const struct net_device_ops soft_uplink_netdev_ops = {
 	.ndo_open = soft_uplink_open,
 	.ndo_stop = soft_uplink_stop,
 	.ndo_start_xmit = soft_uplink_xmit,
-	.ndo_get_stats64 = soft_uplink_stats,
+	.ndo_get_stats64 = dev_get_tstats64,
 	.ndo_set_mac_address = soft_uplink_set_mac,
 	.ndo_validate_addr = eth_validate_addr,
 };
@@ -556,6 +606,9 @@ static void soft_uplink_setup(struct net_device *dev)
 	struct soft_uplink *uplink = netdev_priv(dev);
 
 	ether_setup(dev);
+	/* What is sent waits in a queue, by its own links: it cannot be somebody else's, too. */
+	dev->priv_flags &= ~IFF_TX_SKB_SHARING;
+	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
 	dev->netdev_ops = &soft_uplink_netdev_ops;
 	dev->ethtool_ops = &soft_uplink_ethtool_ops;
 	dev->needs_free_netdev = true;
@@ -569,6 +622,8 @@ static void soft_uplink_setup(struct net_device *dev)
 	uplink->dev = dev;
 	skb_queue_head_init(&uplink->queue);
 	INIT_WORK(&uplink->work, soft_uplink_work);
+	skb_queue_head_init(&uplink->rx_queue);
+	INIT_WORK(&uplink->rx_work, soft_uplink_rx_work);
 }
 
 /* The number in the name, when nothing else is said. */
@@ -589,6 +644,14 @@ static int soft_uplink_newlink(SOFT_NEWLINK_PARAMS)
 	struct soft_uplink *uplink = netdev_priv(dev);
 	int err;
 
+	/*
+	 * It joins a network of tenants. Who has a user namespace may make netdevs in it, but
+	 * not this one; what the host makes may be moved there.
+	 */
+	if (!capable(CAP_NET_ADMIN)) {
+		NL_SET_ERR_MSG(extack, "an uplink is made by the host's administrator");
+		return -EPERM;
+	}
 	err = soft_uplink_segment(dev, SOFT_NEWLINK_DATA, &uplink->segment);
 	if (err) {
 		NL_SET_ERR_MSG(extack, "an uplink is called mhcaN, N being its segment");
@@ -653,4 +716,7 @@ void soft_uplink_exit(void)
 	destroy_workqueue(soft_uplink_wq);
 }
 
-MODULE_ALIAS_RTNL_LINK("mhca");
+/*
+ * No MODULE_ALIAS_RTNL_LINK(): it would let anybody with a user namespace load an HCA
+ * with its threads.
+ */

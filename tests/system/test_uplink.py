@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A segment's uplink as the host's administrator and others see it; guests without one."""
+
+import errno
+import pathlib
+
+import pytest
+
+from guest import wait_until
+from host import sh, write_once
+from lib_roce import SUBNET
+
+PKTGEN = pathlib.Path("/proc/net/pktgen")
+
+
+@pytest.fixture(name="uplink")
+def uplink_fixture(host):
+    """The uplink of segment 0, address .254."""
+    host.check("ip link add mhca0 type mhca && ip link set mhca0 up && "
+               f"ip addr add {SUBNET}.254/24 dev mhca0")
+    yield "mhca0"
+    sh("ip link del mhca0")
+
+
+def test_privilege(host):
+    """Root of a user namespace makes none; what the host makes may be moved there."""
+    rc, text = sh("unshare -Urn ip link add mhca0 type mhca")
+    assert rc and "made by the host's administrator" in text, text
+    assert not pathlib.Path("/sys/class/net/mhca0").exists()
+    # Nor is the module loaded for who asks.
+    assert "rtnl-link" not in host.check(f"modinfo -F alias {host.out / 'mhca_soft.ko'}")
+    host.check("ip link add mhca0 type mhca")
+    try:
+        owner = host.check("unshare -Urn sh -c 'echo $$; exec sleep 60' > /run/owner & "
+                           "sleep 1; cat /run/owner").strip()
+        host.check(f"ip link set mhca0 netns {owner} && "
+                   f"nsenter -U -n -t {owner} --preserve-credentials "
+                   "ip link set mhca0 address 02:00:00:00:00:01 up")
+        host.check(f"kill {owner}")
+    finally:
+        wait_until(lambda: sh("ip link del mhca0; ip link add mhca0 type mhca")[0] == 0, 30,
+                   "the segment to be free again", 0.5)
+        sh("ip link del mhca0")
+
+
+def pktgen(uplink, *options):
+    """Set options of pktgen's device on CPU 0."""
+    for option in options:
+        write_once(PKTGEN / uplink, option)
+
+
+def test_pktgen(host, net, uplink):
+    """One skb sent many times is refused: what is sent waits in a queue. Skbs of their own arrive."""
+    guest, inst = net.a, net.instances[0]
+    mac = guest.check(f"cat /sys/class/net/{guest.dev}/address").strip()
+    host.check("modprobe pktgen")
+    try:
+        write_once(PKTGEN / "kpktgend_0", f"add_device {uplink}")
+        with pytest.raises(OSError) as refused:
+            pktgen(uplink, "clone_skb 16")
+        assert refused.value.errno in (errno.EOPNOTSUPP, 524)      # ENOTSUPP
+        pktgen(uplink, "count 2000", "pkt_size 60", "delay 20000", f"dst_mac {mac}",
+               f"dst {guest.roce_address}")
+        before = inst.counters()["eth_rx_ucast"]
+        write_once(PKTGEN / "pgctrl", "start")
+        text = (PKTGEN / uplink).read_text()
+        assert "Result: OK" in text, text
+        wait_until(lambda: inst.counters()["eth_rx_ucast"] +
+                   inst.counters()["drop_rx_buffer"] >= before + 2000, 60, "all frames")
+    finally:
+        sh("rmmod pktgen")
+    text = host.check(f"ip -s link show {uplink}")
+    assert int(text.splitlines()[-1].split()[1]) >= 2000, text
+
+
+@pytest.fixture(name="bond")
+def bond_fixture(host, make_guest):
+    """A guest with two instances without spoof_check, slaves of a bond with address .1."""
+    instances = [host.instance("roce", spoof_check="off") for _ in "12"]
+    guest = make_guest(instances)
+    guest.check("modprobe bonding max_bonds=0 && ip link add bond0 type bond "
+                "mode active-backup miimon 50 fail_over_mac none && cd /sys/class/net && "
+                "for d in /sys/bus/pci/drivers/mlx5_core/*/net/*; do n=${d##*/}; "
+                "ip link set $n down; ip link set $n master bond0; done; "
+                f"ip link set bond0 up && ip addr add {SUBNET}.1/24 dev bond0", 120)
+    return guest, instances
+
+
+def test_bond(host, uplink, bond):
+    """Active-backup, one MAC for both slaves: it goes with the slave that is active."""
+    guest, instances = bond
+    slaves = guest.check("cat /sys/class/net/bond0/bonding/slaves").split()
+    macs = {inst.read("mac"): inst for inst in instances}
+
+    def active():
+        return guest.check("cat /sys/class/net/bond0/bonding/active_slave").strip()
+
+    def reached():
+        text = host.check(f"busybox ping -W 10 -i 0.2 -c 3 {SUBNET}.1", 60)
+        assert "3 packets received" in text, text
+
+    def fails_over(down, up):
+        before = active()
+        down(before)
+        wait_until(lambda: active() not in ("", before), 30, "the other slave")
+        reached()
+        up(before)
+        wait_until(lambda: guest.check(f"cat /sys/class/net/{before}/carrier 2>/dev/null || "
+                                       "echo 0").strip() == "1", 60, "the slave to be back")
+        reached()
+
+    wait_until(lambda: active() in slaves, 30, "an active slave")
+    assert len(slaves) == 2 and len(macs) == 2
+    assert guest.check("cat /sys/class/net/bond0/address").strip() in macs
+    reached()
+
+    def instance(name):
+        perm = guest.check(f"ethtool -P {name}").split()[-1]
+        return macs[perm]
+
+    for _ in "12":          # both directions: only one slave has the MAC by policy
+        fails_over(lambda name: guest.check(f"ip link set {name} down", 60),
+                   lambda name: guest.check(f"ip link set {name} up", 60))
+    for _ in "12":
+        fails_over(lambda name: instance(name).write("link", "down"),
+                   lambda name: instance(name).write("link", "up"))
