@@ -180,8 +180,8 @@ enum soft_hash_field {
  * @l4_udp: … of UDP, else of TCP (l4_prot_type)
  * @fields: enum soft_hash_field
  * @key: Toeplitz key in its byte order
- * @block_uc: no unicast frame that this instance sent itself (self_lb_block)
- * @block_mc: no multicast frame that this instance sent itself
+ * @own_unicast: unicast frames that this instance sent to itself, too (self_lb_block);
+ *               group frames never come back
  */
 struct soft_tir_attr {
 	struct soft_rq *rq;
@@ -192,8 +192,7 @@ struct soft_tir_attr {
 	bool l4_udp;
 	u32 fields;
 	u8 key[40];
-	bool block_uc;
-	bool block_mc;
+	bool own_unicast;
 };
 
 /**

@@ -402,6 +402,17 @@ static void soft_eth_unwanted(struct soft_instance *to, const struct soft_packet
 	soft_count_lost(to, SOFT_DROP_STEER, packet->mss ? frames - at / packet->mss : frames);
 }
 
+/* What an instance sent to itself is for those TIRs that want it. */
+static void soft_keep_own(struct soft_steering *steering)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < steering->n; i++)
+		if (steering->tir[i]->own_unicast)
+			steering->tir[n++] = steering->tir[i];
+	steering->n = n;
+}
+
 /**
  * soft_eth_receive() - a packet for an instance
  * @to: receiver
@@ -424,6 +435,14 @@ enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_pa
 	soft_flow_walk(to, &packet->frame, &steering);
 	if (unlikely(steering.lookups > SOFT_FLOW_FREE))
 		soft_share_charge(to, (steering.lookups - SOFT_FLOW_FREE) * SOFT_LOOKUP_NS);
+	if (unlikely(packet->from == to->port)) {
+		soft_keep_own(&steering);
+		if (!steering.n) {
+			soft_port_drop(to->port, SOFT_DROP_SELF);
+			*frames -= !!*frames;
+			return SOFT_OK;
+		}
+	}
 	n = soft_choose_all(packet, &steering, delivery);
 	if (unlikely(!n)) {
 		soft_eth_unwanted(to, packet, *at);

@@ -276,6 +276,8 @@ static void soft_port_changed(struct mhca_instance *inst)
 {
 	soft_switch_update(soft_instance(inst));
 	soft_mcast_update(soft_instance(inst));
+	if (soft_instance(inst)->port)
+		WRITE_ONCE(soft_instance(inst)->port->said, 0);
 	soft_lane_wake(soft_instance(inst)->lane);
 }
 

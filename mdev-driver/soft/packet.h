@@ -144,6 +144,8 @@ static inline bool soft_packet_fits(const struct soft_packet *packet)
 
 /* port.c */
 void soft_switch_carrier(struct soft_hca *hca, u32 segment);
+void soft_port_say(struct soft_port *port, const struct mhca_instance *inst,
+		   enum soft_drop cause);
 
 /* eth_rx.c */
 enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_packet *packet,

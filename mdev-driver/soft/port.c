@@ -25,6 +25,22 @@ struct soft_instance *soft_switch_find(struct soft_hca *hca, u32 segment, const 
 }
 
 /**
+ * soft_port_say() - say in the log why frames are dropped, once
+ * @port: an instance's
+ * @inst: the instance
+ * @cause: why; a setting can be the reason, the guest's or its administrator's
+ *
+ * Once until policy changes. Any context.
+ */
+void soft_port_say(struct soft_port *port, const struct mhca_instance *inst,
+		   enum soft_drop cause)
+{
+	if (likely(test_bit(cause, &port->said)) || test_and_set_bit(cause, &port->said))
+		return;
+	pr_notice("mhca_soft: %s: frames are dropped: %s\n", inst->id.name, soft_drop_text(cause));
+}
+
+/**
  * soft_switch_carrier() - tell a segment's uplink whether there is anybody
  * @hca: HCA
  * @segment: id
@@ -129,6 +145,7 @@ void soft_switch_update(struct soft_instance *si)
 	if (!port)
 		return;
 	WRITE_ONCE(port->checks, inst->port.spoof_check ? SOFT_CHECK_ALL : 0);
+	WRITE_ONCE(port->roce, inst->vport && inst->vport->roce);
 	WRITE_ONCE(port->promisc, !inst->port.spoof_check && inst->vport &&
 		   (inst->vport->promisc_uc || inst->vport->promisc_all));
 	WRITE_ONCE(port->up, inst->port.up);

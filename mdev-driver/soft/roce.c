@@ -8,7 +8,7 @@
  * same segment, and that port has the destination GID in the same VLAN and version.
  */
 #include <mhca/kernel.h>
-#include "eth.h"
+#include "packet.h"
 
 /**
  * soft_roce_update() - take over the RoCE address table and whether RoCE is on
@@ -93,6 +93,7 @@ const struct mhca_roce_address *soft_roce_source(const struct soft_qp *qp,
 	if (READ_ONCE(inst->port.spoof_check) &&
 	    memcmp(src->mac, inst->id.mac, sizeof(src->mac))) {
 		mhca_count(qp->obj.inst, drop_spoof);
+		soft_port_say(qp->si->port, inst, SOFT_DROP_MAC);
 		return NULL;
 	}
 	return src;

@@ -45,6 +45,7 @@ static void soft_count_refused(const struct soft_packet *packet, enum soft_drop 
 	case SOFT_DROP_GID:
 	case SOFT_DROP_SOURCE:
 		mhca_count_add(packet->inst, drop_spoof, frames);
+		soft_port_say(packet->from, packet->inst, cause);
 		break;
 	case SOFT_DROP_FLOOD:
 		mhca_count_add(packet->inst, drop_flood, frames);
@@ -54,7 +55,10 @@ static void soft_count_refused(const struct soft_packet *packet, enum soft_drop 
 	}
 }
 
-/* The source GID of a RoCE packet, in @gid; false: it is none. */
+/*
+ * The source GID of a RoCE packet, in @gid; false: it is none. Where RoCE is off, its UDP
+ * port is one like others: another implementation may run above the netdev.
+ */
 static bool soft_packet_gid(const struct soft_packet *packet, u8 gid[16])
 {
 	const struct soft_frame *frame = &packet->frame;
@@ -68,7 +72,7 @@ static bool soft_packet_gid(const struct soft_packet *packet, u8 gid[16])
 		return true;
 	}
 	if (!frame->l4 || frame->ip_protocol != SOFT_PROTO_UDP ||
-	    frame->dport != MHCA_ROCE_UDP_PORT)
+	    frame->dport != MHCA_ROCE_UDP_PORT || !READ_ONCE(packet->from->roce))
 		return false;
 	if (frame->ip_version == 6) {
 		memcpy(gid, frame->head + l3 + 8, 16);

@@ -6,7 +6,9 @@
  * host knows more addresses than we do, and to ports that asked for it. Nothing is
  * learned from source addresses, so nobody can take another's traffic. Group frames go
  * to all other ports of the segment; how many a port may send is bounded, and so is
- * the number of ports. No frame goes back to where it came from.
+ * the number of ports. No frame goes back to where it came from, but one that an instance
+ * sends to itself: nobody else sees it, so its source is not checked, and whether it is
+ * wanted is the receiver's business.
  */
 #include <mhca/kernel.h>
 #include <mhca/limits.h>
@@ -79,8 +81,6 @@ static enum soft_drop soft_port_check(struct soft_switch *sw, const struct soft_
 {
 	u8 checks = READ_ONCE(from->checks);
 
-	if (soft_mac_is_group(source->smac))
-		return SOFT_DROP_SOURCE;
 	if ((checks & SOFT_CHECK_MAC) && !soft_port_owns(sw, from, segment, source->smac))
 		return SOFT_DROP_MAC;
 	if ((checks & SOFT_CHECK_VLAN) && !test_bit(source->vlan, from->vlans))
@@ -110,33 +110,30 @@ static enum soft_drop soft_forward_look(struct soft_switch *sw, struct soft_port
 					struct soft_forward *forward)
 {
 	struct soft_segment *segment = READ_ONCE(from->segment);
-	const struct soft_fdb *entry;
+	const struct soft_fdb *entry = NULL;
 	enum soft_drop cause;
 
 	if (unlikely(!segment || !READ_ONCE(from->up)))
 		return SOFT_DROP_DOWN;
-	cause = soft_port_check(sw, from, segment, source);
-	if (unlikely(cause != SOFT_DROP_NONE))
-		return cause;
-
+	if (soft_mac_is_group(source->smac))
+		return SOFT_DROP_SOURCE;
 	forward->from = from;
 	forward->segment = segment;
-	forward->to = NULL;
 	forward->group = soft_mac_is_group(source->dmac);
 	forward->vlan = source->vlan;
 	forward->at = 1;
-	if (forward->group) {
-		if (charge && from->kind == SOFT_PORT_INSTANCE &&
-		    !soft_port_may_flood(from, charge))
-			return SOFT_DROP_FLOOD;
-		return SOFT_DROP_NONE;
-	}
-	entry = soft_fdb_find(sw, segment->id, source->dmac);
-	if (entry) {
-		if (entry->port == from)
-			return SOFT_DROP_SELF;
-		forward->to = entry->port;
-	}
+	if (!forward->group)
+		entry = soft_fdb_find(sw, segment->id, source->dmac);
+	forward->to = entry ? entry->port : NULL;
+	if (unlikely(forward->to == from))
+		return from->kind == SOFT_PORT_INSTANCE ? SOFT_DROP_NONE : SOFT_DROP_SELF;
+
+	cause = soft_port_check(sw, from, segment, source);
+	if (unlikely(cause != SOFT_DROP_NONE))
+		return cause;
+	if (forward->group && charge && from->kind == SOFT_PORT_INSTANCE &&
+	    !soft_port_may_flood(from, charge))
+		return SOFT_DROP_FLOOD;
 	return SOFT_DROP_NONE;
 }
 

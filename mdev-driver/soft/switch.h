@@ -32,7 +32,7 @@
 	X(GID, "gid", "RoCE with a source GID that is not the port's")	\
 	X(SOURCE, "source", "source MAC is a group address")	\
 	X(UNKNOWN, "unknown", "nobody has the destination MAC")	\
-	X(SELF, "self", "destination is the port it came from")	\
+	X(SELF, "self", "destination is the port it came from, which does not want it") \
 	X(FLOOD, "flood", "group frames beyond the port's rate")	\
 	X(DOWN, "down", "port is down or in no segment")	\
 	X(FRAME, "frame", "malformed, or too long")	\
@@ -116,6 +116,7 @@ struct soft_gids {
  * @aside: its addresses are another's if another claims them: its link is down, or its
  *         driver has taken it down; WRITE_ONCE
  * @checks: enum soft_check; WRITE_ONCE
+ * @roce: RoCE is on: UDP to its port is RoCE's; WRITE_ONCE
  * @promisc: wants unicast frames that nobody has; WRITE_ONCE
  * @n_macs: entries in the forwarding table; soft_switch.lock
  * @gids: source GIDs, or NULL: none; replaced as a whole
@@ -125,6 +126,7 @@ struct soft_gids {
  * @flood: group frames it may still send
  * @patience: of senders with it (route.c)
  * @drops: frames that it sent, or that were for it, and that went nowhere
+ * @said: causes of which the log has a line, bit by enum soft_drop
  */
 struct soft_port {
 	enum soft_port_kind kind;
@@ -135,6 +137,7 @@ struct soft_port {
 	bool up;
 	bool aside;
 	u8 checks;
+	bool roce;
 	bool promisc;
 	bool stalled;
 	u32 n_macs;
@@ -144,6 +147,7 @@ struct soft_port {
 	struct mhca_bucket flood;
 	struct soft_patience patience;
 	atomic64_t drops[SOFT_DROP_CAUSES];
+	unsigned long said;
 };
 
 /**

@@ -118,10 +118,12 @@ static void soft_tir_hash(struct soft_tir_attr *attr, const void *tirc)
 
 static void soft_tir_loopback(struct soft_tir_attr *attr, const void *tirc)
 {
-	u32 block = MLX5_GET(tirc, tirc, self_lb_block);
-
-	attr->block_uc = block & MLX5_TIRC_SELF_LB_BLOCK_BLOCK_UNICAST;
-	attr->block_mc = block & MLX5_TIRC_SELF_LB_BLOCK_BLOCK_MULTICAST;
+	/*
+	 * Its name misleads: drivers set the bit to get the unicast frames back that they
+	 * send to themselves, and clear it to be spared (it was self_lb_en once).
+	 */
+	attr->own_unicast = MLX5_GET(tirc, tirc, self_lb_block) &
+			    MLX5_TIRC_SELF_LB_BLOCK_BLOCK_UNICAST;
 }
 
 static enum mhca_syndrome soft_tir_create(struct mhca_cmd *cmd)

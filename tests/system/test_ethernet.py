@@ -255,3 +255,14 @@ def test_third_party(host, guests, uplink, bridge):
             assert counters["drop_mac"] == 0 and counters["drop_frame"] == 0, counters
     finally:
         sh("ip netns del third; ip link del t0")
+
+
+def test_self_test(guests):
+    """ethtool -t: link, speed, health, and a frame that a port sends to itself."""
+    for guest in guests:
+        refused = guest.inst.counters()["commands_refused"]
+        text = guest.check(f"ethtool -t {guest.dev}", 60)
+        assert "The test result is PASS" in text, text
+        assert re.search(r"Loopback Test\s+0", text), text
+        assert guest.inst.counters()["commands_refused"] == refused
+    ping(guests[0], guests[1].roce_address)

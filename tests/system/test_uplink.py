@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A segment's uplink as the host's administrator and others see it; guests without one."""
+"""A segment's uplink as the host's administrator and others see it; settings of guests' ports."""
 
 import errno
 import pathlib
@@ -8,7 +8,7 @@ import pytest
 
 from guest import wait_until
 from host import sh, write_once
-from lib_roce import SUBNET
+from lib_roce import SUBNET, bring_up
 
 PKTGEN = pathlib.Path("/proc/net/pktgen")
 
@@ -124,3 +124,35 @@ def test_bond(host, uplink, bond):
     for _ in "12":
         fails_over(lambda name: instance(name).write("link", "down"),
                    lambda name: instance(name).write("link", "up"))
+
+
+@pytest.fixture(name="rxe")
+def rxe_fixture(net):
+    """Guests with RoCE switched off and rxe above the netdev; as before afterwards."""
+    def roce(guest, value):
+        guest.check(f"d=pci/$(basename $(readlink /sys/class/net/{guest.dev}/device)) && "
+                    f"devlink dev param set $d name enable_roce value {value} cmode driverinit && "
+                    "devlink dev reload $d", 300)
+
+    guests = net.a, net.b
+    for number, guest in enumerate(guests, 1):
+        roce(guest, "false")
+        guest.dev = bring_up(guest, number)
+        guest.check("modprobe -a rdma_rxe rdma_ucm && "
+                    f"rdma link add rxe0 type rxe netdev {guest.dev}", 60)
+    yield net
+    for number, guest in enumerate(guests, 1):
+        guest.check("rdma link delete rxe0; modprobe -r rdma_rxe", 60)
+        roce(guest, "true")
+        guest.dev = bring_up(guest, number)
+
+
+def test_rxe(rxe):
+    """Another RoCE implementation above the netdev of a port whose own is off."""
+    refused = [inst.counters()["drop_spoof"] for inst in rxe.instances]
+    server = rxe.b.start_bg(f"rping -s -v -C 20 -a {rxe.b.roce_address}")
+    wait_until(lambda: rxe.b.run("rdma resource show cm_id | grep -q LISTEN")[0] == 0, 30, "rping")
+    text = rxe.a.check(f"rping -c -v -C 20 -S 1000 -a {rxe.b.roce_address}", 120)
+    assert text.count("ping data: rdma-ping-") == 20, text
+    assert server.wait(60)[0] == 0, server.output()
+    assert [inst.counters()["drop_spoof"] for inst in rxe.instances] == refused

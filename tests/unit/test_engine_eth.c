@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Frames from guest to guest, driven by hand-made WQEs through the whole core. */
+#include <mhca/policy.h>
 #include "eth_rig.h"
 
 static void test_unicast(void **state)
@@ -308,21 +309,85 @@ static void test_isolation(void **state)
 	send_frame(&node[0], 100, 0, 0);
 	assert_int_equal(sent(&node[0], 2), 0);
 	assert_int_equal(COUNT(&node[0], drop_spoof), 2);
-	mac_of(&node[0], mac);			/* to itself */
-	udp_frame(&node[0], mac, 100, 0);
-	send_frame(&node[0], 100, 0, 0);
-	assert_int_equal(sent(&node[0], 3), 0);
-	/* RoCE from a GID that it does not have. */
-	mac_of(&node[1], mac);
-	udp_frame(&node[0], mac, 100, 0);
-	put_unaligned_be16(4791, node[0].mem.va + 36);
-	send_frame(&node[0], 100, 0, 0);
-	assert_int_equal(sent(&node[0], 4), 0);
-	assert_int_equal(COUNT(&node[0], drop_spoof), 3);
 	nothing(&node[0]);
 	nothing(&node[1]);
 	nothing(&node[2]);
 	assert_int_equal(COUNT(&node[0], eth_tx_ucast), 1);
+}
+
+/* With RoCE on, its UDP port is for GIDs of the table; off, it is one like others. */
+static void test_roce_port(void **state)
+{
+	struct mhca_policy policy = node[0].vmm->inst->policy;
+	struct soft_port *port = soft_instance(node[0].vmm->inst)->port;
+	u8 mac[6], *f;
+
+	(void)state;
+	post_buffers(&node[1], 4);
+	mac_of(&node[1], mac);
+	udp_frame(&node[0], mac, 100, 0);
+	put_unaligned_be16(4791, node[0].mem.va + 36);
+	send_frame(&node[0], 100, 0, 0);
+	received(&node[1], &f);
+	assert_memory_equal(f, node[0].mem.va, 100);
+	assert_int_equal(port->said, 0);
+	assert_int_equal(client_enable_roce(&node[0].c), 0);
+	send_frame(&node[0], 100, 0, 0);
+	nothing(&node[1]);
+	assert_int_equal(COUNT(&node[0], drop_spoof), 1);
+	/* The log has a line, one until an administrator changes something. */
+	assert_int_equal(port->said, BIT(SOFT_DROP_GID));
+	mhca_policy_apply(node[0].vmm->inst, &policy);
+	assert_int_equal(port->said, 0);
+}
+
+static int want_own(struct eth_node *n, u32 bits)
+{
+	u32 in[MLX5_ST_SZ_DW(modify_tir_in)] = { 0 }, out[MLX5_ST_SZ_DW(modify_tir_out)];
+
+	MLX5_SET(modify_tir_in, in, opcode, MLX5_CMD_OP_MODIFY_TIR);
+	MLX5_SET(modify_tir_in, in, tirn, n->tir);
+	MLX5_SET(modify_tir_in, in, bitmask.self_lb_en, 1);
+	MLX5_SET(modify_tir_in, in, ctx.self_lb_block, bits);
+	return client_exec(&n->c, in, sizeof(in), out, sizeof(out));
+}
+
+/* A netdev's self-test: a frame to itself with source 0 comes back, when it is wanted. */
+static void test_own_frames(void **state)
+{
+	struct soft_port *port = soft_instance(node[0].vmm->inst)->port;
+	u8 mac[6], all[6] = { 255, 255, 255, 255, 255, 255 }, *f;
+
+	(void)state;
+	post_buffers(&node[0], 4);
+	post_buffers(&node[1], 4);
+	mac_of(&node[0], mac);
+	udp_frame(&node[0], mac, 100, 0);
+	memset(node[0].mem.va + 6, 0, 6);
+	send_frame(&node[0], 100, 0, 0);
+	nothing(&node[0]);
+	assert_int_equal(soft_port_dropped(port, SOFT_DROP_SELF), 1);
+	assert_int_equal(want_own(&node[0], 1), 0);
+	send_frame(&node[0], 100, 0, 0);
+	received(&node[0], &f);
+	assert_memory_equal(f, node[0].mem.va, 100);
+	assert_int_equal(soft_port_dropped(port, SOFT_DROP_MAC), 0);
+	/* Group frames do not, and to others it is as forged as before. */
+	memcpy(node[0].mem.va, all, 6);
+	send_frame(&node[0], 100, 0, 0);
+	assert_int_equal(soft_port_dropped(port, SOFT_DROP_MAC), 0);
+	settle();
+	assert_int_equal(soft_port_dropped(port, SOFT_DROP_MAC), 1);
+	udp_frame(&node[0], all, 100, 0);
+	send_frame(&node[0], 100, 0, 0);
+	received(&node[1], &f);
+	nothing(&node[0]);
+	udp_frame(&node[0], mac, 100, 0);
+	assert_int_equal(want_own(&node[0], 0), 0);
+	send_frame(&node[0], 100, 0, 0);
+	nothing(&node[0]);
+	nothing(&node[1]);
+	assert_int_equal(soft_port_dropped(port, SOFT_DROP_SELF), 2);
 }
 
 /* No buffer: lost after a wait, counted; later frames do not wait; then all is well. */
@@ -636,7 +701,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(unicast), TEST(checksum), TEST(vlan), TEST(large_send),
 		TEST(very_large_send), TEST(large_send_to_several), TEST(broadcast),
-		TEST(isolation), TEST(no_buffer), TEST(small_buffer), TEST(bad_buffer), TEST(idle),
+		TEST(isolation), TEST(roce_port), TEST(own_frames),
+		TEST(no_buffer), TEST(small_buffer), TEST(bad_buffer), TEST(idle),
 		TEST(rss), TEST(not_ready), TEST(moves), TEST(large_group), TEST(pa_key),
 		TEST(hidden_doorbell),
 	};

@@ -139,13 +139,22 @@ static void test_unicast(void **state)
 		assert_int_equal(frame(UP, mac(to), nobody, 0), 1U << to);
 }
 
+/* What an instance sends to itself nobody else sees, so it may say what it likes. */
 static void test_self(void **state)
 {
-	struct soft_source source = { .dmac = mac(1), .smac = mac(1) };
+	struct soft_source source = { .dmac = mac(40), .smac = nobody };
 
 	(void)state;
 	populate();
-	dropped(1, &source, SOFT_DROP_SELF);
+	assert_int_equal(frame(1, mac(1), mac(1), 0), 1U << 1);
+	assert_int_equal(frame(1, mac(1), (const u8[6]){ 0 }, 0), 1U << 1);
+	assert_int_equal(frame(1, mac(1), mac(2), 0), 1U << 1);
+	/* The host's stack has a loopback of its own. */
+	assert_int_equal(soft_port_add_mac(&sw, &port[UP], mac(40), SOFT_CLAIM_UPLINK), 0);
+	dropped(UP, &source, SOFT_DROP_SELF);
+	source.dmac = mac(1);
+	source.smac = group;
+	dropped(1, &source, SOFT_DROP_SOURCE);
 }
 
 static void test_unknown(void **state)
