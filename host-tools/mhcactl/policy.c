@@ -2,6 +2,7 @@
 /*
  * Settings of an instance: what their values look like, and writing them.
  */
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #define DESCRIPTION_MAX	255
 
 enum kind { KIND_MAC, KIND_GUID, KIND_NUMBER, KIND_TEXT, KIND_DOORBELL, KIND_SWITCH,
-	    KIND_LINK, KIND_JSON };
+	    KIND_LINK, KIND_ADDRESSES, KIND_JSON };
 
 /**
  * struct policy - a setting that this tool knows
@@ -49,6 +50,7 @@ static const struct policy policies[] = {
 	{ "max_mr_mb",     KIND_NUMBER,   1, UINT32_MAX },
 	{ "doorbell",      KIND_DOORBELL, 0, 0 },
 	{ "spoof_check",   KIND_SWITCH,   0, 0 },
+	{ "addresses",     KIND_ADDRESSES, 0, 0 },
 	{ "link",          KIND_LINK,     0, 0 },
 	{ "config",        KIND_JSON,     0, 0 },
 };
@@ -154,6 +156,34 @@ static const char *check_text(const char *text)
 	return NULL;
 }
 
+/* An address, or a prefix; what it may be is the driver's to say. */
+static bool is_prefix(char *text)
+{
+	char *slash = strchr(text, '/'), *end = NULL;
+	struct in6_addr address;
+	bool v6 = strchr(text, ':');
+
+	if (slash) {
+		*slash++ = 0;
+		if (!isdigit((unsigned char)*slash) ||
+		    strtoul(slash, &end, 10) > (v6 ? 128 : 32) || *end)
+			return false;
+	}
+	return inet_pton(v6 ? AF_INET6 : AF_INET, text, &address) == 1;
+}
+
+static const char *check_addresses(const char *text)
+{
+	const char *why = NULL;
+	char *copy = ctl_strdup(text), *rest = copy, *item;
+
+	while (*text && !why && (item = strsep(&rest, ",")))
+		if (!is_prefix(item))
+			why = "not IP addresses or prefixes (192.0.2.7,2001:db8::/64)";
+	free(copy);
+	return why;
+}
+
 static const char *check_json(const char *text)
 {
 	json_object *json = json_tokener_parse(text);
@@ -182,6 +212,8 @@ const char *policy_check(const char *name, const char *value)
 	case KIND_SWITCH:
 	case KIND_LINK:
 		return check_choice(policies[rank].kind, value);
+	case KIND_ADDRESSES:
+		return check_addresses(value);
 	case KIND_JSON:
 		return check_json(value);
 	}
@@ -315,14 +347,20 @@ static int offered(const struct ctl *ctl, const char *uuid, const char *name)
 	return CTL_OK;
 }
 
+/* sysfs takes no notice of a write of nothing: an empty value is a line. */
+static int write_setting(const struct ctl *ctl, const char *uuid, const char *name,
+			 const char *value)
+{
+	return sys_write(ctl, *value ? value : "\n", MDEV_DEVICES "/%s/%s", uuid, name);
+}
+
 /* Put the first @count settings back, last first. */
 static void roll_back(const struct ctl *ctl, const char *uuid,
 		      const struct settings *settings, char **old, size_t count)
 {
 	while (count--) {
 		const char *name = settings->item[count].name;
-		int error = old[count] ? sys_write(ctl, old[count], MDEV_DEVICES "/%s/%s",
-						   uuid, name) : -ENODATA;
+		int error = old[count] ? write_setting(ctl, uuid, name, old[count]) : -ENODATA;
 
 		if (error)
 			ctl_note("%s keeps its new value: %s", name, strerror(-error));
@@ -347,7 +385,7 @@ int settings_apply(const struct ctl *ctl, const char *uuid,
 		const struct setting *item = &settings->item[i];
 
 		old[i] = sys_read(ctl, MDEV_DEVICES "/%s/%s", uuid, item->name);
-		error = sys_write(ctl, item->value, MDEV_DEVICES "/%s/%s", uuid, item->name);
+		error = write_setting(ctl, uuid, item->name, item->value);
 		if (!error)
 			continue;
 		ret = ctl_explain(write_reasons, -error, "%s=%s", item->name, item->value);

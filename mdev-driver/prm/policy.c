@@ -52,6 +52,10 @@ const struct mhca_policy_row mhca_policy_rows[MHCA_POLICIES] = {
 		.name = "spoof_check", .unit = "", .form = MHCA_FORM_CHOICE, .live = true,
 		.words = mhca_switch_words, .fallback = true, .kind = MHCA_NO_OBJECT,
 	},
+	[MHCA_POLICY_ADDRESSES] = {
+		.name = "addresses", .unit = "", .form = MHCA_FORM_ADDRESSES,
+		.kind = MHCA_NO_OBJECT, .live = true,
+	},
 	[MHCA_POLICY_LINK] = {
 		.name = "link", .unit = "", .form = MHCA_FORM_CHOICE, .live = true,
 		.words = mhca_link_words, .fallback = true, .kind = MHCA_NO_OBJECT,
@@ -230,6 +234,11 @@ static void mhca_policy_expected(const struct mhca_policy_row *row, char *reason
 		scnprintf(reason + at, left, "printable text of at most %d bytes",
 			  MHCA_DESCRIPTION_MAX);
 		break;
+	case MHCA_FORM_ADDRESSES:
+		scnprintf(reason + at, left,
+			  "up to %d IP addresses or prefixes like 192.0.2.7,2001:db8::/64, no group's",
+			  MHCA_ADDRESSES_MAX);
+		break;
 	default:
 		scnprintf(reason + at, left, "%s%llu..%llu%s%s",
 			  row->zero ? "0 (no bound) or " : "", row->min, row->max,
@@ -267,14 +276,20 @@ int mhca_policy_parse(struct mhca_policy *policy, enum mhca_policy_id id,
 	u64 value = 0;
 	int ret;
 
-	if (row->form == MHCA_FORM_TEXT)
+	switch (row->form) {
+	case MHCA_FORM_TEXT:
 		ret = mhca_parse_text(policy, text);
-	else
+		break;
+	case MHCA_FORM_ADDRESSES:
+		ret = mhca_addresses_parse(&policy->addresses, text);
+		break;
+	default:
 		ret = mhca_parse_value(row, text, &value);
+		if (!ret)
+			policy->value[id] = value;
+	}
 	if (ret)
 		mhca_policy_expected(row, reason);
-	else if (row->form != MHCA_FORM_TEXT)
-		policy->value[id] = value;
 	return ret;
 }
 
@@ -316,6 +331,8 @@ int mhca_policy_show(const struct mhca_policy *policy, enum mhca_policy_id id,
 		return scnprintf(buf, size, "%s", row->words[value]);
 	case MHCA_FORM_TEXT:
 		return scnprintf(buf, size, "%s", policy->description);
+	case MHCA_FORM_ADDRESSES:
+		return mhca_addresses_show(&policy->addresses, buf, size);
 	default:
 		return scnprintf(buf, size, "%llu", value);
 	}
@@ -392,6 +409,7 @@ static void mhca_policy_apply_port(struct mhca_instance *inst, const struct mhca
 		inst->id.mac[i] = policy->value[MHCA_POLICY_MAC] >> (40 - 8 * i);
 	WRITE_ONCE(inst->port.segment, policy->value[MHCA_POLICY_SEGMENT]);
 	WRITE_ONCE(inst->port.spoof_check, policy->value[MHCA_POLICY_SPOOF_CHECK]);
+	inst->port.addresses = policy->addresses;
 	turned = up != inst->port.up;
 	WRITE_ONCE(inst->port.up, up);
 	if (inst->backend)

@@ -220,7 +220,8 @@ struct soft_tir {
  * @ip_protocol: the L4 protocol, behind IPv6 extension headers
  * @fragment: an IP fragment (of which the first has L4 all the same)
  * @l3: offset of the IP header; 0: none
- * @l4: offset of the L4 header; 0: none, or a later fragment
+ * @l4: offset of the L4 header, TCP's or UDP's; 0: none, or a later fragment
+ * @icmp6: offset of the ICMPv6 header; 0: none, or a later fragment
  * @sport: TCP and UDP, host order
  * @dport: see @sport
  * @tcp_flags: 9 bits
@@ -238,6 +239,7 @@ struct soft_frame {
 	bool fragment;
 	u16 l3;
 	u16 l4;
+	u16 icmp6;
 	u16 sport;
 	u16 dport;
 	u16 tcp_flags;

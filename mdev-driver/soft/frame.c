@@ -14,6 +14,7 @@
 #define SOFT_IPV6_EXTENSIONS	8	/* headers looked at */
 #define SOFT_TCP_MIN		20U
 #define SOFT_UDP_BYTES		8U
+#define SOFT_ICMP6_MIN		8U
 /* rss_hash_type of a CQE: what was hashed (older headers have no names for it) */
 #define SOFT_RSS_IPV4		BIT(2)
 #define SOFT_RSS_IPV6		BIT(3)
@@ -61,6 +62,9 @@ static void soft_parse_l4(struct soft_frame *frame, u32 at)
 		if (left < SOFT_UDP_BYTES)
 			return;
 	} else {
+		if (frame->ip_version == 6 && frame->ip_protocol == SOFT_PROTO_ICMP6 &&
+		    left >= SOFT_ICMP6_MIN)
+			frame->icmp6 = at;
 		return;
 	}
 	frame->l4 = at;
@@ -90,6 +94,17 @@ static void soft_parse_ipv4(struct soft_frame *frame, u32 at)
 	frame->fragment = offset & (SOFT_IPV4_MORE | SOFT_IPV4_OFFSET);
 	if (!(offset & SOFT_IPV4_OFFSET))
 		soft_parse_l4(frame, at + bytes);
+}
+
+/**
+ * soft_is_extension() - is it an IPv6 extension header, with more behind it?
+ * @protocol: next header
+ */
+bool soft_is_extension(u8 protocol)
+{
+	return protocol == SOFT_IPV6_HOP || protocol == SOFT_IPV6_ROUTING ||
+	       protocol == SOFT_IPV6_FRAGMENT || protocol == SOFT_IPV6_AUTH ||
+	       protocol == SOFT_IPV6_OPTIONS;
 }
 
 /* One extension header at @at: its bytes, 0: it is none, or is cut off. */

@@ -25,6 +25,7 @@
 #define SOFT_TYPE_ROCE		0x8915
 #define SOFT_PROTO_TCP		6
 #define SOFT_PROTO_UDP		17
+#define SOFT_PROTO_ICMP6	58
 
 #define SOFT_HEAD_MAX		256U	/* private headers */
 #define SOFT_HEAD_PULL		128U	/* bytes taken out of the body, to have them all */
@@ -117,6 +118,7 @@ struct soft_eth_tx {
 };
 
 /* frame.c */
+bool soft_is_extension(u8 protocol);
 u32 soft_frame_hash(const struct soft_frame *frame, const struct soft_tir_attr *attr, u8 *type);
 
 /* packet.c */

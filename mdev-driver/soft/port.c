@@ -158,6 +158,8 @@ void soft_switch_update(struct soft_instance *si)
 		err = soft_port_macs(sw, port, inst);
 	if (!err)
 		err = soft_port_gids(sw, port, inst);
+	if (!err)
+		err = soft_port_set_addresses(sw, port, &inst->port.addresses, inst->id.mac);
 	if (err)
 		mhca_warn(inst, "port in segment %u: error %d\n", inst->port.segment, err);
 	soft_switch_carrier(si->hca, inst->port.segment);

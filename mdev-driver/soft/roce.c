@@ -96,6 +96,11 @@ const struct mhca_roce_address *soft_roce_source(const struct soft_qp *qp,
 		soft_port_say(qp->si->port, inst, SOFT_DROP_MAC);
 		return NULL;
 	}
+	if (!soft_port_may_use(qp->si->port, src->gid)) {
+		mhca_count(qp->obj.inst, drop_spoof);
+		soft_port_say(qp->si->port, inst, SOFT_DROP_ADDRESS);
+		return NULL;
+	}
 	return src;
 }
 

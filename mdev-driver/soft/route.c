@@ -44,6 +44,7 @@ static void soft_count_refused(const struct soft_packet *packet, enum soft_drop 
 	case SOFT_DROP_VLAN:
 	case SOFT_DROP_GID:
 	case SOFT_DROP_SOURCE:
+	case SOFT_DROP_ADDRESS:
 		mhca_count_add(packet->inst, drop_spoof, frames);
 		soft_port_say(packet->from, packet->inst, cause);
 		break;
@@ -118,6 +119,7 @@ static bool soft_route_begin(struct soft_hca *hca, const struct soft_packet *pac
 		.dmac = packet->head,
 		.smac = packet->head + SOFT_MAC_BYTES,
 		.vlan = packet->frame.n_vlan ? packet->frame.vlan_tci & 0xfff : 0,
+		.frame = &packet->frame,
 	};
 	u32 frames = soft_packet_frames(packet);
 	enum soft_drop cause;

@@ -61,6 +61,8 @@ void soft_port_fini(struct soft_port *port)
 {
 	kfree(port->gids);
 	port->gids = NULL;
+	kfree(port->allowed);
+	port->allowed = NULL;
 }
 
 /* ---- The forwarding table ----------------------------------------------- */

@@ -87,6 +87,8 @@ static enum soft_drop soft_port_check(struct soft_switch *sw, const struct soft_
 		return SOFT_DROP_VLAN;
 	if ((checks & SOFT_CHECK_GID) && source->gid && !soft_port_has_gid(from, source->gid))
 		return SOFT_DROP_GID;
+	if (!soft_guard_passes(from, segment, source->frame))
+		return SOFT_DROP_ADDRESS;
 	return SOFT_DROP_NONE;
 }
 

@@ -14,6 +14,7 @@
 #include <mhca/bucket.h>
 #include <mhca/kernel.h>
 #include <mhca/limits.h>
+#include <mhca/prm.h>
 
 #include "patience.h"
 
@@ -37,7 +38,8 @@
 	X(DOWN, "down", "port is down or in no segment")	\
 	X(FRAME, "frame", "malformed, or too long")	\
 	X(BUFFER, "buffer", "receiver has no buffer")	\
-	X(STEER, "steering", "receiver's flow tables do not want it")
+	X(STEER, "steering", "receiver's flow tables do not want it") \
+	X(ADDRESS, "address", "IP address, or that in ARP or ND, is not the port's (addresses)")
 
 enum soft_drop {
 	SOFT_DROP_NONE = -1,
@@ -76,6 +78,7 @@ enum soft_claim {
 
 struct soft_switch;
 struct soft_segment;
+struct soft_frame;
 
 /**
  * struct soft_fdb - an entry of the forwarding table
@@ -106,6 +109,16 @@ struct soft_gids {
 };
 
 /**
+ * struct soft_allowed - IP addresses that a port may use, never changed once they are found
+ * @n: how many
+ * @prefix: what policy says, and the link-local address of its MAC
+ */
+struct soft_allowed {
+	u32 n;
+	struct mhca_prefix prefix[MHCA_ADDRESSES_MAX + 1];
+};
+
+/**
  * struct soft_port - an instance or an uplink in a segment
  * @kind: which
  * @owner: &struct soft_instance or the uplink's
@@ -120,6 +133,7 @@ struct soft_gids {
  * @promisc: wants unicast frames that nobody has; WRITE_ONCE
  * @n_macs: entries in the forwarding table; soft_switch.lock
  * @gids: source GIDs, or NULL: none; replaced as a whole
+ * @allowed: IP addresses that it may use, or NULL: any; replaced as a whole
  * @vlans: VLAN ids that it may send and gets; bit 0: frames without a tag
  * @stalled: a sender waited for its buffers in vain (route.c); WRITE_ONCE
  * @flood_lock: spinlock for @flood, a leaf
@@ -142,6 +156,7 @@ struct soft_port {
 	bool stalled;
 	u32 n_macs;
 	struct soft_gids *gids;
+	struct soft_allowed *allowed;
 	DECLARE_BITMAP(vlans, SOFT_VLANS);
 	spinlock_t flood_lock;
 	struct mhca_bucket flood;
@@ -206,13 +221,22 @@ struct soft_fdb *soft_fdb_of(struct soft_switch *sw, const struct soft_port *por
  * @smac: source
  * @vlan: VLAN id, 0: none
  * @gid: RoCE: source GID, or NULL
+ * @frame: the frame's headers
  */
 struct soft_source {
 	const u8 *dmac;
 	const u8 *smac;
 	u16 vlan;
 	const u8 *gid;
+	const struct soft_frame *frame;
 };
+
+/* guard.c: IP addresses; the last two inside srcu */
+int soft_port_set_addresses(struct soft_switch *sw, struct soft_port *port,
+			    const struct mhca_addresses *addresses, const u8 *mac);
+bool soft_port_may_use(const struct soft_port *port, const u8 gid[16]);
+bool soft_guard_passes(const struct soft_port *from, const struct soft_segment *segment,
+		       const struct soft_frame *frame);
 
 /**
  * struct soft_forward - where a frame goes, port by port

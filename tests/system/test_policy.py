@@ -25,7 +25,8 @@ CLOSED_ONLY = {
 }
 LIVE = {
     "segment": "7", "rate_mbps": "1000", "burst_kb": "512", "cmd_rate": "5000",
-    "weight": "300", "spoof_check": "off", "link": "down", "description": 'tenant 7, "blue"',
+    "weight": "300", "spoof_check": "off", "addresses": "192.0.2.7,2001:db8::/64",
+    "link": "down", "description": 'tenant 7, "blue"',
 }
 
 
@@ -82,6 +83,7 @@ def test_open_and_closed(alone):
     ("node_guid", "0", errno.EINVAL, "node_guid must be a GUID like"),
     ("doorbell", "poll", errno.EINVAL, "doorbell must be 'map' or 'trap'"),
     ("description", "x" * 256, errno.ERANGE, "description must be printable text"),
+    ("addresses", "192.0.2.7/24", errno.ERANGE, "addresses must be up to 16 IP addresses"),
     ("config", "{", errno.EINVAL, "config: byte 1: a string is expected"),
     ("config", '{"max_qps": 1}', errno.ENOENT, "there is no attribute max_qps"),
     ("config", '{"weight": 7, "max_qp": 0}', errno.ERANGE, "max_qp must be"),

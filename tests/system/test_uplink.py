@@ -3,6 +3,7 @@
 
 import errno
 import pathlib
+import re
 
 import pytest
 
@@ -124,6 +125,43 @@ def test_bond(host, uplink, bond):
     for _ in "12":
         fails_over(lambda name: instance(name).write("link", "down"),
                    lambda name: instance(name).write("link", "up"))
+
+
+def neighbour(guest, address):
+    """The MAC that a guest has for an address."""
+    return re.search(r"lladdr (\S+)", guest.check(f"ip neigh show {address} dev {guest.dev}"))[1]
+
+
+def test_addresses(host, net, uplink):
+    """A guest with a list takes no other address, and the host not its own."""
+    a, b, inst = net.a, net.b, net.instances[0]
+    reachable = f"busybox ping -W 10 -i 0.2 -c 2 {b.roce_address}"
+    gateway, spare = f"{SUBNET}.254", f"{SUBNET}.77"
+    inst.write("addresses", f"{a.roce_address},fe80::/10")
+    try:
+        assert inst.read("addresses") == f"{a.roce_address},fe80::/10"
+        a.check(f"ip neigh flush all; {reachable}", 60)
+        b.check(f"busybox ping -W 10 -c 1 {gateway}", 60)
+        before, host_mac, a_mac = (inst.counters()["drop_spoof"], neighbour(b, gateway),
+                                   neighbour(b, a.roce_address))
+        host.kmsg.new()
+        a.run(f"busybox arping -U -I {a.dev} -c 2 {gateway}", 30)
+        assert inst.counters()["drop_spoof"] >= before + 2
+        assert neighbour(b, gateway) == host_mac
+        lines = [ln for ln in host.kmsg.new().splitlines() if inst.uuid in ln]
+        assert len(lines) == 1 and "IP address" in lines[0], lines
+        a.check(f"ip addr add {spare}/24 dev {a.dev}")
+        rc, text = a.run(f"busybox ping -W 2 -c 2 -I {spare} {b.roce_address}", 60)
+        assert rc, text
+        # The other way round.
+        host.run(f"busybox arping -U -I {uplink} -c 2 {a.roce_address}", 30)
+        assert "drop_address: 0\n" not in host.check(f"ethtool -S {uplink}")
+        assert neighbour(b, a.roce_address) == a_mac
+        inst.write("addresses", "\n")
+        a.check(f"{reachable} -I {spare}", 60)
+    finally:
+        inst.write("addresses", "\n")
+        a.run(f"ip addr del {spare}/24 dev {a.dev}")
 
 
 @pytest.fixture(name="rxe")

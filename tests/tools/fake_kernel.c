@@ -247,6 +247,8 @@ ssize_t write(int fd, const void *data, size_t size)
 	if (!path || size >= sizeof(value) ||
 	    (strncmp(path, "sys/bus/", 8) && strncmp(path, "sys/devices/", 12)))
 		return real_write(fd, data, size);
+	if (!size)		/* sysfs does not tell the driver */
+		return 0;
 	memcpy(value, data, size);
 	value[size] = '\0';
 	error = driver_write(path, value);

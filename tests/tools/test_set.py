@@ -21,6 +21,22 @@ def test_set(host, tool):
     assert value(host, "description") == "tenant 7 = good"
 
 
+def test_empty(host, tool):
+    """An empty value is written, though sysfs ignores a write of no bytes."""
+    tool("set", UUIDS[0], "description=x")
+    tool("set", UUIDS[0], "description=")
+    assert value(host, "description") == ""
+
+
+def test_addresses(host, tool):
+    """What cannot be a list of IP addresses does not reach the driver."""
+    host.write(f"{host.device(UUIDS[0])}/addresses", "\n")
+    for wrong in ("192.0.2", "192.0.2.7/33", "192.0.2.7,,::1", "::1/", "example.org"):
+        assert "not IP addresses" in tool.fails(8, "set", UUIDS[0], f"addresses={wrong}")
+    tool("set", UUIDS[0], "addresses=192.0.2.7,2001:db8::/64")
+    assert value(host, "addresses") == "192.0.2.7,2001:db8::/64"
+
+
 def test_json_is_what_the_driver_made_of_it(host, tool):
     done = tool.json("set", "0f9a", "weight=0x10")["set"]
     assert done == {"uuid": UUIDS[0], "attributes": {"weight": "0x10"}}

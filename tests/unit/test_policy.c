@@ -79,6 +79,45 @@ static const struct value_case value_cases[] = {
 	{ MHCA_POLICY_SPOOF_CHECK, "off", 0, "off" },
 	{ MHCA_POLICY_LINK, "down", 0, "down" },
 	{ MHCA_POLICY_LINK, "auto", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "", 0, "" },
+	{ MHCA_POLICY_ADDRESSES, "192.0.2.7", 0, "192.0.2.7" },
+	{ MHCA_POLICY_ADDRESSES, "192.0.2.7/32,10.0.0.0/8", 0, "192.0.2.7,10.0.0.0/8" },
+	{ MHCA_POLICY_ADDRESSES, "0.0.0.0/0,::/0", 0, "0.0.0.0/0,::/0" },
+	{ MHCA_POLICY_ADDRESSES, "2001:DB8:0:0:1:0:0:1", 0, "2001:db8::1:0:0:1" },
+	{ MHCA_POLICY_ADDRESSES, "2001:db8:0:1:2:3:4:5", 0, "2001:db8:0:1:2:3:4:5" },
+	{ MHCA_POLICY_ADDRESSES, "1:2:3:4:5:6:7::,::1,1::8", 0, "1:2:3:4:5:6:7:0,::1,1::8" },
+	{ MHCA_POLICY_ADDRESSES, "fe80::/10", 0, "fe80::/10" },
+	{ MHCA_POLICY_ADDRESSES, "192.0.2.7,", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, ",192.0.2.7", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "192.0.2.7 10.0.0.1", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "192.0.2", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "192.0.2.256", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "192.0.2.07", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "192.0.2.7/33", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "192.0.2.7/", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "192.0.2.7/24", -ERANGE, NULL },
+	{ MHCA_POLICY_ADDRESSES, "192.0.2.0/24", 0, "192.0.2.0/24" },
+	{ MHCA_POLICY_ADDRESSES, "224.0.0.1", -ERANGE, NULL },
+	{ MHCA_POLICY_ADDRESSES, "0.0.0.0", -ERANGE, NULL },
+	{ MHCA_POLICY_ADDRESSES, "::", -ERANGE, NULL },
+	{ MHCA_POLICY_ADDRESSES, "::ffff:192.0.2.7", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "::ffff:c000:207", -ERANGE, NULL },
+	{ MHCA_POLICY_ADDRESSES, "ff02::1", -ERANGE, NULL },
+	{ MHCA_POLICY_ADDRESSES, "2001:db8::1/64", -ERANGE, NULL },
+	{ MHCA_POLICY_ADDRESSES, "2001:db8::/129", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "1:2:3:4:5:6:7", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "1:2:3:4:5:6:7:8:9", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "1:2:3:4::5:6:7:8", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "1::2::3", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "1:::2", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, ":1", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "1:", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "12345::", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "1,2,3,4,5,6,7", -EINVAL, NULL },
+	{ MHCA_POLICY_ADDRESSES, "::1,::2,::3,::4,::5,::6,::7,::8,::9,::a,::b,::c,::d,::e,::f,::10", 0,
+	  "::1,::2,::3,::4,::5,::6,::7,::8,::9,::a,::b,::c,::d,::e,::f,::10" },
+	{ MHCA_POLICY_ADDRESSES,
+	  "::1,::2,::3,::4,::5,::6,::7,::8,::9,::a,::b,::c,::d,::e,::f,::10,::11", -ERANGE, NULL },
 	{ MHCA_POLICY_DESCRIPTION, "", 0, "" },
 	{ MHCA_POLICY_DESCRIPTION, "tenant 7, \"blue\" \\ gr\xc3\xbcn", 0,
 	  "tenant 7, \"blue\" \\ gr\xc3\xbcn" },
@@ -227,9 +266,18 @@ static void test_config_round_trip(void **state)
 	char text[MHCA_CONFIG_MAX], again[MHCA_CONFIG_MAX], reason[MHCA_REASON_MAX];
 	struct mhca_policy policy = fresh(), other = fresh();
 	int len;
+	u32 i;
 
 	(void)state;
 	memset(policy.description, '"', MHCA_DESCRIPTION_MAX);
+	for (i = 0; i < MHCA_ADDRESSES_MAX; i++) {
+		struct mhca_prefix *prefix = &policy.addresses.prefix[i];
+
+		memset(prefix->address, 0xee - i, sizeof(prefix->address));
+		prefix->address[15] = 0;
+		prefix->bits = 120;
+	}
+	policy.addresses.n = i;
 	policy.value[MHCA_POLICY_DOORBELL] = MHCA_DOORBELL_TRAP;
 	policy.value[MHCA_POLICY_MAX_QP] = 12345;
 	policy.value[MHCA_POLICY_NODE_GUID] = ~0ULL;

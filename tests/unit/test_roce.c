@@ -2,6 +2,8 @@
 /* RoCE between two instances: who is reached by MAC, GID, VLAN and segment. */
 #include <mhca/policy.h>
 #include "fixture.h"
+#include "eth.h"
+#include "switch.h"
 
 #define TO	(BUF_BYTES / 2)
 #define GRH	40U
@@ -201,6 +203,24 @@ static void segments_and_ports(void **state)
 	set_policy(g, MHCA_POLICY_LINK, false);
 	try_rc(w, NULL, false);
 	set_policy(g, MHCA_POLICY_LINK, true);
+	try_rc(w, NULL, true);
+}
+
+/* Policy's list of IP addresses counts for GIDs, too, at once. */
+static void addresses_of_policy(void **state)
+{
+	struct world *w = *state;
+	struct mhca_instance *inst = w->g[0].vmm->inst;
+	struct mhca_policy policy = inst->policy;
+	char reason[MHCA_REASON_MAX];
+
+	assert_ok(mhca_policy_parse(&policy, MHCA_POLICY_ADDRESSES, "192.0.2.1", reason));
+	mhca_policy_apply(inst, &policy);
+	try_rc(w, NULL, false);
+	assert_true(counter_of(&inst->counters.drop_spoof) > 0);
+	assert_int_equal(soft_instance(inst)->port->said, BIT(SOFT_DROP_ADDRESS));
+	assert_ok(mhca_policy_parse(&policy, MHCA_POLICY_ADDRESSES, "fe80::/10", reason));
+	mhca_policy_apply(inst, &policy);
 	try_rc(w, NULL, true);
 }
 
@@ -503,6 +523,7 @@ int main(void)
 		world_test(path_mtu_fits_the_port),
 		world_test(wrong_addresses),
 		world_test(segments_and_ports),
+		world_test(addresses_of_policy),
 		world_test(vlans_are_apart),
 		world_test(versions_are_apart),
 		world_test(address_goes),

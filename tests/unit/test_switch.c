@@ -10,7 +10,7 @@
 #include <mhca/kernel.h>
 #include <mhca/limits.h>
 #include "shim/control.h"
-#include "switch.h"
+#include "packet.h"
 
 #define PORTS	5
 #define UP	4	/* port[UP] is an uplink */
@@ -79,13 +79,16 @@ static void populate(void)
 }
 
 /* Send; the receivers as a bit mask of ports. */
-static u32 send_all(u32 from, const struct soft_source *source, enum soft_drop *cause)
+static u32 send_all(u32 from, const struct soft_source *claims, enum soft_drop *cause)
 {
+	static const struct soft_frame plain;
+	struct soft_source with_frame = *claims, *source = &with_frame;
 	struct soft_forward forward;
 	struct soft_port *to;
 	u32 mask = 0, n = 0;
 	int idx;
 
+	source->frame = &plain;
 	idx = srcu_read_lock(&srcu);
 	*cause = soft_forward_begin(&sw, &port[from], source, true, &forward);
 	if (*cause == SOFT_DROP_NONE) {

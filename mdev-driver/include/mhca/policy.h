@@ -16,6 +16,7 @@
  * @MHCA_FORM_GUID: 0200:5eff:fe00:0001, or eight pairs, or 0x and hexadecimal
  * @MHCA_FORM_CHOICE: one of a list of words
  * @MHCA_FORM_TEXT: printable, up to MHCA_DESCRIPTION_MAX bytes
+ * @MHCA_FORM_ADDRESSES: 192.0.2.7,2001:db8::/64: up to MHCA_ADDRESSES_MAX, or nothing
  */
 enum mhca_policy_form {
 	MHCA_FORM_NUMBER,
@@ -23,6 +24,7 @@ enum mhca_policy_form {
 	MHCA_FORM_GUID,
 	MHCA_FORM_CHOICE,
 	MHCA_FORM_TEXT,
+	MHCA_FORM_ADDRESSES,
 };
 
 /**
@@ -56,8 +58,12 @@ extern const struct mhca_policy_row mhca_policy_rows[MHCA_POLICIES];
 /* Longest reason of a refusal, with its 0. */
 #define MHCA_REASON_MAX		160
 /* Longest text of a value and of "config", with their 0. */
-#define MHCA_VALUE_MAX		(MHCA_DESCRIPTION_MAX + 1)
-#define MHCA_CONFIG_MAX		2048
+#define MHCA_VALUE_MAX		768
+#define MHCA_CONFIG_MAX		3072
+
+/* address.c: 0, -EINVAL or -ERANGE; the text's length. */
+int mhca_addresses_parse(struct mhca_addresses *addresses, const char *text);
+int mhca_addresses_show(const struct mhca_addresses *addresses, char *buf, size_t size);
 
 void mhca_policy_default(struct mhca_policy *policy, const struct mhca_identity *id);
 /* Index of the attribute of this name, or -ENOENT. */

@@ -531,6 +531,33 @@ void mhca_eq_doorbell(struct mhca_instance *inst, u32 uar, u32 word);
 
 /* ---- Instances ------------------------------------------------------- */
 
+#define MHCA_ADDRESSES_MAX	16
+
+/* What an IPv4-mapped IPv6 address begins with. */
+static const u8 mhca_ipv4_prefix[12] = { [10] = 0xff, 0xff };
+
+/**
+ * struct mhca_prefix - IP addresses that begin alike
+ * @address: IPv6, or IPv4-mapped; what follows @bits is zero
+ * @bits: how many of its 128 bits count; 128: it is one address
+ * @ipv4: @address is an IPv4 address (and @bits at least 96)
+ */
+struct mhca_prefix {
+	u8 address[16];
+	u8 bits;
+	bool ipv4;
+};
+
+/**
+ * struct mhca_addresses - IP addresses that an instance may use
+ * @n: how many; 0: any
+ * @prefix: they
+ */
+struct mhca_addresses {
+	u32 n;
+	struct mhca_prefix prefix[MHCA_ADDRESSES_MAX];
+};
+
 enum mhca_personality { MHCA_IB, MHCA_ROCE };
 
 enum mhca_function_state {
@@ -563,6 +590,7 @@ struct mhca_identity {
  *      may change at any time, with an event for the guest
  * @spoof_check: frames and messages may only have the instance's own source
  *               addresses
+ * @addresses: IP addresses that it may say are its own
  * @admin_down: the guest's driver has taken its port down. No frame is dropped for it,
  *              but its addresses may be used by another port
  * @qkey_violations: datagrams refused for their Q_Key
@@ -575,6 +603,7 @@ struct mhca_port {
 	u32 segment;
 	bool up;
 	bool spoof_check;
+	struct mhca_addresses addresses;
 	bool admin_down;
 	atomic_t qkey_violations;
 };
@@ -679,6 +708,7 @@ enum mhca_policy_id {
 	MHCA_POLICY_MAX_MR_MB,
 	MHCA_POLICY_DOORBELL,
 	MHCA_POLICY_SPOOF_CHECK,
+	MHCA_POLICY_ADDRESSES,
 	MHCA_POLICY_LINK,
 	MHCA_POLICY_DESCRIPTION,
 	MHCA_POLICIES
@@ -690,11 +720,13 @@ enum mhca_doorbell_mode { MHCA_DOORBELL_MAP, MHCA_DOORBELL_TRAP };
 
 /**
  * struct mhca_policy - an instance's attributes as configured (policy.h)
- * @value: numbers, addresses, index of a choice
+ * @value: numbers, MAC and GUIDs, index of a choice
+ * @addresses: IP addresses
  * @description: text, ends with a 0
  */
 struct mhca_policy {
 	u64 value[MHCA_POLICIES];
+	struct mhca_addresses addresses;
 	char description[MHCA_DESCRIPTION_MAX + 1];
 };
 
