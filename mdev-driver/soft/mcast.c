@@ -324,9 +324,11 @@ enum mhca_syndrome soft_mcast_attach(struct mhca_object *obj, const u8 gid[16])
 	group = kzalloc(sizeof(*group), GFP_KERNEL);
 	member = kzalloc(sizeof(*member), GFP_KERNEL);
 	if (group && member) {
+		mutex_lock(&obj->inst->port_lock);
 		mutex_lock(&hca->mcast.lock);
 		syndrome = soft_mcast_add(qp, &group, &member, gid);
 		mutex_unlock(&hca->mcast.lock);
+		mutex_unlock(&obj->inst->port_lock);
 	}
 	kfree(group);
 	kfree(member);
@@ -374,12 +376,14 @@ enum mhca_syndrome soft_mcast_detach(struct mhca_object *obj, const u8 gid[16])
 	struct soft_member *member = NULL;
 	struct soft_group *group;
 
+	mutex_lock(&obj->inst->port_lock);
 	mutex_lock(&hca->mcast.lock);
 	group = soft_group_find(&hca->mcast, qp->si, gid);
 	if (group)
 		member = soft_member_find(group, qp);
 	group = member ? soft_member_remove(member) : NULL;
 	mutex_unlock(&hca->mcast.lock);
+	mutex_unlock(&obj->inst->port_lock);
 	if (!member)
 		return MHCA_SYN_MCG;
 	synchronize_srcu_expedited(&hca->srcu);
@@ -408,6 +412,8 @@ static void soft_mcast_free(struct soft_hca *hca, struct list_head *members,
 /**
  * soft_mcast_forget() - a QP is destroyed: out of all groups
  * @qp: QP; its command lock held
+ *
+ * Its instance's groups may be on their way to another segment: the port lock waits for it.
  */
 void soft_mcast_forget(struct soft_qp *qp)
 {
@@ -417,6 +423,7 @@ void soft_mcast_forget(struct soft_qp *qp)
 	LIST_HEAD(members);
 	LIST_HEAD(groups);
 
+	mutex_lock(&qp->obj.inst->port_lock);
 	while (!list_empty(&qp->groups)) {
 		mutex_lock(&hca->mcast.lock);
 		member = list_first_entry(&qp->groups, struct soft_member, node);
@@ -426,12 +433,13 @@ void soft_mcast_forget(struct soft_qp *qp)
 		if (group)
 			list_add(&group->node, &groups);
 	}
+	mutex_unlock(&qp->obj.inst->port_lock);
 	soft_mcast_free(hca, &members, &groups);
 }
 
 /**
  * soft_mcast_update() - an instance's groups are those of the segment that it is in
- * @si: instance; command lock held, not inside srcu
+ * @si: instance; port lock held, not inside srcu
  *
  * A group that is in the table never changes. So those of the instance leave it, and
  * while they are nowhere it gets nothing.
@@ -442,6 +450,7 @@ void soft_mcast_update(struct soft_instance *si)
 	struct soft_mcast *mcast = &si->hca->mcast;
 	struct soft_group *group;
 
+	lockdep_assert_held(&si->inst->port_lock);
 	if (si->mcast_segment == segment)
 		return;
 	mutex_lock(&mcast->lock);

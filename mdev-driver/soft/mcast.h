@@ -53,7 +53,7 @@ void soft_mcast_fini(struct soft_hca *hca);
 bool soft_mcast_walk(const struct soft_instance *from, const u8 gid[16],
 		     struct soft_mcast_at *at, u32 *most,
 		     void (*visit)(struct soft_qp *to, void *arg), void *arg);
-/* The segment of an instance's port may have changed: its command lock held, not inside srcu. */
+/* The segment of an instance's port may have changed: its port lock held, not inside srcu. */
 void soft_mcast_update(struct soft_instance *si);
 enum mhca_syndrome soft_mcast_attach(struct mhca_object *qp, const u8 gid[16]);
 enum mhca_syndrome soft_mcast_detach(struct mhca_object *qp, const u8 gid[16]);

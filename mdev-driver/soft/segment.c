@@ -23,6 +23,7 @@ void soft_switch_init(struct soft_switch *sw, struct srcu_struct *srcu)
 {
 	mutex_init(&sw->lock);
 	sw->srcu = srcu;
+	get_random_bytes(&sw->key, sizeof(sw->key));
 	xa_init(&sw->segments);
 }
 
@@ -67,11 +68,10 @@ void soft_port_fini(struct soft_port *port)
 
 /* ---- The forwarding table ----------------------------------------------- */
 
-static u32 soft_fdb_bucket(u32 segment, const u8 *mac)
+/* Guests without checks choose addresses, but not who shares a bucket with them. */
+static u32 soft_fdb_bucket(const struct soft_switch *sw, u32 segment, const u8 *mac)
 {
-	u64 key = (soft_mac_key(mac) ^ ((u64)segment << 17)) * 0x9e3779b97f4a7c15ULL;
-
-	return key >> 54;
+	return siphash_3u64(soft_mac_key(mac), segment, 0, &sw->key) >> 54;
 }
 
 static bool soft_fdb_is(const struct soft_fdb *entry, u32 segment, const u8 *mac)
@@ -108,7 +108,7 @@ struct soft_fdb *soft_fdb_find(struct soft_switch *sw, u32 segment, const u8 *ma
 	struct soft_fdb *entry, *best = NULL;
 
 	BUILD_BUG_ON(SOFT_FDB_BUCKETS != 1U << (64 - 54));
-	entry = soft_follow(&sw->fdb[soft_fdb_bucket(segment, mac)]);
+	entry = soft_follow(&sw->fdb[soft_fdb_bucket(sw, segment, mac)]);
 	for (; entry; entry = soft_follow(&entry->next))
 		if (soft_fdb_is(entry, segment, mac) &&
 		    (!best || soft_fdb_precedes(entry, best)))
@@ -130,7 +130,7 @@ struct soft_fdb *soft_fdb_of(struct soft_switch *sw, const struct soft_port *por
 {
 	struct soft_fdb *entry;
 
-	entry = soft_follow(&sw->fdb[soft_fdb_bucket(segment, mac)]);
+	entry = soft_follow(&sw->fdb[soft_fdb_bucket(sw, segment, mac)]);
 	for (; entry; entry = soft_follow(&entry->next))
 		if (entry->port == port && soft_fdb_is(entry, segment, mac))
 			return entry;
@@ -141,7 +141,7 @@ struct soft_fdb *soft_fdb_of(struct soft_switch *sw, const struct soft_port *por
 static bool soft_fdb_barred(struct soft_switch *sw, u32 segment, const u8 *mac,
 			    enum soft_claim claim)
 {
-	struct soft_fdb *entry = sw->fdb[soft_fdb_bucket(segment, mac)];
+	struct soft_fdb *entry = sw->fdb[soft_fdb_bucket(sw, segment, mac)];
 
 	lockdep_assert_held(&sw->lock);
 	for (; entry && claim != SOFT_CLAIM_GUEST; entry = entry->next)
@@ -199,7 +199,7 @@ int soft_port_add_mac(struct soft_switch *sw, struct soft_port *port, const u8 *
 	entry->segment = port->segment->id;
 	entry->claim = claim;
 	memcpy(entry->mac, mac, SOFT_MAC_BYTES);
-	bucket = soft_fdb_bucket(entry->segment, mac);
+	bucket = soft_fdb_bucket(sw, entry->segment, mac);
 	entry->next = sw->fdb[bucket];
 	soft_publish(&sw->fdb[bucket], entry);
 	port->n_macs++;

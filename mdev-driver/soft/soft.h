@@ -86,7 +86,7 @@ void soft_timers_free(struct soft_timers *timers);
  * @attached: QP attachments to multicast groups, hca->mcast.lock
  * @groups: multicast groups with QPs of it, hca->mcast.lock
  * @n_groups: how many
- * @mcast_segment: the segment that they are in: its port's, command lock
+ * @mcast_segment: the segment that they are in: its port's, port lock
  * @active: its QPs that may have work (soft_qp.active_node), lane->lock
  * @active_node: on lane->active while @active has entries, lane->lock
  * @active_sqs: its Ethernet SQs that may have work (soft_sq.active_node), lane->lock

@@ -186,12 +186,14 @@ struct soft_segment {
  * @lock: mutex: who changes anything below
  * @srcu: what readers are in; the HCA's
  * @segments: id -> segment, while it has ports
+ * @key: of the hash of @fdb
  * @fdb: forwarding table, by hash of segment and MAC
  */
 struct soft_switch {
 	struct mutex lock;
 	struct srcu_struct *srcu;
 	struct xarray segments;
+	siphash_key_t key;
 	struct soft_fdb *fdb[SOFT_FDB_BUCKETS];
 };
 

@@ -201,6 +201,58 @@ static void policy_beside_commands(void **state)
 	assert_ptr_equal(owner(w, mac_of(g)), g);
 }
 
+static void *mover(void *arg)
+{
+	u32 i;
+
+	for (i = 0; i < 300; i++)
+		set_policy(arg, MHCA_POLICY_SEGMENT, i & 1);
+	__atomic_store_n(&policies, 1, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/* The engine at work: grace periods last, and in the middle of a move there is time. */
+static void *engine(void *arg)
+{
+	struct srcu_struct *srcu = arg;
+	u32 i;
+	int idx;
+
+	while (!__atomic_load_n(&policies, __ATOMIC_SEQ_CST)) {
+		idx = srcu_read_lock(srcu);
+		for (i = 0; i < 50; i++)
+			sched_yield();
+		srcu_read_unlock(srcu, idx);
+	}
+	return NULL;
+}
+
+/* Groups are joined and left while the port goes from one segment to another. */
+static void groups_beside_policy(void **state)
+{
+	static const u8 gid[16] = { 0xff, 0x0e, [15] = 7 };
+	struct world *w = *state;
+	struct guest *g = &w->g[0];
+	struct client_qp_attr attr;
+	struct client_qp qp;
+	pthread_t thread, reader;
+
+	policies = 0;
+	assert_ok(pthread_create(&reader, NULL, engine, &w->hca.srcu));
+	assert_ok(pthread_create(&thread, NULL, mover, g));
+	client_qp_attr_init(&attr, MLX5_QP_ST_UD, g->pd, &g->cq);
+	while (!__atomic_load_n(&policies, __ATOMIC_SEQ_CST)) {
+		assert_ok(client_create_qp(&g->c, &attr, &qp));
+		assert_ok(client_attach_mcast(&qp, gid));
+		assert_ok(client_detach_mcast(&qp, gid));
+		assert_ok(client_attach_mcast(&qp, gid));
+		assert_ok(client_destroy_qp(&qp));
+	}
+	pthread_join(thread, NULL);
+	pthread_join(reader, NULL);
+	assert_int_equal(w->hca.mcast.n, 0);
+}
+
 #define roce_test(fn) cmocka_unit_test_setup_teardown(fn, world_setup_roce, world_teardown)
 
 int main(void)
@@ -210,6 +262,8 @@ int main(void)
 		roce_test(policy_takes_it_back),
 		roce_test(an_address_goes_with_the_link),
 		cmocka_unit_test_setup_teardown(policy_beside_commands, world_setup_roce_threaded,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(groups_beside_policy, world_setup_roce_threaded,
 						world_teardown),
 	};
 
