@@ -429,16 +429,40 @@ void soft_cq_timer(struct soft_cq *cq)
 	soft_cq_look(cq, true);
 }
 
+/* Condemn QPs of a CQ that has failed, at most @most of them: how many. */
+static u32 soft_cq_tell(struct soft_cq *cq, u32 most)
+{
+	struct soft_qp *qp;
+	u32 n;
+
+	for (n = 0; n < most; n++) {
+		qp = list_first_entry_or_null(&cq->attached_send, struct soft_qp, send_cq_node);
+		if (qp) {
+			list_move_tail(&qp->send_cq_node, &cq->told_send);
+			soft_lane_fail(qp);
+			continue;
+		}
+		qp = list_first_entry_or_null(&cq->attached_recv, struct soft_qp, recv_cq_node);
+		if (!qp)
+			break;
+		list_move_tail(&qp->recv_cq_node, &cq->told_recv);
+		soft_lane_fail(qp);
+	}
+	return n;
+}
+
 /**
  * soft_cq_attend() - the CQ was on its lane's attention list
  * @cq: CQ; its lane's lock held
+ *
+ * One with many QPs comes again. Return: how many QPs were condemned.
  */
-void soft_cq_attend(struct soft_cq *cq)
+u32 soft_cq_attend(struct soft_cq *cq)
 {
 	struct soft_lane *lane = soft_cq_lane(cq);
 	bool failed, due;
-	struct soft_qp *qp;
 	u64 deadline;
+	u32 n;
 
 	lockdep_assert_held(&lane->lock);
 	spin_lock(&cq->lock);
@@ -450,10 +474,10 @@ void soft_cq_attend(struct soft_cq *cq)
 	if (!failed) {
 		if (due)
 			soft_timer_arm(&lane->timers, &cq->timer, deadline);
-		return;
+		return 0;
 	}
-	list_for_each_entry(qp, &cq->attached_send, send_cq_node)
-		soft_lane_fail(qp);
-	list_for_each_entry(qp, &cq->attached_recv, recv_cq_node)
-		soft_lane_fail(qp);
+	n = soft_cq_tell(cq, SOFT_TURN_REQUESTS);
+	if (n == SOFT_TURN_REQUESTS)
+		soft_cq_call_lane(cq);
+	return n;
 }

@@ -82,6 +82,8 @@ static enum mhca_syndrome soft_cq_create(struct mhca_cmd *cmd)
 	INIT_LIST_HEAD(&cq->attention_node);
 	INIT_LIST_HEAD(&cq->attached_send);
 	INIT_LIST_HEAD(&cq->attached_recv);
+	INIT_LIST_HEAD(&cq->told_send);
+	INIT_LIST_HEAD(&cq->told_recv);
 	cq->timer.kind = SOFT_TIMER_CQ;
 	cq->ignore_overrun = MLX5_GET(cqc, cqc, oi);
 	cq->compress = MLX5_GET(cqc, cqc, cqe_comp_en);
@@ -93,20 +95,20 @@ static enum mhca_syndrome soft_cq_create(struct mhca_cmd *cmd)
 	if (syndrome)
 		return syndrome;
 
-	mutex_lock(&lane->lock);
-	if (soft_timers_reserve(&lane->timers, 1)) {
-		syndrome = MHCA_SYN_NO_MEMORY;
-		goto unlock;
-	}
+	/* Nothing is allocated under the lane's lock. */
+	if (soft_timers_reserve(&lane->timers, &lane->lock))
+		return MHCA_SYN_NO_MEMORY;
 	syndrome = mhca_object_number(&cq->obj, 1, MHCA_NUMBER_MAX);
-	if (syndrome) {
-		soft_timers_reserve(&lane->timers, -1);
-		goto unlock;
+	if (!syndrome)
+		soft_cq_poison(cq);
+
+	mutex_lock(&lane->lock);
+	if (!syndrome) {
+		list_add_tail(&cq->uar_node, &cq->uar->cqs);
+		cq->uar->n_cqs++;
+	} else {
+		soft_timers_release(&lane->timers);
 	}
-	soft_cq_poison(cq);
-	list_add_tail(&cq->uar_node, &cq->uar->cqs);
-	cq->uar->n_cqs++;
-unlock:
 	mutex_unlock(&lane->lock);
 	return syndrome;
 }
@@ -131,11 +133,11 @@ static enum mhca_syndrome soft_cq_modify_fields(struct soft_cq *cq, u32 select,
 	spin_unlock(&cq->lock);
 
 	/* What waited for the old count or period is looked at under the new one. */
-	idx = soft_enter(cq->obj.inst);
 	mutex_lock(&lane->lock);
+	idx = soft_enter(cq->obj.inst);
 	soft_cq_check_arm(cq);
-	mutex_unlock(&lane->lock);
 	soft_leave(cq->obj.inst, idx);
+	mutex_unlock(&lane->lock);
 	soft_lane_wake(lane);
 	return MHCA_SYN_NONE;
 }
@@ -283,7 +285,7 @@ static void soft_cq_destroy(struct mhca_object *obj)
 	uar->n_cqs--;
 	uar->sweep_cqs = min(uar->sweep_cqs, uar->n_cqs);
 	soft_lane_forget_cq(lane, cq);
-	soft_timers_reserve(&lane->timers, -1);
+	soft_timers_release(&lane->timers);
 	mutex_unlock(&lane->lock);
 
 	synchronize_srcu_expedited(&soft_hca_of(obj->inst)->srcu);

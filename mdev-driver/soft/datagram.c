@@ -371,7 +371,8 @@ static void soft_dgram_deliver(struct soft_qp *to, struct soft_packet *pkt)
 /* May the sender wait once more for a receiver's memory, @bound ns in all? */
 static bool soft_dgram_may_wait(const struct soft_packet *pkt, u64 bound)
 {
-	return soft_patience_wait(&pkt->waits->si->patience, &pkt->qp->req.wait, bound);
+	return soft_patience_wait(&pkt->waits->si->patience, &pkt->qp->si->held,
+				  &pkt->qp->req.wait, bound);
 }
 
 /* ---- Unicast --------------------------------------------------------------- */

@@ -65,6 +65,7 @@ bool soft_doorbell_take(struct soft_lane *lane, u64 now)
 		uar->sweep_qps = uar->n_qps;
 		uar->sweep_cqs = uar->n_cqs;
 		uar->sweep_sqs = uar->n_sqs;
+		soft_share_meter(soft_instance(uar->obj.inst));
 	}
 	return n;
 }
@@ -351,7 +352,9 @@ bool soft_doorbell_poll(struct soft_lane *lane, u64 now)
 	bool did = false;
 
 	lockdep_assert_held(&lane->lock);
-	list_for_each_entry_safe(si, next, &lane->polled, uars_node)
+	list_for_each_entry_safe(si, next, &lane->polled, uars_node) {
 		did |= soft_poll_instance(lane, si, now);
+		soft_share_meter(si);
+	}
 	return did;
 }

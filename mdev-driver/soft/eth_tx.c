@@ -380,7 +380,7 @@ bool soft_sq_run(struct soft_sq *sq)
 		moved += lane->tx->packet.head_len + lane->tx->packet.body_len;
 	}
 	soft_share_moved(sq->si, moved);
-	return did && !sq->waiting;
+	return did;
 }
 
 /* ---- On the lane ------------------------------------------------------------ */

@@ -139,7 +139,8 @@ static int soft_instance_init(struct mhca_instance *inst)
 	INIT_LIST_HEAD(&si->active_sqs);
 	INIT_LIST_HEAD(&si->uars);
 	INIT_LIST_HEAD(&si->uars_node);
-	soft_patience_init(&si->patience, SOFT_PATIENCE_DATAGRAMS_NS);
+	soft_patience_init(&si->patience, SOFT_PATIENCE_RECEIVER, SOFT_PATIENCE_DATAGRAMS_NS);
+	soft_patience_init(&si->held, SOFT_PATIENCE_SENDER, 2 * SOFT_PATIENCE_DATAGRAMS_NS);
 	soft_toil_init(&si->toil);
 
 	if (inst->personality == MHCA_ROCE && soft_flow_init(si)) {
@@ -248,25 +249,20 @@ void soft_lane_resume(struct soft_lane *lane, struct soft_qp *qp)
 }
 
 /*
- * Pages of @inst were pinned. Who waits for them may be a peer on any lane; the
- * waiters are few, so all of them look again.
+ * Pages of @inst were pinned. Who waits for them may be a peer on any lane: each looks
+ * at those who wait in its own time (soft_take_memory()).
  */
 static void soft_memory_ready(struct mhca_instance *inst)
 {
 	struct soft_hca *hca = soft_hca_of(inst);
-	struct soft_qp *qp, *next;
-	bool resumed;
 	u32 i;
 
 	for (i = 0; i < hca->n_lanes; i++) {
 		struct soft_lane *lane = &hca->lanes[i];
 
-		mutex_lock(&lane->lock);
-		resumed = !list_empty(&lane->memory);
-		list_for_each_entry_safe(qp, next, &lane->memory, memory_node)
-			soft_lane_resume(lane, qp);
-		mutex_unlock(&lane->lock);
-		if (resumed)
+		/* One that begins to wait just now has a next turn, which sees the flag. */
+		atomic_xchg(&lane->pinned, 1);
+		if (!list_empty(&lane->memory))
 			soft_lane_wake(lane);
 	}
 }

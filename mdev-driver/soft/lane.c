@@ -11,7 +11,6 @@
 #define SOFT_TURN_QPS		64	/* QPs of an instance run in a turn */
 #define SOFT_TURN_NS		(100 * 1000U)	/* no QP is begun after so long */
 #define SOFT_CROWD_NS		(10 * 1000U)	/* the same for all, if there are several */
-#define SOFT_LEAD_NS		(100 * 1000U)	/* of an instance before another */
 #define SOFT_TURN_TIMERS	64	/* timers served in a turn */
 #define SOFT_TURN_ERRORS	64	/* QPs in error looked at in a turn */
 #define SOFT_ERROR_WAIT_MAX	(100 * 1000 * 1000ULL)
@@ -35,6 +34,8 @@ void soft_lane_init(struct soft_lane *lane, struct soft_hca *hca, u32 index,
 	INIT_LIST_HEAD(&lane->errors);
 	INIT_LIST_HEAD(&lane->errors_left);
 	INIT_LIST_HEAD(&lane->memory);
+	INIT_LIST_HEAD(&lane->memory_due);
+	atomic_set(&lane->pinned, 0);
 	spin_lock_init(&lane->touch_lock);
 	INIT_LIST_HEAD(&lane->touched);
 	spin_lock_init(&lane->fail_lock);
@@ -180,6 +181,7 @@ static bool soft_take_failed(struct soft_lane *lane)
 			continue;
 		mhca_count(qp->obj.inst, qp_errors);
 		soft_qp_to_error(qp);
+		soft_share_meter(qp->si);
 	}
 	return n;
 }
@@ -203,13 +205,32 @@ static struct soft_cq *soft_next_attention(struct soft_lane *lane)
 static bool soft_take_attention(struct soft_lane *lane)
 {
 	struct soft_cq *cq;
-	u32 n;
+	u32 n = 0;
 
-	for (n = 0; n < SOFT_TURN_REQUESTS; n++) {
+	while (n < SOFT_TURN_REQUESTS) {
 		cq = soft_next_attention(lane);
 		if (!cq)
 			break;
-		soft_cq_attend(cq);
+		n += 1 + soft_cq_attend(cq);
+		soft_share_meter(soft_instance(cq->obj.inst));
+	}
+	return n;
+}
+
+/* Pages were pinned, whoever's: QPs that waited for some look again. */
+static bool soft_take_memory(struct soft_lane *lane)
+{
+	struct soft_qp *qp;
+	u32 n;
+
+	if (unlikely(atomic_read(&lane->pinned)) && atomic_xchg(&lane->pinned, 0))
+		list_splice_tail_init(&lane->memory, &lane->memory_due);
+	for (n = 0; n < SOFT_TURN_REQUESTS; n++) {
+		qp = list_first_entry_or_null(&lane->memory_due, struct soft_qp, memory_node);
+		if (likely(!qp))
+			break;
+		soft_lane_resume(lane, qp);
+		soft_share_meter(qp->si);
 	}
 	return n;
 }
@@ -251,7 +272,6 @@ static bool soft_run_qps(struct soft_lane *lane, struct soft_instance *si, u64 s
 	/* Those that had no turn are first in the next one. */
 	did |= !list_empty(&todo);
 	list_splice(&todo, &si->active);
-	soft_share_used(si, spent);
 	return did;
 }
 
@@ -288,7 +308,6 @@ static bool soft_run_sqs(struct soft_lane *lane, struct soft_instance *si, u64 s
 	}
 	did |= !list_empty(&todo);
 	list_splice(&todo, &si->active_sqs);
-	soft_share_used(si, spent);
 	return did;
 }
 
@@ -303,10 +322,11 @@ static bool soft_run_active(struct soft_lane *lane)
 	struct soft_instance *si, *next;
 	bool did = false;
 
+	soft_share_begin(lane, ktime_get_ns());
 	list_for_each_entry_safe(si, next, &lane->active, active_node) {
 		if (!si->busy) {
-			si->used = max(si->used, lane->used);
-		} else if (si->used - lane->used > SOFT_LEAD_NS) {
+			soft_share_start(si);
+		} else if (soft_share_ahead(si)) {
 			did = true;
 			continue;
 		}
@@ -316,10 +336,34 @@ static bool soft_run_active(struct soft_lane *lane)
 		si->busy = soft_run_qps(lane, si, slice);
 		if (unlikely(!list_empty(&si->active_sqs)))
 			si->busy |= soft_run_sqs(lane, si, slice);
+		soft_share_meter(si);
 		did |= si->busy;
 		soft_lane_rest_instance(si);
 	}
 	return did;
+}
+
+/* Whose timer it was. */
+static struct soft_instance *soft_run_timer(struct soft_lane *lane, struct soft_timer *timer)
+{
+	struct soft_instance *si;
+	struct soft_qp *qp;
+	struct soft_cq *cq;
+
+	switch (timer->kind) {
+	case SOFT_TIMER_QP:
+		qp = container_of(timer, struct soft_qp, timer);
+		soft_lane_resume(lane, qp);
+		return qp->si;
+	case SOFT_TIMER_CQ:
+		cq = container_of(timer, struct soft_cq, timer);
+		soft_cq_timer(cq);
+		return soft_instance(cq->obj.inst);
+	default:
+		si = container_of(timer, struct soft_instance, timer);
+		soft_share_timer(si);
+		return si;
+	}
 }
 
 static bool soft_run_timers(struct soft_lane *lane, u64 now)
@@ -331,17 +375,7 @@ static bool soft_run_timers(struct soft_lane *lane, u64 now)
 		timer = soft_timer_pop(&lane->timers, now);
 		if (!timer)
 			break;
-		switch (timer->kind) {
-		case SOFT_TIMER_QP:
-			soft_lane_resume(lane, container_of(timer, struct soft_qp, timer));
-			break;
-		case SOFT_TIMER_CQ:
-			soft_cq_timer(container_of(timer, struct soft_cq, timer));
-			break;
-		case SOFT_TIMER_INSTANCE:
-			soft_share_timer(container_of(timer, struct soft_instance, timer));
-			break;
-		}
+		soft_share_meter(soft_run_timer(lane, timer));
 	}
 	return n;
 }
@@ -379,11 +413,12 @@ static bool soft_run_errors(struct soft_lane *lane, u64 now)
 			continue;
 		}
 		list_move_tail(&qp->err_node, &lane->errors);
-		if (!soft_qp_has_work(qp))
-			continue;
-		lane->error_at = 0;
-		lane->error_wait = 0;
-		soft_lane_activate(lane, qp);
+		if (soft_qp_has_work(qp)) {
+			lane->error_at = 0;
+			lane->error_wait = 0;
+			soft_lane_activate(lane, qp);
+		}
+		soft_share_meter(qp->si);
 	}
 	return true;
 }
@@ -407,9 +442,11 @@ bool soft_lane_turn(struct soft_lane *lane)
 	idx = srcu_read_lock(srcu);
 	now = ktime_get_ns();
 	lane->turns++;
+	soft_share_begin(lane, now);
 	did = soft_doorbell_take(lane, now);
 	did |= soft_take_failed(lane);
 	did |= soft_take_attention(lane);
+	did |= soft_take_memory(lane);
 	did |= soft_doorbell_poll(lane, now);
 	did |= soft_run_timers(lane, now);
 	lane->busy = soft_run_active(lane);
@@ -430,7 +467,7 @@ static bool soft_lane_is_asked(struct soft_lane *lane)
 	spin_lock(&lane->fail_lock);
 	asked |= !list_empty(&lane->failed) || !list_empty(&lane->attention);
 	spin_unlock(&lane->fail_lock);
-	return asked;
+	return asked || (atomic_read(&lane->pinned) && !list_empty(&lane->memory));
 }
 
 /**
@@ -447,7 +484,8 @@ bool soft_lane_may_sleep(struct soft_lane *lane, u64 *deadline)
 	*deadline = U64_MAX;
 	mutex_lock(&lane->lock);
 	may = list_empty(&lane->polled) && list_empty(&lane->active) &&
-	      list_empty(&lane->errors_left) && !soft_lane_is_asked(lane);
+	      list_empty(&lane->errors_left) && list_empty(&lane->memory_due) &&
+	      !soft_lane_is_asked(lane);
 	if (lane->timers.n)
 		*deadline = lane->timers.heap[0]->deadline;
 	if (!list_empty(&lane->errors))

@@ -78,7 +78,7 @@ static void soft_lane_rest(struct soft_lane *lane, u32 empty, u64 since)
 	else if (soft_lane_spins_in_vain(lane, empty, since))
 		soft_lane_pause(lane);
 	else
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 }
 
 /*
@@ -114,7 +114,8 @@ static int soft_lane_loop(void *data)
 		atomic_xchg(&lane->wake, 0);
 		if (soft_lane_turn(lane)) {
 			empty = 0;
-			cond_resched();
+			/* It may go on for ever, and preemption tells Tasks RCU nothing. */
+			cond_resched_tasks_rcu_qs();
 		} else {
 			if (!empty++)
 				since = ktime_get_ns();

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Patience: how long senders wait, all of them together, for one receiver that cannot
- * take what they have for it yet. Each wait is bounded where it happens; this bounds
- * their sum to a part of the time, so that a slow or malicious receiver holds up
- * nobody for long.
+ * Patience: how long senders wait for receivers that cannot take what they have for them
+ * yet. Each wait is bounded where it happens. The sum of all waits for one receiver is
+ * bounded to a part of the time, so that a slow or malicious one holds up nobody for long;
+ * and so is the sum of all waits of one sender, or a crowd of receivers that conspire, each
+ * within its bound, would hold it up for ever.
  */
 #include <mhca/kernel.h>
 #include "patience.h"
 
-#define SOFT_PATIENCE_RATE	(50 * 1000 * 1000ULL)	/* ns of waiting, by second */
-
 /**
- * soft_patience_init() - senders begin with all their patience
- * @patience: patience with one receiver
- * @burst: ns that they may wait at once
+ * soft_patience_init() - all patience is there
+ * @patience: with one receiver, or of one sender
+ * @rate: ns of waiting by second
+ * @burst: ns of waiting at once
  */
-void soft_patience_init(struct soft_patience *patience, u64 burst)
+void soft_patience_init(struct soft_patience *patience, u64 rate, u64 burst)
 {
 	memset(patience, 0, sizeof(*patience));
 	spin_lock_init(&patience->lock);
+	patience->rate = rate;
 	patience->burst = burst;
 }
 
@@ -27,7 +28,7 @@ static bool soft_patience_spend(struct soft_patience *patience, u64 now, u64 ns)
 	bool more;
 
 	spin_lock(&patience->lock);
-	mhca_bucket_fill(&patience->bucket, SOFT_PATIENCE_RATE, patience->burst, now);
+	mhca_bucket_fill(&patience->bucket, patience->rate, patience->burst, now);
 	mhca_bucket_take(&patience->bucket, ns);
 	more = patience->bucket.level > 0;
 	spin_unlock(&patience->lock);
@@ -36,18 +37,23 @@ static bool soft_patience_spend(struct soft_patience *patience, u64 now, u64 ns)
 
 /**
  * soft_patience_wait() - a receiver still cannot take a packet
- * @patience: patience with it
+ * @receiver: patience with it
+ * @sender: patience that the packet's sender has left
  * @wait: the packet's wait
  * @bound: ns that it may wait in all
  *
  * Return: true: look again later; false: the receiver has to do without it.
  */
-bool soft_patience_wait(struct soft_patience *patience, struct soft_wait *wait, u64 bound)
+bool soft_patience_wait(struct soft_patience *receiver, struct soft_patience *sender,
+			struct soft_wait *wait, u64 bound)
 {
 	u64 now = ktime_get_ns();
 	u64 last = wait->since ? now - wait->since : 0;
+	bool may;
 
 	wait->since = now;
 	wait->ns += last;
-	return soft_patience_spend(patience, now, last) && wait->ns < bound;
+	may = soft_patience_spend(receiver, now, last);
+	may &= soft_patience_spend(sender, now, last);
+	return may && wait->ns < bound;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How long all senders together wait for one receiver (patience.c).
+ * How long all senders together wait for one receiver, and one sender for all receivers
+ * (patience.c).
  */
 #ifndef SOFT_PATIENCE_H
 #define SOFT_PATIENCE_H
@@ -10,17 +11,22 @@
 /* ns that all senders may wait at once: for a port's buffers, for an instance's memory */
 #define SOFT_PATIENCE_FRAMES_NS		(200 * 1000 * 1000ULL)
 #define SOFT_PATIENCE_DATAGRAMS_NS	(1000 * 1000 * 1000ULL)
+/* ns of waiting by second: of all for one receiver, of one sender for all receivers */
+#define SOFT_PATIENCE_RECEIVER		(50 * 1000 * 1000ULL)
+#define SOFT_PATIENCE_SENDER		(100 * 1000 * 1000ULL)
 
 /**
- * struct soft_patience - of senders with one receiver
+ * struct soft_patience - of senders with one receiver, or of one sender
  * @lock: spinlock for @bucket, a leaf
- * @bucket: ns that they may still wait
+ * @bucket: ns that may still be waited
  * @burst: ns at once
+ * @rate: ns by second
  */
 struct soft_patience {
 	spinlock_t lock;
 	struct mhca_bucket bucket;
 	u64 burst;
+	u64 rate;
 };
 
 /**
@@ -33,8 +39,9 @@ struct soft_wait {
 	u64 ns;
 };
 
-void soft_patience_init(struct soft_patience *patience, u64 burst);
+void soft_patience_init(struct soft_patience *patience, u64 rate, u64 burst);
 /* It has waited since the last look. true: it may go on, at most @bound ns in all. */
-bool soft_patience_wait(struct soft_patience *patience, struct soft_wait *wait, u64 bound);
+bool soft_patience_wait(struct soft_patience *receiver, struct soft_patience *sender,
+			struct soft_wait *wait, u64 bound);
 
 #endif /* SOFT_PATIENCE_H */

@@ -218,21 +218,20 @@ static enum mhca_syndrome soft_qp_create(struct mhca_cmd *cmd)
 	if (special && *special)
 		return MHCA_SYN_QUOTA;
 
-	mutex_lock(&lane->lock);
-	if (soft_timers_reserve(&lane->timers, 1)) {
-		syndrome = MHCA_SYN_NO_MEMORY;
-		goto unlock;
-	}
+	/* Nothing is allocated under the lane's lock. */
+	if (soft_timers_reserve(&lane->timers, &lane->lock))
+		return MHCA_SYN_NO_MEMORY;
 	syndrome = mhca_object_number(&qp->obj, MHCA_QPN_FIRST, MHCA_SQN_FIRST - 1);
-	if (syndrome) {
-		soft_timers_reserve(&lane->timers, -1);
-		goto unlock;
+
+	mutex_lock(&lane->lock);
+	if (!syndrome) {
+		mutex_lock(&qp->rsp.lock);
+		soft_qp_refresh(qp);
+		mutex_unlock(&qp->rsp.lock);
+		soft_qp_link(qp);
+	} else {
+		soft_timers_release(&lane->timers);
 	}
-	mutex_lock(&qp->rsp.lock);
-	soft_qp_refresh(qp);
-	mutex_unlock(&qp->rsp.lock);
-	soft_qp_link(qp);
-unlock:
 	mutex_unlock(&lane->lock);
 	return syndrome;
 }
@@ -292,7 +291,7 @@ static void soft_qp_destroy(struct mhca_object *obj)
 	mutex_lock(&lane->lock);
 	soft_qp_unlink(qp);
 	soft_lane_forget_qp(lane, qp);
-	soft_timers_reserve(&lane->timers, -1);
+	soft_timers_release(&lane->timers);
 	mutex_unlock(&lane->lock);
 }
 

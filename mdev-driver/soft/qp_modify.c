@@ -436,11 +436,11 @@ static enum mhca_syndrome soft_qp_fail(struct soft_qp *qp)
 	struct srcu_struct *srcu = &qp->si->hca->srcu;
 	int idx;
 
-	idx = srcu_read_lock(srcu);
 	mutex_lock(&lane->lock);
+	idx = srcu_read_lock(srcu);
 	soft_qp_to_error(qp);
-	mutex_unlock(&lane->lock);
 	srcu_read_unlock(srcu, idx);
+	mutex_unlock(&lane->lock);
 	soft_lane_wake(lane);
 	return MHCA_SYN_NONE;
 }
@@ -457,9 +457,10 @@ void soft_qp_reset(struct soft_qp *qp)
 	struct soft_lane *lane = qp->si->lane;
 
 	mutex_lock(&lane->lock);
-	soft_lane_forget_qp(lane, qp);
 	mutex_lock(&qp->rsp.lock);
 	soft_qp_set_state(qp, MLX5_QP_STATE_RST);
+	/* Who condemns it holds one of the two locks: none does after this. */
+	soft_lane_forget_qp(lane, qp);
 	qp->idle_polls = 0;
 	qp->req.consumer = 0;
 	qp->req.psn = 0;

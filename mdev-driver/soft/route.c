@@ -5,8 +5,9 @@
  *
  * A receiver without buffers is waited for, as pause frames would make the sender of
  * a real network wait: a short time, and once. One that let a sender wait in vain gets
- * no more patience until it takes a frame again; and all that others wait for it is
- * bounded to a part of the time, so a slow or malicious one slows down nobody.
+ * no more patience until it takes a frame again; and all that others wait for it, and all
+ * that one sender waits, is bounded to a part of the time, so slow or malicious ones slow
+ * down nobody.
  */
 #include <mhca/kernel.h>
 #include "packet.h"
@@ -143,15 +144,15 @@ static bool soft_route_begin(struct soft_hca *hca, const struct soft_packet *pac
  * A receiver could not take a frame. true: look again later; false: the frame is lost
  * to it.
  */
-static bool soft_route_wait(struct soft_port *port, struct soft_progress *progress,
-			    enum soft_result result, bool group)
+static bool soft_route_wait(struct soft_port *port, struct soft_port *from,
+			    struct soft_progress *progress, enum soft_result result, bool group)
 {
 	u64 bound = result == SOFT_AGAIN ? SOFT_WAIT_MEMORY_NS : SOFT_WAIT_BUFFER_NS;
 
 	if (group)
 		bound = result == SOFT_AGAIN ? SOFT_WAIT_GROUP_NS : 0;
 	if (!READ_ONCE(port->stalled) &&
-	    soft_patience_wait(&port->patience, &progress->wait, bound))
+	    soft_patience_wait(&port->patience, &from->held, &progress->wait, bound))
 		return true;
 	if (progress->wait.ns)
 		WRITE_ONCE(port->stalled, true);
@@ -178,7 +179,7 @@ static enum soft_result soft_route_instance(struct soft_port *port,
 		}
 		if (result != SOFT_RNR && result != SOFT_AGAIN)
 			return result;
-		if (soft_route_wait(port, progress, result, group))
+		if (soft_route_wait(port, packet->from, progress, result, group))
 			return SOFT_AGAIN;
 		soft_eth_lost(port->owner, packet, &progress->at);
 		*frames -= !!*frames;

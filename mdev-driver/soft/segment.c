@@ -51,7 +51,8 @@ void soft_port_init(struct soft_port *port, enum soft_port_kind kind, void *owne
 	port->checks = kind == SOFT_PORT_INSTANCE ? SOFT_CHECK_ALL : 0;
 	memset(port->vlans, 0xff, sizeof(port->vlans));
 	spin_lock_init(&port->flood_lock);
-	soft_patience_init(&port->patience, SOFT_PATIENCE_FRAMES_NS);
+	soft_patience_init(&port->patience, SOFT_PATIENCE_RECEIVER, SOFT_PATIENCE_FRAMES_NS);
+	soft_patience_init(&port->held, SOFT_PATIENCE_SENDER, 2 * SOFT_PATIENCE_FRAMES_NS);
 }
 
 /**

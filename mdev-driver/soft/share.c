@@ -14,6 +14,7 @@
 #define SOFT_WEIGHT_ONE		100U
 /* Of what others spent on an instance while it did not run so much is charged. */
 #define SOFT_OWED_MAX		(10 * NSEC_PER_MSEC)
+#define SOFT_LEAD_NS		(100 * 1000U)	/* of an instance before another */
 /* A message goes on in pieces no smaller than this, however low the rate. */
 #define SOFT_RATE_LEAST		4096U
 /* An instance that waits for its rate comes back with so much of a second's bytes. */
@@ -38,14 +39,8 @@ static u32 soft_weight(const struct soft_instance *si)
  */
 int soft_share_init(struct soft_instance *si)
 {
-	struct soft_lane *lane = si->lane;
-	int err;
-
 	si->timer.kind = SOFT_TIMER_INSTANCE;
-	mutex_lock(&lane->lock);
-	err = soft_timers_reserve(&lane->timers, 1);
-	mutex_unlock(&lane->lock);
-	return err;
+	return soft_timers_reserve(&si->lane->timers, &si->lane->lock);
 }
 
 /**
@@ -58,7 +53,7 @@ void soft_share_fini(struct soft_instance *si)
 
 	mutex_lock(&lane->lock);
 	soft_timer_cancel(&lane->timers, &si->timer);
-	soft_timers_reserve(&lane->timers, -1);
+	soft_timers_release(&lane->timers);
 	mutex_unlock(&lane->lock);
 }
 
@@ -101,15 +96,73 @@ u64 soft_share_slice(const struct soft_instance *si, u64 ns, u64 sum)
 }
 
 /**
+ * soft_share_begin() - the time from now on is charged to somebody
+ * @lane: lane; lock held
+ * @now: ktime_get_ns()
+ */
+void soft_share_begin(struct soft_lane *lane, u64 now)
+{
+	lane->charged = now;
+}
+
+static void soft_share_add(struct soft_instance *si, u64 ns)
+{
+	si->used += div_u64(ns * SOFT_WEIGHT_ONE, soft_weight(si));
+}
+
+/**
  * soft_share_used() - an instance had lane time
  * @si: instance; its lane's lock held
- * @ns: how much
+ * @ns: how much; what others' lanes spent on it comes on top
  */
 void soft_share_used(struct soft_instance *si, u64 ns)
 {
 	if (unlikely(atomic64_read(&si->owed)))
 		ns += min_t(u64, atomic64_xchg(&si->owed, 0), SOFT_OWED_MAX);
-	si->used += div_u64(ns * SOFT_WEIGHT_ONE, soft_weight(si));
+	soft_share_add(si, ns);
+}
+
+/**
+ * soft_share_meter() - what was done since the last call was for an instance
+ * @si: instance; its lane's lock held
+ */
+void soft_share_meter(struct soft_instance *si)
+{
+	struct soft_lane *lane = si->lane;
+	u64 now = ktime_get_ns();
+
+	lockdep_assert_held(&lane->lock);
+	/* A debt of one that is not busy waits until it is: soft_share_start(). */
+	if (si->busy)
+		soft_share_used(si, now - lane->charged);
+	else
+		soft_share_add(si, now - lane->charged);
+	lane->charged = now;
+}
+
+/**
+ * soft_share_start() - an instance that had nothing to do begins to be busy
+ * @si: instance; its lane's lock held
+ *
+ * It has saved up nothing, and owes no more than makes it wait for one turn of the
+ * others: what was done for it while nobody else was busy has cost nobody anything. What
+ * others' lanes spent on it comes on top.
+ */
+void soft_share_start(struct soft_instance *si)
+{
+	u64 least = si->lane->used;
+
+	si->used = clamp(si->used, least, least + SOFT_LEAD_NS);
+	soft_share_used(si, 0);
+}
+
+/**
+ * soft_share_ahead() - does a busy instance have to wait for others?
+ * @si: instance; its lane's lock held
+ */
+bool soft_share_ahead(const struct soft_instance *si)
+{
+	return si->used - si->lane->used > SOFT_LEAD_NS;
 }
 
 /**

@@ -65,7 +65,8 @@ struct soft_timers {
 	u32 reserved;
 };
 
-int soft_timers_reserve(struct soft_timers *timers, int delta);
+int soft_timers_reserve(struct soft_timers *timers, struct mutex *lock);
+void soft_timers_release(struct soft_timers *timers);
 void soft_timer_arm(struct soft_timers *timers, struct soft_timer *timer, u64 deadline);
 void soft_timer_cancel(struct soft_timers *timers, struct soft_timer *timer);
 /* The due timer with the least deadline, disarmed; NULL: none due at @now. */
@@ -99,8 +100,9 @@ void soft_timers_free(struct soft_timers *timers);
  * @gid: RoCE address table, twice
  * @flow: flow tables of an Ethernet port (flow.c), or NULL
  * @port: place in the switch (port.c), or NULL
- * @used: ns of lane time it had, by its weight; an instance that begins to be busy
- *        starts at the least of the others. lane->lock
+ * @used: ns of lane time it had, by its weight: all that was done for one of its
+ *        objects. One that begins to be busy starts near the least of the others
+ *        (soft_share_start()). lane->lock
  * @owed: ns that others' lanes spent on what is its own doing (soft_share_charge())
  * @rate: bytes that it may move (share.c), lane->lock
  * @throttled: these are used up: not on lane->active, @timer is armed. lane->lock
@@ -108,7 +110,8 @@ void soft_timers_free(struct soft_timers *timers);
  * @throttled_until: … and until when
  * @late: bytes above the burst that @rate may hold: the lane was late. lane->lock
  * @timer: end of that
- * @patience: of senders of datagrams with it (datagram.c)
+ * @patience: of senders of messages with its memory (datagram.c, requester.c)
+ * @held: its own with others' memory
  * @toil: of senders with the pieces of its keys
  */
 struct soft_instance {
@@ -143,6 +146,7 @@ struct soft_instance {
 	u64 late;
 	struct soft_timer timer;
 	struct soft_patience patience;
+	struct soft_patience held;
 	struct soft_toil toil;
 };
 
@@ -311,6 +315,8 @@ struct soft_ring {
  * @attached_send: QPs that complete here (they go to ERR on overrun), lane->lock;
  *                 holds soft_qp.send_cq_node
  * @attached_recv: the same, soft_qp.recv_cq_node
+ * @told_send: those of @attached_send that were told that it has failed
+ * @told_recv: the same of @attached_recv
  */
 struct soft_cq {
 	struct mhca_object obj;
@@ -335,6 +341,8 @@ struct soft_cq {
 	struct soft_timer timer;
 	struct list_head attached_send;
 	struct list_head attached_recv;
+	struct list_head told_send;
+	struct list_head told_recv;
 };
 
 enum soft_srq_flavour { SOFT_SRQ, SOFT_XRC_SRQ, SOFT_RMP };
@@ -563,12 +571,15 @@ struct soft_lane_params {
  * @polled: instances with mapped UAR pages (soft_instance.uars_node)
  * @active: instances with QPs that may have work (soft_instance.active_node)
  * @used: least of their soft_instance.used
+ * @charged: ktime_get_ns() up to which the turn's time is somebody's (share.c)
  * @errors: QPs in ERR or SQER
  * @errors_left: of these, not yet looked at in the current round
  * @error_at: ktime_get_ns() of the next round
  * @error_wait: ns until the round after that: doubles while nothing is found
  * @memory: QPs that wait for the pin of a PA page (soft_qp.memory_node); taken
  *          off and activated when pages were pinned, or by the QP's timer
+ * @memory_due: of these, who waited when pages were pinned: look again, some a turn
+ * @pinned: pages were pinned: those on @memory are due
  * @timers: QPs and CQs that wait
  * @touch_lock: spinlock for @touched
  * @touched: UARs mapped again by a fault
@@ -592,11 +603,14 @@ struct soft_lane {
 	struct list_head polled;
 	struct list_head active;
 	u64 used;
+	u64 charged;
 	struct list_head errors;
 	struct list_head errors_left;
 	u64 error_at;
 	u64 error_wait;
 	struct list_head memory;
+	struct list_head memory_due;
+	atomic_t pinned;
 	struct soft_timers timers;
 	spinlock_t touch_lock;
 	struct list_head touched;
@@ -661,6 +675,10 @@ int soft_share_init(struct soft_instance *si);
 void soft_share_fini(struct soft_instance *si);
 u64 soft_share_weights(struct soft_lane *lane);
 u64 soft_share_slice(const struct soft_instance *si, u64 ns, u64 sum);
+void soft_share_begin(struct soft_lane *lane, u64 now);
+void soft_share_meter(struct soft_instance *si);
+void soft_share_start(struct soft_instance *si);
+bool soft_share_ahead(const struct soft_instance *si);
 void soft_share_used(struct soft_instance *si, u64 ns);
 void soft_share_charge(struct soft_instance *si, u64 ns);
 bool soft_share_admit(struct soft_instance *si);
@@ -895,8 +913,8 @@ bool soft_cq_armed(const struct soft_cq *cq, __be32 word);
 void soft_cq_check_arm(struct soft_cq *cq);
 /* The CQ's timer is due (lane->lock held). */
 void soft_cq_timer(struct soft_cq *cq);
-/* The CQ was on lane->attention: arm its timer, or fail its QPs (lane->lock held). */
-void soft_cq_attend(struct soft_cq *cq);
+/* The CQ was on lane->attention: arm its timer, or fail its QPs (lane->lock held): how many. */
+u32 soft_cq_attend(struct soft_cq *cq);
 
 /* ---- QP states (flush.c) ---------------------------------------------- */
 

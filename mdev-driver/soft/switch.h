@@ -139,6 +139,7 @@ struct soft_allowed {
  * @flood_lock: spinlock for @flood, a leaf
  * @flood: group frames it may still send
  * @patience: of senders with it (route.c)
+ * @held: its own with others
  * @drops: frames that it sent, or that were for it, and that went nowhere
  * @said: causes of which the log has a line, bit by enum soft_drop
  */
@@ -161,6 +162,7 @@ struct soft_port {
 	spinlock_t flood_lock;
 	struct mhca_bucket flood;
 	struct soft_patience patience;
+	struct soft_patience held;
 	atomic64_t drops[SOFT_DROP_CAUSES];
 	unsigned long said;
 };

@@ -48,36 +48,54 @@ static void soft_timer_down(struct soft_timers *timers, u32 at, struct soft_time
 	soft_timer_place(timers, at, timer);
 }
 
-/**
- * soft_timers_reserve() - make or give back room
- * @timers: heap
- * @delta: QPs and CQs that come (positive) or go (negative)
- *
- * Return: 0 or -ENOMEM; giving back cannot fail.
- */
-int soft_timers_reserve(struct soft_timers *timers, int delta)
+/* Take @heap of @size into use when it is bigger; the smaller of the two is given back. */
+static void soft_timers_grow(struct soft_timers *timers, struct soft_timer ***heap, u32 size)
 {
-	struct soft_timer **heap;
-	u32 need, size;
+	if (size <= timers->size)
+		return;
+	if (timers->n)
+		memcpy(*heap, timers->heap, timers->n * sizeof(**heap));
+	swap(*heap, timers->heap);
+	timers->size = size;
+}
 
-	if (delta < 0) {
-		timers->reserved -= -delta;
-		return 0;
-	}
-	need = timers->reserved + delta;
-	if (need > timers->size) {
-		size = max_t(u32, need, max_t(u32, 2 * timers->size, SOFT_TIMERS_MIN));
+/**
+ * soft_timers_reserve() - make room for one more timer
+ * @timers: heap
+ * @lock: what protects it; not held, nothing is allocated under it
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int soft_timers_reserve(struct soft_timers *timers, struct mutex *lock)
+{
+	struct soft_timer **heap = NULL;
+	u32 size = 0;
+	bool room;
+
+	for (;;) {
+		mutex_lock(lock);
+		soft_timers_grow(timers, &heap, size);
+		room = timers->reserved < timers->size;
+		timers->reserved += room;
+		size = max_t(u32, 2 * timers->size, SOFT_TIMERS_MIN);
+		mutex_unlock(lock);
+
+		kvfree(heap);
+		if (room)
+			return 0;
 		heap = kvcalloc(size, sizeof(*heap), GFP_KERNEL);
 		if (!heap)
 			return -ENOMEM;
-		if (timers->n)
-			memcpy(heap, timers->heap, timers->n * sizeof(*heap));
-		kvfree(timers->heap);
-		timers->heap = heap;
-		timers->size = size;
 	}
-	timers->reserved = need;
-	return 0;
+}
+
+/**
+ * soft_timers_release() - give back what soft_timers_reserve() made
+ * @timers: heap; its lock held
+ */
+void soft_timers_release(struct soft_timers *timers)
+{
+	timers->reserved--;
 }
 
 /**

@@ -62,13 +62,12 @@ void queues_up(struct eth_node *n, bool strip)
 	assert_int_equal(client_create_flow(&n->c, &n->tir, 1, TAG, &n->flow), 0);
 }
 
-static void node_up(u32 i, u32 segment)
+void eth_node_up(struct eth_node *n, u64 guid, u32 segment)
 {
 	struct vmm_user_params params = { .roce = true };
-	struct eth_node *n = &node[i];
 	struct client_cq_attr attr;
 
-	n->vmm = vmm_user_create(&hca, &params, 0x1000 + i);
+	n->vmm = vmm_user_create(&hca, &params, guid);
 	assert_non_null(n->vmm);
 	node_move(n, segment, true);
 	assert_int_equal(client_open(&n->c, &vmm_user_client_ops, n->vmm, 0), 0);
@@ -92,7 +91,7 @@ void queues_down(struct eth_node *n)
 	assert_int_equal(client_destroy_wq(&n->sq, MLX5_CMD_OP_DESTROY_SQ), 0);
 }
 
-static void node_down(struct eth_node *n)
+void eth_node_down(struct eth_node *n)
 {
 	queues_down(n);
 	assert_int_equal(client_destroy_mkey(&n->c, n->key), 0);
@@ -117,7 +116,7 @@ int eth_setup(void **state)
 	memset(&hca, 0, sizeof(hca));
 	assert_int_equal(soft_hca_init(&hca, 2, &engine_params), 0);
 	for (i = 0; i < NODES; i++)
-		node_up(i, i == 2 ? 9 : 5);
+		eth_node_up(&node[i], 0x1000 + i, i == 2 ? 9 : 5);
 	return 0;
 }
 
@@ -127,7 +126,7 @@ int eth_teardown(void **state)
 
 	(void)state;
 	for (i = 0; i < NODES; i++)
-		node_down(&node[i]);
+		eth_node_down(&node[i]);
 	soft_hca_fini(&hca);
 	shim_quiesce();
 	shim_clock_fake(false);

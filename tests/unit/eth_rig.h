@@ -59,6 +59,9 @@ struct tx {
 extern struct soft_hca hca;
 extern struct eth_node node[NODES];
 
+/* One more guest, and without it. */
+void eth_node_up(struct eth_node *n, u64 guid, u32 segment);
+void eth_node_down(struct eth_node *n);
 void settle(void);
 u8 *buffer(struct eth_node *n, u32 i);
 struct client_sge sge(const struct eth_node *n, const void *at, u32 len);

@@ -453,12 +453,15 @@ static void geometry_is_checked(void **state)
 static void timers_come_out_in_order(void **state)
 {
 	struct soft_timers timers = { 0 };
+	struct mutex lock;
 	struct soft_timer t[300] = { 0 };
 	struct soft_timer *popped;
 	u32 i, seed = 1, n = 0;
 	u64 last = 0;
 
-	assert_int_equal(soft_timers_reserve(&timers, ARRAY_SIZE(t)), 0);
+	mutex_init(&lock);
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		assert_int_equal(soft_timers_reserve(&timers, &lock), 0);
 	for (i = 0; i < 3 * ARRAY_SIZE(t); i++) {
 		seed = seed * 1103515245 + 12345;
 		soft_timer_arm(&timers, &t[i % ARRAY_SIZE(t)], (seed >> 8) % 1000);
@@ -479,9 +482,11 @@ static void timers_come_out_in_order(void **state)
 	}
 	assert_int_equal(n, 200);
 	assert_int_equal(timers.n, 0);
-	soft_timers_reserve(&timers, -(int)ARRAY_SIZE(t));
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		soft_timers_release(&timers);
 	assert_int_equal(timers.reserved, 0);
 	soft_timers_free(&timers);
+	mutex_destroy(&lock);
 }
 
 static void count_one(struct soft_qp *to, void *arg)

@@ -244,6 +244,12 @@ void synchronize_srcu(struct srcu_struct *s)
 static u64 alloc_count;
 static u64 alloc_fail_at;
 static int alloc_did_fail;
+static void (*alloc_watch)(void);
+
+void shim_watch_allocations(void (*watch)(void))
+{
+	__atomic_store_n(&alloc_watch, watch, __ATOMIC_RELEASE);
+}
 
 void shim_fail_nth(u64 nth)
 {
@@ -275,13 +281,25 @@ bool shim_failed(void)
 	return __atomic_load_n(&alloc_did_fail, __ATOMIC_RELAXED);
 }
 
+void shim_alloc_context(gfp_t flags)
+{
+	void (*watch)(void) = __atomic_load_n(&alloc_watch, __ATOMIC_ACQUIRE);
+
+	if (!(flags & GFP_KERNEL))
+		return;
+	might_sleep();
+	if (shim_self.srcu)
+		shim_warn(__FILE__, __LINE__, "allocation that may wait inside a reader");
+	if (watch)
+		watch();
+}
+
 void *shim_alloc(size_t size, size_t align, gfp_t flags)
 {
 	u64 n = __atomic_add_fetch(&alloc_count, 1, __ATOMIC_RELAXED);
 	void *p;
 
-	if (flags & GFP_KERNEL)
-		might_sleep();
+	shim_alloc_context(flags);
 	if (n == __atomic_load_n(&alloc_fail_at, __ATOMIC_RELAXED)) {
 		__atomic_store_n(&alloc_did_fail, 1, __ATOMIC_RELAXED);
 		return NULL;

@@ -142,17 +142,11 @@ void *__xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entr
 	return xa_is_err(now) ? now : visible(old);
 }
 
-static void check_context(gfp_t gfp)
-{
-	if (gfp & GFP_KERNEL)
-		might_sleep();
-}
-
 void *xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
 {
 	void *old;
 
-	check_context(gfp);
+	shim_alloc_context(gfp);
 	xa_lock(xa);
 	old = __xa_store(xa, index, entry, gfp);
 	xa_unlock(xa);
@@ -168,7 +162,7 @@ void *xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entry,
 {
 	void *now;
 
-	check_context(gfp);
+	shim_alloc_context(gfp);
 	xa_lock(xa);
 	now = __xa_cmpxchg(xa, index, old, entry, gfp);
 	xa_unlock(xa);
@@ -180,7 +174,7 @@ int xa_insert(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
 	void **slot;
 	int ret = 0;
 
-	check_context(gfp);
+	shim_alloc_context(gfp);
 	xa_lock(xa);
 	slot = find_slot(xa, index);
 	if (slot && *slot)
@@ -219,7 +213,7 @@ int xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, gfp
 {
 	int ret;
 
-	check_context(gfp);
+	shim_alloc_context(gfp);
 	xa_lock(xa);
 	ret = alloc_between(xa, id, entry, limit.min, limit.max, gfp);
 	xa_unlock(xa);
@@ -232,7 +226,7 @@ int xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit lim
 	u32 start = max(*next, limit.min);
 	int ret;
 
-	check_context(gfp);
+	shim_alloc_context(gfp);
 	xa_lock(xa);
 	ret = alloc_between(xa, id, entry, start, limit.max, gfp);
 	if (ret == -EBUSY && start > limit.min) {

@@ -15,6 +15,9 @@ bool shim_failed(void);			/* the failure was delivered */
 /* Take the @nth Ethernet send WQE from now for broken; 0: none. */
 void shim_fail_send(u64 nth);
 
+/* Called at each allocation that may wait (NULL: no more). At a test's end: NULL. */
+void shim_watch_allocations(void (*watch)(void));
+
 /* A clock that moves only when told; it goes on from the real one's value. */
 void shim_clock_fake(bool on);
 void shim_clock_advance(u64 ns);

@@ -21,6 +21,8 @@
 void *shim_alloc(size_t size, size_t align, gfp_t flags);
 bool mhca_fail_send(void);		/* shim_fail_send() */
 void shim_free(const void *p);
+/* May be allocated so here? */
+void shim_alloc_context(gfp_t flags);
 
 #define kmalloc(size, flags)		shim_alloc(size, 0, flags)
 #define kzalloc(size, flags)		shim_alloc(size, 0, (flags) | __GFP_ZERO)
