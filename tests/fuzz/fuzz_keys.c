@@ -24,7 +24,10 @@
 #define KLMS		4U
 #define ENTRIES		16U	/* of a key; the last one has many more */
 #define MANY		1024U
-#define NAMES		(3 + KLMS + 3)
+#define NAMES		(3 + KLMS + 4)
+#define EDGE		(6 + KLMS)	/* name of a key that begins and ends inside a page: */
+#define EDGE_FROM	(OPEN_TO + 0x101U)
+#define EDGE_TO		(OPEN_TO + 0x6feU)
 
 enum {
 	KEYS_BIND = QUEUES_RECORDS, KEYS_USE, KEYS_RECV, KEYS_MEMBER, KEYS_CRY, KEYS_REWRITE,
@@ -35,12 +38,14 @@ enum {
  * struct keys - what an input plays with
  * @q: queues and direct keys
  * @klm: indirect keys
+ * @edge: direct key of [EDGE_FROM, EDGE_TO)
  * @member: groups that the datagram QP is in
  * @races: records with a thread so far
  */
 struct keys {
 	struct queues q;
 	u32 klm[KLMS];
+	u32 edge;
 	bool member[4];
 	u32 races;
 };
@@ -77,6 +82,8 @@ static void klm_create(struct keys *k, u32 i)
 static u32 name(const struct keys *k, u8 choice)
 {
 	choice %= NAMES;
+	if (choice == EDGE)
+		return k->edge;
 	if (choice < 3)
 		return k->q.key[choice];
 	if (choice < 3 + KLMS)
@@ -315,6 +322,15 @@ static void race_step(struct keys *k, struct fuzz_input *in)
 	pthread_join(thread, NULL);
 }
 
+/* What lies around the edge key is as it was; then what is under it, too. */
+static void check_edge(struct keys *k)
+{
+	struct fuzz_node *n = owner(k);
+
+	memcpy(n->mem.va + EDGE_FROM, n->before + EDGE_FROM, EDGE_TO - EDGE_FROM);
+	fuzz_unchanged(n, OPEN_FROM, OPEN_TO);
+}
+
 /* When all is quiet: nobody holds a key, and where its entries end is what they say. */
 static void check_keys(struct keys *k)
 {
@@ -348,6 +364,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	queues_open(&k.q);
 	for (i = 0; i < KLMS; i++)
 		klm_create(&k, i);
+	k.edge = fuzz_key(owner(&k), EDGE_FROM, EDGE_TO - EDGE_FROM, CLIENT_ALL_ACCESS);
 	for (i = 0; in.left && i < MAX_RECORDS; i++) {
 		u8 kind = fuzz_take8(&in) % KEYS_RECORDS;
 
@@ -359,6 +376,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		queues_serve(&k.q);
 	}
 	check_keys(&k);
+	check_edge(&k);
 	queues_close(&k.q);
 	return 0;
 }
@@ -387,8 +405,13 @@ static void seed_bind(struct fuzz_output *out)
 	fuzz_put(out, 0x1f | (below(8) ? 0 : 0x80), 1);
 	fuzz_put(out, n, 1);
 	for (i = 0; i < n; i++) {
-		fuzz_put(out, below(8) ? 0 : below(NAMES), 1);
-		fuzz_put(out, OPEN_FROM + below(0x4000), 2);
+		bool edge = !below(3);
+
+		fuzz_put(out, edge ? EDGE : below(8) ? 0 : below(NAMES), 1);
+		if (edge)
+			fuzz_put(out, (below(2) ? EDGE_FROM : EDGE_TO - 40) - 8 + below(40), 2);
+		else
+			fuzz_put(out, OPEN_FROM + below(0x4000), 2);
 		fuzz_put(out, below(4) ? below(0x100) : 0, 2);
 	}
 }
@@ -411,9 +434,20 @@ static void seed_step(struct fuzz_output *out)
 	switch (below(8)) {
 	case 0 ... 1:
 		seed_bind(out);
+		if (below(3))
+			fuzz_put(out, QUEUES_TURNS | 8 << 8, 2);
 		break;
 	case 2 ... 3:
-		fuzz_put(out, KEYS_USE | (1 + below(4)) << 8, 2);
+		/* What went wrong before left it in error. */
+		fuzz_put(out, QUEUES_RECONNECT | 1 << 8 | QUEUES_RECONNECT << 16 | 2 << 24, 4);
+		fuzz_put(out, KEYS_USE | (below(3) ? 1 : 1 + below(4)) << 8, 2);
+		if (below(2)) {
+			/* Bytes of the wide key are written through an indirect one. */
+			fuzz_put(out, 1 | (3 + below(KLMS)) << 3 | 1 << 8, 2);
+			fuzz_put(out, below(64), 2);
+			fuzz_put(out, 0 | (OPEN_FROM + below(0x4000)) << 8 | (1 + below(200)) << 24, 4);
+			break;
+		}
 		fuzz_put(out, below(8) | (below(2) ? 0 : 3 + below(KLMS)) << 3 | n << 8, 2);
 		fuzz_put(out, below(2) ? below(64) : OPEN_FROM + below(0x4000), 2);
 		seed_segs(out, n);
