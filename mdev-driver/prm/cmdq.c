@@ -212,8 +212,12 @@ static void mhca_cmdq_entry(struct mhca_instance *inst, u64 queue, u32 index)
 		.addr = queue + ((u64)index << MHCA_CMDQ_LOG_STRIDE),
 	};
 	enum mhca_delivery delivery;
+	int err;
 
-	if (mhca_cmdq_read(inst, slot.addr, &slot.entry, sizeof(slot.entry))) {
+	err = mhca_cmdq_read(inst, slot.addr, &slot.entry, sizeof(slot.entry));
+	if (err == -ECANCELED)
+		return;
+	if (err) {
 		mhca_warn(inst, "command queue at 0x%llx is not in guest memory\n", queue);
 		return;
 	}

@@ -10,12 +10,19 @@
 #include <linux/eventfd.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/shmem_fs.h>
 #include <linux/vfio.h>
 
 #ifndef VM_ALLOW_ANY_UNCACHED
 #define VM_ALLOW_ANY_UNCACHED	0
+#endif
+
+/* Since 6.14 kthread_create_worker() leaves it to this to wake the thread. */
+#ifndef kthread_run_worker
+#define kthread_run_worker	kthread_create_worker
 #endif
 
 #ifdef MHCA_HAVE_EVENTFD_SIGNAL_1
@@ -42,14 +49,14 @@ static inline void mhca_free_device(struct vfio_device *vdev)
 }
 
 /*
- * What unmap_mapping_range() works on. A device has its own inode since 6.10.
- * Before that all VFIO files share the anonymous inode, so that mappings are
- * moved to a private file, which then has to keep the device alive itself.
+ * What unmap_mapping_range() works on. A device has its own inode since 6.10, and a VMA
+ * holds the device's file: it is gone when the device is closed. Before that all VFIO
+ * files share the anonymous inode, so that mappings are moved to a private file, and a
+ * VMA may stay when the device is closed. The file then holds what such a VMA uses: the
+ * opening, and the module. Both are let go by the core's last fput().
  */
 #ifdef MHCA_HAVE_DEVICE_INODE
-#define MHCA_PRIVATE_MAPPING	0
-
-static inline struct file *mhca_mapping_file(void)
+static inline struct file *mhca_mapping_file(const struct file_operations *fops, void *data)
 {
 	return NULL;
 }
@@ -64,11 +71,17 @@ static inline void mhca_vma_set_file(struct vm_area_struct *vma, struct file *fi
 {
 }
 #else
-#define MHCA_PRIVATE_MAPPING	1
-
-static inline struct file *mhca_mapping_file(void)
+/* @fops has an owner, whose code is running. */
+static inline struct file *mhca_mapping_file(const struct file_operations *fops, void *data)
 {
-	return shmem_file_setup("mhca-doorbells", 0, VM_NORESERVE);
+	struct file *file = shmem_file_setup("mhca-doorbells", 0, VM_NORESERVE);
+
+	if (IS_ERR(file))
+		return file;
+	__module_get(fops->owner);
+	replace_fops(file, fops);
+	file->private_data = data;
+	return file;
 }
 
 static inline struct address_space *mhca_mapping(struct vfio_device *vdev,

@@ -4,6 +4,7 @@
  *
  *   /sys/kernel/debug/mhca/UUID/objects    one line for each object
  *   /sys/kernel/debug/mhca/UUID/commands   one line for each opcode that was used
+ *   /sys/kernel/debug/mhca/fail/           fault injection (fail.c)
  *
  * Reading takes the command lock for a buffer's length at a time: it delays commands,
  * and what comes and goes meanwhile may be missed, but no line is half of anything.
@@ -41,7 +42,9 @@ static void *mhca_objects_start(struct seq_file *seq, loff_t *pos)
 {
 	struct mhca_vdev *v = seq->private;
 
-	mutex_lock(&v->inst->cmd_lock);
+	/* A command may wait for its guest's memory. */
+	if (mutex_lock_killable(&v->inst->cmd_lock))
+		return ERR_PTR(-EINTR);
 	return mhca_debug_find(v->inst, pos);
 }
 
@@ -57,7 +60,8 @@ static void mhca_objects_stop(struct seq_file *seq, void *obj)
 {
 	struct mhca_vdev *v = seq->private;
 
-	mutex_unlock(&v->inst->cmd_lock);
+	if (!IS_ERR(obj))
+		mutex_unlock(&v->inst->cmd_lock);
 }
 
 static int mhca_objects_show(struct seq_file *seq, void *data)
@@ -123,6 +127,7 @@ void mhca_debugfs_remove(struct mhca_vdev *v)
 void mhca_debugfs_init(void)
 {
 	mhca_debug_root = debugfs_create_dir("mhca", NULL);
+	mhca_fail_debugfs(mhca_debug_root);
 }
 
 /**

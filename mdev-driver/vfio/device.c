@@ -2,14 +2,11 @@
 /*
  * The device as the monitor's VFIO file descriptor shows it.
  *
- * A reset (ioctl, FLR, open, close) stops the work queue, has the core drop
- * everything the guest made, and starts again from configuration defaults.
+ * A reset (ioctl, FLR, open, close) stops the work, has the core drop everything
+ * the guest made, and starts again from configuration defaults.
  */
 #include <linux/capability.h>
-#include <linux/memcontrol.h>
 #include <linux/module.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -25,6 +22,7 @@ const struct mhca_vmm_ops mhca_frontend_ops = {
 	.kick = mhca_work_kick,
 	.unpin_work = mhca_work_unpin,
 	.zap = mhca_region_zap,
+	.zap_async = mhca_region_zap_async,
 };
 
 /* ---- Life cycle ------------------------------------------------------- */
@@ -50,62 +48,111 @@ void mhca_device_reset(struct mhca_vdev *v)
 
 	mhca_work_stop(v);
 	mhca_device_clear(v);
-	if (!v->revoked)
-		mhca_work_start(v);
+	mhca_work_start(v);
 }
 
-static void mhca_device_set_open(struct mhca_vdev *v, bool open)
+static void mhca_device_set_open(struct mhca_vdev *v, struct mhca_open *open)
 {
-	mutex_lock(&v->map_lock);
+	lockdep_assert_held(&v->lock);
+
+	/* What policy allows to change depends on it. */
+	mutex_lock(&v->policy_lock);
+	spin_lock_irq(&v->state_lock);
 	WRITE_ONCE(v->open, open);
-	WRITE_ONCE(v->revoked, false);
-	mutex_unlock(&v->map_lock);
+	spin_unlock_irq(&v->state_lock);
+	mutex_unlock(&v->policy_lock);
 }
 
 /**
- * mhca_device_revoke() - take the device away from its user
+ * mhca_device_revoke() - begin to take the device away from its user
  * @v: device
  *
  * VFIO cannot take back a file descriptor, so the user keeps a dead device: it holds
  * no guest memory, executes nothing, and reads as all ones, as a function does that was
  * pulled out. When he closes it, it is as new.
  *
+ * Waits for nothing: it is dead at once, and lets go of what it holds by and by.
  * Return: false: nobody has it open.
  */
 bool mhca_device_revoke(struct mhca_vdev *v)
 {
 	bool open;
 
-	mutex_lock(&v->lock);
+	spin_lock_irq(&v->state_lock);
 	open = v->open;
-	if (open && !v->revoked) {
-		mutex_lock(&v->map_lock);
-		WRITE_ONCE(v->revoked, true);
-		mutex_unlock(&v->map_lock);
+	if (open) {
+		WRITE_ONCE(v->open->revoked, true);
+		mhca_work_halt(v);
+	}
+	spin_unlock_irq(&v->state_lock);
+	if (open)
+		queue_work(v->side, &v->revoke_work);
+	return open;
+}
+
+/* Revoked, and holds something still. */
+static bool mhca_device_dying(struct mhca_vdev *v)
+{
+	bool dying;
+
+	spin_lock_irq(&v->state_lock);
+	dying = v->open && v->open->revoked && !v->open->cleared;
+	spin_unlock_irq(&v->state_lock);
+	return dying;
+}
+
+/**
+ * mhca_device_revoke_wait() - until a device that was revoked holds nothing
+ * @v: device; referenced
+ *
+ * Return: 0, or -ERESTARTSYS: the caller is being killed.
+ */
+int mhca_device_revoke_wait(struct mhca_vdev *v)
+{
+	return wait_var_event_killable(&v->revoke_work, !mhca_device_dying(v));
+}
+
+/**
+ * mhca_device_revoke_run() - the part of a revocation that takes its time
+ * @work: of a device
+ */
+void mhca_device_revoke_run(struct work_struct *work)
+{
+	struct mhca_vdev *v = container_of(work, struct mhca_vdev, revoke_work);
+
+	mutex_lock(&v->lock);
+	/* It may have been closed meanwhile, and opened by somebody else. */
+	if (mhca_device_dying(v)) {
 		mhca_work_stop(v);
 		mhca_device_clear(v);
+		spin_lock_irq(&v->state_lock);
+		v->open->cleared = true;
+		spin_unlock_irq(&v->state_lock);
 		dev_notice(v->dev, "revoked: its user has a dead device\n");
 	}
 	mutex_unlock(&v->lock);
-	if (open)
-		mhca_irq_request(v);
-	return open;
+	mhca_irq_request(v);
+	wake_up_var(&v->revoke_work);
 }
 
 static int mhca_device_open(struct vfio_device *vdev)
 {
 	struct mhca_vdev *v = to_mhca_vdev(vdev);
+	struct mhca_open *open;
 
 	/* The backend must not go away under a guest: rmmod says "in use". */
 	if (!try_module_get(v->parent->owner))
 		return -ENODEV;
+	open = mhca_open_create(v);
+	if (IS_ERR(open)) {
+		module_put(v->parent->owner);
+		return PTR_ERR(open);
+	}
 
 	mutex_lock(&v->lock);
-	v->opener = get_task_struct(current->group_leader);
-	v->memlock_free = capable(CAP_IPC_LOCK);
-	v->memcg = get_mem_cgroup_from_mm(current->mm);
+	/* First: what policy allows while it is open is no part of what a reset looks at. */
+	mhca_device_set_open(v, open);
 	mhca_device_clear(v);
-	mhca_device_set_open(v, true);
 	mhca_work_start(v);
 	mutex_unlock(&v->lock);
 	return 0;
@@ -114,18 +161,18 @@ static int mhca_device_open(struct vfio_device *vdev)
 static void mhca_device_close(struct vfio_device *vdev)
 {
 	struct mhca_vdev *v = to_mhca_vdev(vdev);
+	struct mhca_open *open;
 
 	mutex_lock(&v->lock);
+	open = v->open;
 	mhca_work_stop(v);
-	mhca_device_set_open(v, false);
+	mhca_region_retire(open);
 	mhca_device_clear(v);
 	mhca_irq_disable(v);
 	WARN_ON(atomic64_read(&v->inst->gmem.pinned));
-	put_task_struct(v->opener);
-	v->opener = NULL;
-	mem_cgroup_put(v->memcg);
-	v->memcg = NULL;
+	mhca_device_set_open(v, NULL);
 	mutex_unlock(&v->lock);
+	mhca_open_end(open);
 	module_put(v->parent->owner);
 }
 
@@ -135,28 +182,14 @@ static int mhca_device_init(struct vfio_device *vdev)
 
 	v->dev = vdev->dev;
 	mutex_init(&v->lock);
-	mutex_init(&v->map_lock);
+	mutex_init(&v->policy_lock);
 	mhca_irq_init(v);
 	v->bar = ~0ULL;
-	v->scratch = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	if (!v->scratch)
-		return -ENOMEM;
-	v->mapping_file = mhca_mapping_file();
-	if (IS_ERR(v->mapping_file)) {
-		__free_page(v->scratch);
-		return PTR_ERR(v->mapping_file);
-	}
 	return 0;
 }
 
-/* The last reference is gone, mappings included. */
 static void mhca_device_release(struct vfio_device *vdev)
 {
-	struct mhca_vdev *v = to_mhca_vdev(vdev);
-
-	if (v->mapping_file)
-		fput(v->mapping_file);
-	__free_page(v->scratch);
 	mhca_free_device(vdev);
 }
 
@@ -282,8 +315,9 @@ static long mhca_device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsign
 	case VFIO_DEVICE_SET_IRQS:
 		return mhca_ioctl_set_irqs(v, arg);
 	case VFIO_DEVICE_RESET:
-		mutex_lock(&v->lock);
-		ret = v->revoked ? -EIO : 0;
+		if (mutex_lock_killable(&v->lock))
+			return -EINTR;
+		ret = v->open->revoked ? -EIO : 0;
 		if (!ret)
 			mhca_device_reset(v);
 		mutex_unlock(&v->lock);

@@ -1,14 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Debug parameters for what happens too seldom. fail_nth: the n-th allocation or pin from
- * now on fails, in whatever the modules do then. fail_send: the n-th WQE of an Ethernet
- * SQ from now on is taken for broken, so that its driver has to recover. Read back, they
- * say how many are still to succeed before; 0: none is to fail, or one has failed.
+ * Allocations and pins that fail on purpose, in whatever the modules do then. Two ways to
+ * ask for it:
+ *
+ *   debugfs mhca/fail/   the kernel's fault injection (probability, interval, times,
+ *                        task-filter, …), where it is configured
+ *   parameter fail_nth   the n-th one from now on fails, on every kernel: distributions'
+ *                        have no fault injection. Read back, it says how many are still to
+ *                        succeed before; 0: none is to fail, or one has failed
+ *
+ * fail_send: the same for the n-th WQE of an Ethernet SQ, which is taken for broken, so that
+ * its driver has to recover.
  */
 #include <linux/atomic.h>
+#include <linux/fault-inject.h>
 #include <linux/module.h>
 
+#include "frontend.h"
+
 #include <mhca/kernel.h>
+
+#ifdef CONFIG_FAULT_INJECTION
+static DECLARE_FAULT_ATTR(mhca_fault);
+
+static bool mhca_fail_injected(void)
+{
+	return should_fail(&mhca_fault, 1);
+}
+
+/**
+ * mhca_fail_debugfs() - files of the kernel's fault injection
+ * @root: the driver's directory
+ */
+void mhca_fail_debugfs(struct dentry *root)
+{
+	fault_create_debugfs_attr("fail", root, &mhca_fault);
+}
+#else
+static bool mhca_fail_injected(void)
+{
+	return false;
+}
+
+void mhca_fail_debugfs(struct dentry *root)
+{
+}
+#endif
 
 static atomic_t mhca_fail_left = ATOMIC_INIT(0);
 static atomic_t mhca_send_left = ATOMIC_INIT(0);
@@ -53,7 +90,7 @@ static bool mhca_fail_turn(atomic_t *left)
  */
 bool mhca_fail_now(void)
 {
-	return mhca_fail_turn(&mhca_fail_left);
+	return mhca_fail_turn(&mhca_fail_left) || mhca_fail_injected();
 }
 EXPORT_SYMBOL_GPL(mhca_fail_now);
 

@@ -3,19 +3,24 @@
  * The VFIO front end's own types and who calls whom.
  *
  *   main.c     module, HCA registration, mdev types, creation and removal
+ *   instances.c  list of all instances, and what each has claimed
  *   device.c   vfio_device_ops: open, close, reset, ioctls, request
+ *   open.c     what belongs to one opening of a device, and goes with it
  *   config.c   PCI configuration space
  *   region.c   BAR0: traps, doorbell mappings and their page faults
  *   irq.c      MSI-X, ERR and REQ eventfds
  *   memory.c   guest memory: pins and copies
- *   work.c     work queue: commands, tick; identity
+ *   work.c     the thread of commands and tick; how long it may wait for a monitor
+ *   identity.c  addresses from a UUID
  *   policy.c   attributes that an administrator sets
  *   sysfs.c    attributes that say what an instance does
  *   debugfs.c  objects and commands as text
+ *   fail.c     allocations and pins that fail on purpose
  *
  * Locks, in order (docs/locking.md):
- *   list of instances -> mhca_vdev.lock -> mhca_instance.cmd_lock -> … -> mhca_vdev.map_lock
- *   monitor's mmap_lock -> mhca_vdev.map_lock -> what ops->doorbell() takes
+ *   mhca_vdev.lock -> mhca_vdev.policy_lock -> list of instances
+ *   mhca_vdev.lock -> mhca_instance.cmd_lock -> … -> mhca_open.map_lock
+ *   monitor's mmap_lock -> mhca_open.map_lock -> what ops->doorbell() takes
  * Nothing that pins, unpins or copies guest memory is called under map_lock.
  */
 #ifndef MHCA_VFIO_FRONTEND_H
@@ -23,6 +28,8 @@
 
 #include <linux/bitmap.h>
 #include <linux/device.h>
+#include <linux/kref.h>
+#include <linux/kthread.h>
 #include <linux/mdev.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -35,6 +42,8 @@
 #define MHCA_CONFIG_SIZE	4096
 #define MHCA_REGION_SHIFT	40
 #define MHCA_REGION_MASK	((1ULL << MHCA_REGION_SHIFT) - 1)
+/* VMAs of one opening that map doorbell pages: a zap looks at each of them. */
+#define MHCA_VMAS_MAX		64
 
 /**
  * struct mhca_type_desc - an mdev type, as a row of main.c's table
@@ -91,69 +100,120 @@ struct mhca_irqs {
 };
 
 struct mhca_parent;
+struct mhca_vdev;
+
+#define MHCA_CLAIM_ADDRESSES	3
+
+/**
+ * struct mhca_claim - what an instance has and others cannot have
+ * @address: MAC, node GUID, port GUID
+ * @pinned_mb: MiB of the host's memory that it may pin
+ */
+struct mhca_claim {
+	u64 address[MHCA_CLAIM_ADDRESSES];
+	u64 pinned_mb;
+};
+
+/**
+ * struct mhca_open - one opening of a device, from open_device to close_device
+ * @ref: held by the opening and by @mapping_file, which a VMA that was not unmapped keeps
+ *       beyond it
+ * @map_lock: page faults, trapped accesses and zaps of doorbell pages against each
+ *            other: after a zap no page looked up before it gets mapped
+ * @v: device; NULL once it was closed, when nothing is mapped any more; @map_lock
+ * @scratch: stands behind UAR indices that do not exist
+ * @mapping_file: owner of the doorbell mappings (kernels without a device inode)
+ * @vmas: VMAs that map doorbell pages, those aside that are over MHCA_VMAS_MAX
+ * @worker: thread of @work and @tick
+ * @work: mhca_prm_work()
+ * @tick: mhca_instance_tick()
+ * @waiting: @worker touches memory that the monitor may keep from it
+ * @since: jiffies when it began to
+ * @interrupted: a signal was sent to end that
+ * @revoked: dead until it is closed: reads as all ones, nothing runs
+ * @cleared: and holds nothing any more
+ * @opener: process that opened the device: its RLIMIT_MEMLOCK counts
+ * @memlock_free: it had CAP_IPC_LOCK
+ * @memcg: its memory cgroup: pays for what commands allocate
+ *
+ * All that a monitor can map is here, so that nothing of one reaches the next.
+ * &struct mhca_vdev.state_lock protects @waiting to @cleared.
+ */
+struct mhca_open {
+	struct kref ref;
+	struct mutex map_lock;
+	struct mhca_vdev *v;
+	struct page *scratch;
+	struct file *mapping_file;
+	atomic_t vmas;
+	struct kthread_worker *worker;
+	struct kthread_work work;
+	struct kthread_delayed_work tick;
+	bool waiting;
+	unsigned long since;
+	bool interrupted;
+	bool revoked;
+	bool cleared;
+	struct task_struct *opener;
+	bool memlock_free;
+	struct mem_cgroup *memcg;
+};
 
 /**
  * struct mhca_vdev - a mediated instance as VFIO sees it
  * @vdev: VFIO's part, first
  * @dev: the mdev device, for messages
- * @node: on main.c's list of all instances
+ * @node: on instances.c's list of all instances
+ * @claim: what it takes from others; instances.c's mutex
+ * @hidden: not to be found on the list any more; instances.c's mutex
  * @parent: HCA it is carved from
  * @desc: type
  * @inst: the core's part; valid from creation to removal
  * @lock: open, close, reset and writes to @config
- * @open: between open_device and close_device; written under @lock and
- *        @map_lock, read under either or for sysfs
- * @revoked: dead until it is closed: reads as all ones, nothing runs; written like
- *           @open
+ * @policy_lock: the instance's policy. Nobody waits for the monitor while holding it
+ * @open: between open_device and close_device, else NULL; written under @lock and
+ *        @state_lock, whether there is one under @policy_lock, too; read under any of
+ *        these, and by what the monitor's file or the running work calls
  * @config: PCI configuration space, little endian; written under @lock
  * @master: what mhca_instance_set_master() was told last; @lock
  * @bar: guest-physical address of BAR0, or ~0; written under @lock
  * @irqs: interrupts
- * @map_lock: page faults, trapped accesses and zaps of doorbell pages against
- *            each other: after a zap no page looked up before it gets mapped
- * @scratch: stands behind UAR indices that do not exist
- * @mapping_file: owner of the doorbell mappings (kernels without a device inode)
- * @wq: ordered: @work and @tick
- * @work: mhca_prm_work()
- * @tick: mhca_instance_tick(), while open
- * @side: what must not stand behind a command: @unpin_work
+ * @side: what must not stand behind a command: all that follows
+ * @watch: looks whether a command waits too long
+ * @revoke_work: the part of a revocation that takes its time
  * @unpin_work: mhca_instance_unpin()
- * @kick_lock: protects @running and @kicked; any context
- * @running: @work may be queued; cleared first thing in a reset, so pins read it too
- * @kicked: somebody wanted @work while it was not @running
- * @opener: process that opened the device: its RLIMIT_MEMLOCK counts
- * @memlock_free: it had CAP_IPC_LOCK
- * @memcg: its memory cgroup: pays for what commands allocate
+ * @zap_work: unmaps what @zaps names
+ * @zaps: UAR indices; atomic bits
+ * @state_lock: protects @running and @kicked, and @open's pointer; any context
+ * @running: work may be queued; cleared first thing in a reset, so pins read it too
+ * @kicked: somebody wanted work while it was not @running
  * @debugfs: directory for people
  */
 struct mhca_vdev {
 	struct vfio_device vdev;
 	struct device *dev;
 	struct list_head node;
+	struct mhca_claim claim;
+	bool hidden;
 	struct mhca_parent *parent;
 	const struct mhca_type_desc *desc;
 	struct mhca_instance *inst;
 	struct mutex lock;
-	bool open;
-	bool revoked;
+	struct mutex policy_lock;
+	struct mhca_open *open;
 	u8 config[MHCA_CONFIG_SIZE];
 	bool master;
 	u64 bar;
 	struct mhca_irqs irqs;
-	struct mutex map_lock;
-	struct page *scratch;
-	struct file *mapping_file;
-	struct workqueue_struct *wq;
-	struct work_struct work;
-	struct delayed_work tick;
 	struct workqueue_struct *side;
+	struct delayed_work watch;
+	struct work_struct revoke_work;
 	struct work_struct unpin_work;
-	spinlock_t kick_lock;
+	struct work_struct zap_work;
+	DECLARE_BITMAP(zaps, MHCA_UAR_END);
+	spinlock_t state_lock;
 	bool running;
 	bool kicked;
-	struct task_struct *opener;
-	bool memlock_free;
-	struct mem_cgroup *memcg;
 	struct dentry *debugfs;
 };
 
@@ -164,7 +224,7 @@ struct mhca_vdev {
  * @hca: HCA
  * @owner: its module, held while an instance is open
  * @index: N
- * @instances: created now; under main.c's mutex
+ * @instances: created now; under instances.c's mutex
  * @types: types
  * @type_list: the same, as mdev wants them
  * @n_types: how many
@@ -186,17 +246,27 @@ static inline struct mhca_vdev *to_mhca_vdev(struct vfio_device *vdev)
 	return container_of(vdev, struct mhca_vdev, vdev);
 }
 
-/* main.c */
-void mhca_instances_lock(void);
-void mhca_instances_unlock(void);
-int mhca_instance_fits(const struct mhca_vdev *v, const struct mhca_policy *policy,
-		       char *reason);
+/* instances.c */
+int mhca_instance_claim(struct mhca_vdev *v, const struct mhca_policy *policy, char *reason);
+int mhca_instance_reclaim(struct mhca_vdev *v, const struct mhca_policy *policy, char *reason);
+void mhca_instance_hide(struct mhca_vdev *v);
+void mhca_instance_disclaim(struct mhca_vdev *v);
+unsigned int mhca_instances_available(const struct mhca_parent *parent, u32 each_mb);
+int mhca_instance_revoke(const struct device *parent, const char *name);
 
 /* device.c */
 extern const struct vfio_device_ops mhca_device_ops;
 extern const struct mhca_vmm_ops mhca_frontend_ops;
 void mhca_device_reset(struct mhca_vdev *v);			/* v->lock */
 bool mhca_device_revoke(struct mhca_vdev *v);
+int mhca_device_revoke_wait(struct mhca_vdev *v);
+void mhca_device_revoke_run(struct work_struct *work);
+
+/* open.c */
+struct mhca_open *mhca_open_create(struct mhca_vdev *v);
+struct mhca_open *mhca_open_get(struct mhca_vdev *v);
+void mhca_open_put(struct mhca_open *open);
+void mhca_open_end(struct mhca_open *open);
 
 /* config.c */
 void mhca_config_reset(struct mhca_vdev *v);			/* v->lock */
@@ -211,7 +281,10 @@ int mhca_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
 		     struct vfio_info_cap *caps);
 int mhca_region_mmap(struct mhca_vdev *v, struct vm_area_struct *vma);
 void mhca_region_zap(void *vmm, u32 index);
-void mhca_region_clear(struct mhca_vdev *v);
+void mhca_region_zap_async(void *vmm, u32 index);
+void mhca_region_zap_run(struct work_struct *work);
+void mhca_region_clear(struct mhca_vdev *v);			/* v->lock */
+void mhca_region_retire(struct mhca_open *open);
 
 /* irq.c */
 void mhca_irq_init(struct mhca_vdev *v);
@@ -234,8 +307,13 @@ int mhca_work_init(struct mhca_vdev *v);
 void mhca_work_fini(struct mhca_vdev *v);
 void mhca_work_kick(void *vmm);
 void mhca_work_unpin(void *vmm);
-void mhca_work_start(struct mhca_vdev *v);
-void mhca_work_stop(struct mhca_vdev *v);
+int mhca_work_create(struct mhca_open *open);
+void mhca_work_destroy(struct mhca_open *open);
+void mhca_work_start(struct mhca_vdev *v);			/* v->lock */
+void mhca_work_halt(struct mhca_vdev *v);			/* v->state_lock */
+void mhca_work_stop(struct mhca_vdev *v);			/* v->lock */
+int mhca_work_begin_wait(struct mhca_vdev *v);
+void mhca_work_end_wait(struct mhca_vdev *v);
 
 /* identity.c */
 void mhca_identity_from_uuid(struct mhca_identity *id, const guid_t *uuid);
@@ -251,6 +329,9 @@ void mhca_debugfs_init(void);
 void mhca_debugfs_exit(void);
 void mhca_debugfs_add(struct mhca_vdev *v);
 void mhca_debugfs_remove(struct mhca_vdev *v);
+
+/* fail.c */
+void mhca_fail_debugfs(struct dentry *root);
 
 /* sysfs.c */
 extern const struct attribute_group *mhca_instance_groups[];

@@ -6,7 +6,6 @@
  * with its types. Writing a UUID to a type's "create" makes an instance.
  */
 #include <linux/idr.h>
-#include <linux/list.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -16,11 +15,6 @@
 
 #define MHCA_CLASS_INFINIBAND	0x020700
 #define MHCA_CLASS_ETHERNET	0x020000
-
-static uint memory_mb;
-module_param(memory_mb, uint, 0644);
-MODULE_PARM_DESC(memory_mb,
-		 "MiB that all instances together may be allowed to pin, 0: no bound (0)");
 
 /*
  * Sizes: what an instance of a type starts with; 0: the table of prm/policy.c says
@@ -73,9 +67,6 @@ static const struct mhca_type_desc mhca_types[] = {
 	MHCA_TYPES("roce", "RoCE", MHCA_ROCE, MHCA_CLASS_ETHERNET),
 };
 
-/* Protects mhca_instances and every parent's count of instances. */
-static DEFINE_MUTEX(mhca_instances_mutex);
-static LIST_HEAD(mhca_instances);
 static DEFINE_IDA(mhca_parent_ida);
 
 static struct class mhca_class = {
@@ -94,85 +85,6 @@ static const struct mhca_type_desc *mhca_type_desc(struct mdev_type *mtype)
 
 /* ---- Instances -------------------------------------------------------- */
 
-/**
- * mhca_instances_lock() - no instance comes, goes or changes its policy
- */
-void mhca_instances_lock(void)
-{
-	mutex_lock(&mhca_instances_mutex);
-}
-
-/**
- * mhca_instances_unlock() - the opposite
- */
-void mhca_instances_unlock(void)
-{
-	mutex_unlock(&mhca_instances_mutex);
-}
-
-/* MiB that other instances than @v may pin. */
-static u64 mhca_memory_promised(const struct mhca_vdev *v)
-{
-	const struct mhca_vdev *other;
-	u64 sum = 0;
-
-	lockdep_assert_held(&mhca_instances_mutex);
-	list_for_each_entry(other, &mhca_instances, node)
-		if (other != v)
-			sum += mhca_policy_view(&other->inst->policy,
-						MHCA_POLICY_MAX_PINNED_MB).clamped;
-	return sum;
-}
-
-/* The addresses of @policy that @other has; NULL: none. */
-static const char *mhca_same_address(const struct mhca_vdev *other,
-				     const struct mhca_policy *policy)
-{
-	static const enum mhca_policy_id ids[] = {
-		MHCA_POLICY_MAC, MHCA_POLICY_NODE_GUID, MHCA_POLICY_PORT_GUID,
-	};
-	u32 i;
-
-	for (i = 0; i < ARRAY_SIZE(ids); i++)
-		if (other->inst->policy.value[ids[i]] == policy->value[ids[i]])
-			return mhca_policy_rows[ids[i]].name;
-	return NULL;
-}
-
-/**
- * mhca_instance_fits() - does a policy fit beside the other instances?
- * @v: whose policy it is to be
- * @policy: checked for itself
- * @reason: of MHCA_REASON_MAX bytes, filled when it does not
- *
- * Under mhca_instances_lock(). Return: 0; -EEXIST: somebody has its addresses;
- * -ENOSPC: the host has not so much to give.
- */
-int mhca_instance_fits(const struct mhca_vdev *v, const struct mhca_policy *policy,
-		       char *reason)
-{
-	u64 wanted = mhca_policy_view(policy, MHCA_POLICY_MAX_PINNED_MB).clamped;
-	u64 promised = mhca_memory_promised(v);
-	const struct mhca_vdev *other;
-	const char *name;
-
-	list_for_each_entry(other, &mhca_instances, node) {
-		name = other == v ? NULL : mhca_same_address(other, policy);
-		if (!name)
-			continue;
-		scnprintf(reason, MHCA_REASON_MAX, "%s is that of %s", name,
-			  other->inst->id.name);
-		return -EEXIST;
-	}
-	if (memory_mb && promised + wanted > memory_mb) {
-		scnprintf(reason, MHCA_REASON_MAX,
-			  "max_pinned_mb of %llu MiB: %llu of the %u MiB of memory_mb are taken",
-			  wanted, promised, memory_mb);
-		return -ENOSPC;
-	}
-	return 0;
-}
-
 /* What the type says, over what the table says. */
 static void mhca_type_policy(const struct mhca_type_desc *desc, struct mhca_policy *policy)
 {
@@ -183,65 +95,49 @@ static void mhca_type_policy(const struct mhca_type_desc *desc, struct mhca_poli
 			policy->value[i] = desc->size[i];
 }
 
-/* The core's half, with the type's policy. Under mhca_instances_lock(). */
-static int mhca_instance_make(struct mhca_vdev *v, const struct mhca_identity *id, char *reason)
+/* What it is to have is claimed first, so that nobody else gets it meanwhile. */
+static int mhca_instance_make(struct mhca_vdev *v, const struct mhca_identity *id,
+			      const struct mhca_policy *policy, char *reason)
 {
-	struct mhca_policy *policy;
-	int ret;
+	int ret = mhca_instance_claim(v, policy, reason);
 
+	if (ret)
+		return ret;
 	v->inst = mhca_instance_create(v->parent->hca, v->desc->personality, id,
 				       &mhca_frontend_ops, v);
 	if (IS_ERR(v->inst)) {
+		mhca_instance_disclaim(v);
 		scnprintf(reason, MHCA_REASON_MAX, "the backend has no room (%ld)",
 			  PTR_ERR(v->inst));
 		return PTR_ERR(v->inst);
 	}
-	policy = kmemdup(&v->inst->policy, sizeof(*policy), GFP_KERNEL);
-	ret = policy ? 0 : -ENOMEM;
-	if (!ret) {
-		mhca_type_policy(v->desc, policy);
-		ret = mhca_instance_fits(v, policy, reason);
-	}
-	if (ret)
-		mhca_instance_destroy(v->inst);
-	else
-		mhca_policy_apply(v->inst, policy);
-	kfree(policy);
-	return ret;
+	mhca_policy_apply(v->inst, policy);
+	return 0;
 }
 
-/* Room for one more, and nobody has its addresses? Then it is on the list. */
-static int mhca_instance_claim(struct mhca_vdev *v, const struct mhca_identity *id)
+/* The core's half, with the type's policy. */
+static int mhca_instance_begin(struct mhca_vdev *v, const struct mhca_identity *id)
 {
 	char reason[MHCA_REASON_MAX] = "the host is out of memory";
-	struct mhca_parent *parent = v->parent;
-	int ret;
+	struct mhca_policy *policy;
+	int ret = -ENOMEM;
 
-	mhca_instances_lock();
-	if (parent->instances >= parent->hca->max_instances) {
-		scnprintf(reason, sizeof(reason), "all %u instances are in use",
-			  parent->hca->max_instances);
-		ret = -ENOSPC;
-	} else {
-		ret = mhca_instance_make(v, id, reason);
+	policy = kmalloc(sizeof(*policy), GFP_KERNEL);
+	if (policy) {
+		mhca_policy_default(policy, id);
+		mhca_type_policy(v->desc, policy);
+		ret = mhca_instance_make(v, id, policy, reason);
 	}
-	if (!ret) {
-		parent->instances++;
-		list_add_tail(&v->node, &mhca_instances);
-	}
-	mhca_instances_unlock();
+	kfree(policy);
 	if (ret)
-		dev_notice(&parent->dev, "cannot create %s: %s\n", id->name, reason);
+		dev_notice(&v->parent->dev, "cannot create %s: %s\n", id->name, reason);
 	return ret;
 }
 
-static void mhca_instance_disclaim(struct mhca_vdev *v)
+static void mhca_instance_end(struct mhca_vdev *v)
 {
-	mhca_instances_lock();
-	list_del(&v->node);
-	v->parent->instances--;
 	mhca_instance_destroy(v->inst);
-	mhca_instances_unlock();
+	mhca_instance_disclaim(v);
 }
 
 static int mhca_mdev_probe(struct mdev_device *mdev)
@@ -260,7 +156,7 @@ static int mhca_mdev_probe(struct mdev_device *mdev)
 	ret = mhca_work_init(v);
 	if (ret)
 		goto err_put;
-	ret = mhca_instance_claim(v, &id);
+	ret = mhca_instance_begin(v, &id);
 	if (ret)
 		goto err_work;
 	mutex_lock(&v->lock);
@@ -274,7 +170,7 @@ static int mhca_mdev_probe(struct mdev_device *mdev)
 	return 0;
 
 err_instance:
-	mhca_instance_disclaim(v);
+	mhca_instance_end(v);
 err_work:
 	mhca_work_fini(v);
 err_put:
@@ -288,9 +184,10 @@ static void mhca_mdev_remove(struct mdev_device *mdev)
 	struct mhca_vdev *v = dev_get_drvdata(&mdev->dev);
 
 	vfio_unregister_group_dev(&v->vdev);
+	mhca_instance_hide(v);
 	mhca_debugfs_remove(v);
 	mhca_work_fini(v);
-	mhca_instance_disclaim(v);
+	mhca_instance_end(v);
 	vfio_put_device(&v->vdev);
 }
 
@@ -303,21 +200,9 @@ static u32 mhca_type_value(const struct mhca_type_desc *desc, enum mhca_policy_i
 /* How many more of this type: the HCA's room, and the memory that each is promised. */
 static unsigned int mhca_mdev_available(struct mdev_type *mtype)
 {
-	struct mhca_parent *parent = mhca_parent_of(mtype);
-	unsigned int available;
-	u64 promised;
-	u32 each;
-
-	mhca_instances_lock();
-	available = parent->hca->max_instances - parent->instances;
-	promised = mhca_memory_promised(NULL);
-	mhca_instances_unlock();
-	if (!memory_mb)
-		return available;
-	each = mhca_type_value(mhca_type_desc(mtype), MHCA_POLICY_MAX_PINNED_MB);
-	if (promised >= memory_mb)
-		return 0;
-	return min_t(u64, available, div_u64(memory_mb - promised, each));
+	return mhca_instances_available(mhca_parent_of(mtype),
+					mhca_type_value(mhca_type_desc(mtype),
+							MHCA_POLICY_MAX_PINNED_MB));
 }
 
 static ssize_t mhca_mdev_description(struct mdev_type *mtype, char *buf)
@@ -353,18 +238,7 @@ static struct mdev_driver mhca_mdev_driver = {
 static ssize_t revoke_store(struct device *dev, struct device_attribute *attr,
 			    const char *buf, size_t count)
 {
-	struct mhca_vdev *v;
-	int ret = -ENOENT;
-
-	mhca_instances_lock();
-	list_for_each_entry(v, &mhca_instances, node) {
-		if (v->parent->mdev.dev != dev || !sysfs_streq(buf, v->inst->id.name))
-			continue;
-		ret = mhca_device_revoke(v) ? 0 : -ENODEV;
-		break;
-	}
-	mhca_instances_unlock();
-	return ret ?: count;
+	return mhca_instance_revoke(dev, buf) ?: count;
 }
 static DEVICE_ATTR_WO(revoke);
 

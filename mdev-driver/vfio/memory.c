@@ -39,18 +39,19 @@ static bool mhca_memory_valid(struct mhca_vdev *v, u64 iova, u64 bytes)
 /* A failed pin: was it the limit of locked memory? */
 static int mhca_memory_pin_error(struct mhca_vdev *v, u64 npages, int error)
 {
+	const struct mhca_open *open = v->open;
 	unsigned long limit;
 	u64 pinned;
 
-	if (error != -ENOMEM || v->memlock_free || !v->opener)
+	if (error != -ENOMEM || open->memlock_free)
 		return error;
-	limit = task_rlimit(v->opener, RLIMIT_MEMLOCK);
+	limit = task_rlimit(open->opener, RLIMIT_MEMLOCK);
 	if (limit == RLIM_INFINITY)
 		return error;
 	pinned = atomic64_read(&v->inst->gmem.pinned);
 	mhca_warn(v->inst,
 		  "RLIMIT_MEMLOCK of pid %d reached: asked for %llu bytes, holds %llu, limit %lu\n",
-		  task_pid_nr(v->opener), npages << PAGE_SHIFT, pinned << PAGE_SHIFT, limit);
+		  task_pid_nr(open->opener), npages << PAGE_SHIFT, pinned << PAGE_SHIFT, limit);
 	return -EDQUOT;
 }
 
@@ -101,10 +102,11 @@ int mhca_memory_pin(void *vmm, u64 iova, u64 npages, bool write, void **kva)
 		int n = min_t(u64, npages - done, MHCA_PIN_BATCH);
 
 		/* A reset or close waits for the command that this is part of. */
-		ret = -ECANCELED;
-		if (!READ_ONCE(v->running))
+		ret = mhca_work_begin_wait(v);
+		if (ret)
 			break;
 		ret = vfio_pin_pages(&v->vdev, iova + (done << PAGE_SHIFT), n, prot, pages);
+		mhca_work_end_wait(v);
 		if (ret <= 0)
 			break;
 		for (i = 0; i < ret; i++)
@@ -135,11 +137,18 @@ void mhca_memory_unpin(void *vmm, u64 iova, u64 npages)
 
 static int mhca_memory_rw(struct mhca_vdev *v, u64 iova, void *buf, size_t len, bool write)
 {
+	int ret;
+
 	if (!len)
 		return 0;
 	if (!mhca_memory_valid(v, iova, len))
 		return -EFAULT;
-	return vfio_dma_rw(&v->vdev, iova, buf, len, write) ? -EFAULT : 0;
+	ret = mhca_work_begin_wait(v);
+	if (ret)
+		return ret;
+	ret = vfio_dma_rw(&v->vdev, iova, buf, len, write);
+	mhca_work_end_wait(v);
+	return ret ? -EFAULT : 0;
 }
 
 /**
@@ -149,7 +158,7 @@ static int mhca_memory_rw(struct mhca_vdev *v, u64 iova, void *buf, size_t len, 
  * @buf: where to
  * @len: bytes
  *
- * Return: 0 or -EFAULT.
+ * Return: 0, -EFAULT, or -ECANCELED: the device is being reset.
  */
 int mhca_memory_read(void *vmm, u64 iova, void *buf, size_t len)
 {
@@ -163,7 +172,7 @@ int mhca_memory_read(void *vmm, u64 iova, void *buf, size_t len)
  * @buf: where from
  * @len: bytes
  *
- * Return: 0 or -EFAULT.
+ * Return: 0, -EFAULT, or -ECANCELED: the device is being reset.
  */
 int mhca_memory_write(void *vmm, u64 iova, const void *buf, size_t len)
 {

@@ -64,12 +64,12 @@ static ssize_t mhca_policy_file_show(struct device *dev, struct device_attribute
 	int id = mhca_policy_id(attr);
 	int len;
 
-	mutex_lock(&v->lock);
+	mutex_lock(&v->policy_lock);
 	if (id == MHCA_POLICY_CONFIG)
 		len = mhca_policy_to_json(&v->inst->policy, buf, PAGE_SIZE - 1);
 	else
 		len = mhca_policy_show(&v->inst->policy, id, buf, PAGE_SIZE - 1);
-	mutex_unlock(&v->lock);
+	mutex_unlock(&v->policy_lock);
 	buf[len++] = '\n';
 	return len;
 }
@@ -79,9 +79,9 @@ static struct mhca_limit mhca_policy_limit(struct device *dev, struct device_att
 	struct mhca_vdev *v = dev_get_drvdata(dev);
 	struct mhca_limit limit;
 
-	mutex_lock(&v->lock);
+	mutex_lock(&v->policy_lock);
 	limit = mhca_policy_view(&v->inst->policy, mhca_policy_id(attr));
-	mutex_unlock(&v->lock);
+	mutex_unlock(&v->policy_lock);
 	return limit;
 }
 
@@ -97,22 +97,22 @@ static ssize_t mhca_visible_show(struct device *dev, struct device_attribute *at
 
 /* ---- Writing ------------------------------------------------------------------- */
 
-/* Everything that can be said against it before anything changes. v->lock held. */
+/* Everything that can be said against it; what it claims is its own then. */
 static int mhca_policy_try(struct mhca_vdev *v, int id, const char *text,
 			   struct mhca_policy *policy, char *reason)
 {
 	int ret;
 
-	lockdep_assert_held(&v->lock);
+	lockdep_assert_held(&v->policy_lock);
 	*policy = v->inst->policy;
 	if (id == MHCA_POLICY_CONFIG)
 		ret = mhca_policy_from_json(policy, text, reason);
 	else
 		ret = mhca_policy_parse(policy, id, text, reason);
 	if (!ret)
-		ret = mhca_policy_change(&v->inst->policy, policy, v->open, reason);
+		ret = mhca_policy_change(&v->inst->policy, policy, !!v->open, reason);
 	if (!ret)
-		ret = mhca_instance_fits(v, policy, reason);
+		ret = mhca_instance_reclaim(v, policy, reason);
 	return ret;
 }
 
@@ -125,13 +125,11 @@ static int mhca_policy_set(struct mhca_vdev *v, int id, const char *text)
 	policy = kmalloc(sizeof(*policy), GFP_KERNEL);
 	if (!policy)
 		return -ENOMEM;
-	mhca_instances_lock();
-	mutex_lock(&v->lock);
+	mutex_lock(&v->policy_lock);
 	ret = mhca_policy_try(v, id, text, policy, reason);
 	if (!ret)
 		mhca_policy_apply(v->inst, policy);
-	mutex_unlock(&v->lock);
-	mhca_instances_unlock();
+	mutex_unlock(&v->policy_lock);
 	if (ret)
 		dev_notice(v->dev, "refused: %s\n", reason);
 	kfree(policy);

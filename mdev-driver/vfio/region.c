@@ -18,11 +18,11 @@
 /* ---- UAR pages -------------------------------------------------------- */
 
 /* map_lock held. false: no such UAR. */
-static bool mhca_uar_lookup(struct mhca_vdev *v, u32 index, struct mhca_doorbell *doorbell)
+static bool mhca_uar_lookup(struct mhca_open *open, u32 index, struct mhca_doorbell *doorbell)
 {
-	struct mhca_instance *inst = v->inst;
+	struct mhca_instance *inst = open->v->inst;
 
-	lockdep_assert_held(&v->map_lock);
+	lockdep_assert_held(&open->map_lock);
 	return inst->hca->ops->doorbell(inst, index, doorbell);
 }
 
@@ -79,10 +79,11 @@ static void mhca_uar_access(struct mhca_vdev *v, u32 offset, void *buf, u32 len,
 	u32 index = offset >> MHCA_PAGE_SHIFT;
 	u32 in_page = offset & (MHCA_PAGE_SIZE - 1);
 	struct mhca_doorbell doorbell = { };
+	struct mhca_open *open = v->open;
 
 	mhca_count(v->inst, traps);
-	mutex_lock(&v->map_lock);
-	if (!mhca_uar_lookup(v, index, &doorbell)) {
+	mutex_lock(&open->map_lock);
+	if (!mhca_uar_lookup(open, index, &doorbell)) {
 		if (!write)
 			memset(buf, 0, len);
 	} else if (!doorbell.kva) {
@@ -93,7 +94,7 @@ static void mhca_uar_access(struct mhca_vdev *v, u32 offset, void *buf, u32 len,
 	} else {
 		mhca_uar_load(doorbell.kva + in_page, buf, len);
 	}
-	mutex_unlock(&v->map_lock);
+	mutex_unlock(&open->map_lock);
 }
 
 /* ---- Trapped accesses ------------------------------------------------- */
@@ -138,7 +139,7 @@ static u32 mhca_access_size(u32 offset, size_t left)
 static void mhca_region_access(struct mhca_vdev *v, u32 region, u32 offset, void *buf,
 			       u32 len, bool write)
 {
-	if (unlikely(READ_ONCE(v->revoked))) {
+	if (unlikely(READ_ONCE(v->open->revoked))) {
 		if (!write)
 			memset(buf, 0xff, len);
 		return;
@@ -282,15 +283,17 @@ static bool mhca_adapter_doorbells(const struct mhca_vdev *v)
 }
 
 /* map_lock held. */
-static vm_fault_t mhca_region_map(struct mhca_vdev *v, struct vm_fault *vmf, u32 index)
+static vm_fault_t mhca_region_map(struct mhca_open *open, struct vm_fault *vmf, u32 index)
 {
 	struct mhca_doorbell doorbell = { };
-	struct page *page = v->scratch;
+	struct page *page = open->scratch;
+	struct mhca_vdev *v = open->v;
 	int ret;
 
-	if (!v->open)
+	/* The VMA may be older than what has the device open now. */
+	if (!v)
 		return VM_FAULT_SIGBUS;
-	if (mhca_uar_lookup(v, index, &doorbell)) {
+	if (mhca_uar_lookup(open, index, &doorbell)) {
 		mhca_count(v->inst, doorbell_faults);
 		trace_mhca_doorbell_fault(v->inst->id.name, index);
 		v->inst->hca->ops->doorbell_touched(v->inst, index);
@@ -312,42 +315,57 @@ static vm_fault_t mhca_region_map(struct mhca_vdev *v, struct vm_fault *vmf, u32
 /* Runs under the monitor's mmap_lock. */
 static vm_fault_t mhca_region_fault(struct vm_fault *vmf)
 {
-	struct mhca_vdev *v = vmf->vma->vm_private_data;
+	struct mhca_open *open = vmf->vma->vm_private_data;
 	u64 index = vmf->pgoff & (MHCA_REGION_MASK >> PAGE_SHIFT);
 	vm_fault_t ret;
 
-	if (index < MHCA_UAR_FIRST || index >= MHCA_UAR_END)
+	if (!open || index < MHCA_UAR_FIRST || index >= MHCA_UAR_END)
 		return VM_FAULT_SIGBUS;
-	mutex_lock(&v->map_lock);
-	ret = mhca_region_map(v, vmf, index);
-	mutex_unlock(&v->map_lock);
+	mutex_lock(&open->map_lock);
+	ret = mhca_region_map(open, vmf, index);
+	mutex_unlock(&open->map_lock);
 	return ret;
 }
 
-#if MHCA_PRIVATE_MAPPING
-/* The VMA does not hold the device's file: it has to hold what a fault uses. */
+/*
+ * VMAs are counted, since a zap looks at each. A copy that fork() or mremap() makes
+ * cannot be refused: over the limit it faults for ever.
+ */
+static bool mhca_region_vma_count(struct mhca_open *open)
+{
+	if (atomic_inc_return(&open->vmas) <= MHCA_VMAS_MAX)
+		return true;
+	atomic_dec(&open->vmas);
+	return false;
+}
+
 static void mhca_region_vma_open(struct vm_area_struct *vma)
 {
-	struct mhca_vdev *v = vma->vm_private_data;
+	struct mhca_open *open = vma->vm_private_data;
 
-	__module_get(THIS_MODULE);
-	get_device(&v->vdev.device);
+	if (open && !mhca_region_vma_count(open))
+		vma->vm_private_data = NULL;
 }
 
 static void mhca_region_vma_close(struct vm_area_struct *vma)
 {
-	struct mhca_vdev *v = vma->vm_private_data;
+	struct mhca_open *open = vma->vm_private_data;
 
-	put_device(&v->vdev.device);
-	module_put(THIS_MODULE);
+	if (open)
+		atomic_dec(&open->vmas);
 }
-#endif
+
+static int mhca_region_vma_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	const struct mhca_open *open = vma->vm_private_data;
+
+	return open && atomic_read(&open->vmas) < MHCA_VMAS_MAX ? 0 : -ENOSPC;
+}
 
 static const struct vm_operations_struct mhca_region_vm_ops = {
-#if MHCA_PRIVATE_MAPPING
 	.open = mhca_region_vma_open,
 	.close = mhca_region_vma_close,
-#endif
+	.may_split = mhca_region_vma_split,
 	.fault = mhca_region_fault,
 };
 
@@ -356,10 +374,11 @@ static const struct vm_operations_struct mhca_region_vm_ops = {
  * @v: device
  * @vma: must lie in BAR0's UAR range and be shared; nothing when doorbells trap
  *
- * Return: 0 or -EINVAL.
+ * Return: 0, -EINVAL, or -ENOSPC: there are MHCA_VMAS_MAX of them.
  */
 int mhca_region_mmap(struct mhca_vdev *v, struct vm_area_struct *vma)
 {
+	struct mhca_open *open = v->open;
 	u64 first = vma->vm_pgoff & (MHCA_REGION_MASK >> PAGE_SHIFT);
 
 	if (vma->vm_pgoff >> (MHCA_REGION_SHIFT - PAGE_SHIFT) != VFIO_PCI_BAR0_REGION_INDEX)
@@ -370,27 +389,37 @@ int mhca_region_mmap(struct mhca_vdev *v, struct vm_area_struct *vma)
 	    vma_pages(vma) > MHCA_UAR_END - first)
 		return -EINVAL;
 
-	mhca_vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	if (!mhca_region_vma_count(open))
+		return -ENOSPC;
+
+	/* A child of the monitor has no use for it; its copy would be one more to zap. */
+	mhca_vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_DONTCOPY);
 	if (mhca_adapter_doorbells(v)) {
 		mhca_vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_ALLOW_ANY_UNCACHED);
 		vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
 	} else {
 		mhca_vm_flags_set(vma, VM_MIXEDMAP);
 	}
-	mhca_vma_set_file(vma, v->mapping_file);
-	vma->vm_private_data = v;
+	mhca_vma_set_file(vma, open->mapping_file);
+	vma->vm_private_data = open;
 	vma->vm_ops = &mhca_region_vm_ops;
-#if MHCA_PRIVATE_MAPPING
-	mhca_region_vma_open(vma);
-#endif
 	return 0;
 }
 
-static void mhca_region_unmap(struct mhca_vdev *v, u64 offset, u64 len)
+/* map_lock held: on return nothing of the range is mapped. */
+static void mhca_region_unmap(struct mhca_open *open, u64 offset, u64 len)
 {
-	mutex_lock(&v->map_lock);
-	unmap_mapping_range(mhca_mapping(&v->vdev, v->mapping_file), offset, len, true);
-	mutex_unlock(&v->map_lock);
+	lockdep_assert_held(&open->map_lock);
+	unmap_mapping_range(mhca_mapping(&open->v->vdev, open->mapping_file), offset, len, true);
+}
+
+static void mhca_region_unmap_uar(struct mhca_open *open, u32 index)
+{
+	struct mhca_instance *inst = open->v->inst;
+
+	mhca_count(inst, doorbell_zaps);
+	trace_mhca_doorbell_zap(inst->id.name, index);
+	mhca_region_unmap(open, (u64)index << MHCA_PAGE_SHIFT, PAGE_SIZE);
 }
 
 /**
@@ -398,24 +427,97 @@ static void mhca_region_unmap(struct mhca_vdev *v, u64 offset, u64 len)
  * @vmm: device
  * @index: UAR index
  *
- * Sleeps. A store of the guest that is not visible on return will fault.
+ * Sleeps. A store of the guest that is not visible on return will fault. Called by the
+ * device's work, or under its lock.
  */
 void mhca_region_zap(void *vmm, u32 index)
 {
 	struct mhca_vdev *v = vmm;
+	struct mhca_open *open = v->open;
 
-	mhca_count(v->inst, doorbell_zaps);
-	trace_mhca_doorbell_zap(v->inst->id.name, index);
-	mhca_region_unmap(v, (u64)index << MHCA_PAGE_SHIFT, PAGE_SIZE);
+	/* Closing unmaps everything at once. */
+	if (!open)
+		return;
+	mutex_lock(&open->map_lock);
+	if (open->v)
+		mhca_region_unmap_uar(open, index);
+	mutex_unlock(&open->map_lock);
+}
+
+/**
+ * mhca_region_zap_async() - &struct mhca_vmm_ops.zap_async
+ * @vmm: device
+ * @index: UAR index
+ *
+ * Any context. While the zap waits for its turn the page is what it was; a fault on it
+ * changes nothing.
+ */
+void mhca_region_zap_async(void *vmm, u32 index)
+{
+	struct mhca_vdev *v = vmm;
+
+	if (WARN_ON_ONCE(index >= MHCA_UAR_END))
+		return;
+	set_bit(index, v->zaps);
+	queue_work(v->side, &v->zap_work);
+}
+
+/**
+ * mhca_region_zap_run() - unmap what mhca_region_zap_async() was told
+ * @work: of a device
+ *
+ * The backend is told under map_lock, which every fault takes: what it heard last is
+ * how things are. Who closed the device has no mapping left, and no UAR.
+ */
+void mhca_region_zap_run(struct work_struct *work)
+{
+	struct mhca_vdev *v = container_of(work, struct mhca_vdev, zap_work);
+	struct mhca_open *open = mhca_open_get(v);
+	u32 index;
+
+	for_each_set_bit(index, v->zaps, MHCA_UAR_END) {
+		clear_bit(index, v->zaps);
+		if (!open)
+			continue;
+		mutex_lock(&open->map_lock);
+		if (open->v) {
+			mhca_region_unmap_uar(open, index);
+			v->inst->hca->ops->doorbell_zapped(v->inst, index);
+		}
+		mutex_unlock(&open->map_lock);
+		cond_resched();
+	}
+	if (open)
+		mhca_open_put(open);
 }
 
 /**
  * mhca_region_clear() - unmap all of BAR0 and forget what the guest stored
- * @v: device
+ * @v: device, v->lock held
  */
 void mhca_region_clear(struct mhca_vdev *v)
 {
-	mhca_region_unmap(v, MHCA_BAR_UAR_START, MHCA_BAR_SIZE - MHCA_BAR_UAR_START);
-	/* The next monitor to open the device may be another one. */
-	clear_page(page_address(v->scratch));
+	struct mhca_open *open = v->open;
+
+	lockdep_assert_held(&v->lock);
+	if (!open)
+		return;
+	mutex_lock(&open->map_lock);
+	if (open->v) {
+		mhca_region_unmap(open, MHCA_BAR_UAR_START, MHCA_BAR_SIZE - MHCA_BAR_UAR_START);
+		clear_page(page_address(open->scratch));
+	}
+	mutex_unlock(&open->map_lock);
+}
+
+/**
+ * mhca_region_retire() - no mapping of an opening shows anything from now on
+ * @open: its device is being closed
+ */
+void mhca_region_retire(struct mhca_open *open)
+{
+	mutex_lock(&open->map_lock);
+	mhca_region_unmap(open, MHCA_BAR_UAR_START, MHCA_BAR_SIZE - MHCA_BAR_UAR_START);
+	open->v = NULL;
+	mutex_unlock(&open->map_lock);
 }

@@ -23,9 +23,15 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr, cha
 	};
 	struct mhca_vdev *v = mhca_vdev_of(dev);
 
-	if (!READ_ONCE(v->open))
+	bool open, revoked;
+
+	spin_lock_irq(&v->state_lock);
+	open = v->open;
+	revoked = open && v->open->revoked;
+	spin_unlock_irq(&v->state_lock);
+	if (!open)
 		return sysfs_emit(buf, "closed\n");
-	if (READ_ONCE(v->revoked))
+	if (revoked)
 		return sysfs_emit(buf, "revoked\n");
 	return sysfs_emit(buf, "%s\n", names[READ_ONCE(v->inst->fn)]);
 }
@@ -33,7 +39,7 @@ static DEVICE_ATTR_RO(state);
 
 static ssize_t open_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%d\n", READ_ONCE(mhca_vdev_of(dev)->open));
+	return sysfs_emit(buf, "%d\n", !!READ_ONCE(mhca_vdev_of(dev)->open));
 }
 static DEVICE_ATTR_RO(open);
 

@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The front end's other ways: trapped doorbells, iommufd, a limit of locked memory."""
 
+import json
+import os
 import pathlib
 
 import pytest
 
 from host import sh
+from lib_client import Client
 from lib_rdma import assert_clean, devinfo, verified, verify
+
+
+def kernel():
+    """The version of this one."""
+    return tuple(int(n) for n in os.uname().release.split("-")[0].split("+")[0].split(".")[:2])
 
 
 def test_trapped_doorbells(host, make_guest):
@@ -68,4 +76,17 @@ def test_memlock_limit(host, make_guest):
     assert f"RLIMIT_MEMLOCK of pid {guest.pid} reached" in log and "limit 67108864" in log
     verified(verify(guest, guest, "rc_lists"))
     guest.kill()
+    assert_clean(inst)
+
+
+def test_mappings(alone):
+    """Doorbell pages can be mapped so often and not more; a mapping that is kept after the
+    device was closed holds the device, or (before 6.10) shows nothing any more."""
+    inst = alone.instance()
+    result = Client(alone, "mappings", inst.uuid)
+    assert '"kept"' in result.first, result.finish()[2]
+    seen = json.loads(result.first)
+    assert 0 < seen["mappings"] < 64
+    assert seen["kept"] == ("the device" if kernel() >= (6, 10) else "nothing")
+    assert result.finish()[0] == 0
     assert_clean(inst)

@@ -84,7 +84,7 @@ def test_remove_in_use(tool, alone):
                           stderr=subprocess.PIPE, text=True) as remover:
         wait_until(lambda: "revoked" in alone.kmsg.new(), 30, "the device to die")
         # Its files are gone while the kernel waits for its user.
-        assert not (inst.path / "state").exists()
+        wait_until(lambda: not (inst.path / "state").exists(), 30, "its files to go")
         client.kill()
         assert remover.wait(60) == 0, remover.stderr.read()
     assert not inst.exists()

@@ -11,6 +11,7 @@ from lib_client import run
 from lib_rdma import assert_clean
 
 PARAMETER = pathlib.Path("/sys/module/mhca/parameters/fail_nth")
+INJECTION = pathlib.Path("/sys/kernel/debug/mhca/fail")
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +19,8 @@ def nothing_fails_after(host):
     """Whatever happens, nothing fails on purpose after the test."""
     yield host
     PARAMETER.write_text("0")
+    if INJECTION.exists():
+        (INJECTION / "probability").write_text("0")
 
 
 def test_parameter():
@@ -60,3 +63,14 @@ def test_creation(host, kind):
             break
         host.instance(kind).remove()
     assert inst and n > 3
+
+
+def test_fault_injection(alone):
+    """The kernel's own way to ask for a failure, where it is configured."""
+    if not INJECTION.exists():
+        pytest.skip("this kernel has no fault injection; the debug kernel has")
+    for name, value in (("verbose", 0), ("times", 1), ("probability", 100)):
+        (INJECTION / name).write_text(str(value))
+    with pytest.raises(OSError):
+        alone.instance()
+    alone.instance()

@@ -62,6 +62,13 @@ struct mhca_doorbell {
  * @doorbell_touched: the guest faulted on UAR @index (its page is mapped when
  *                    this returns) or wrote it through the trap. Atomic context
  *                    allowed.
+ * @doorbell_zapped: UAR @index, for which &struct mhca_vmm_ops.zap_async was called, is
+ *                   not mapped in the guest. Calls of @doorbell_touched come in the
+ *                   order of what happens: one after this call is for a mapping after
+ *                   it, so that the last call says whether the page is mapped. What was
+ *                   stored before the page went may not have been polled yet. The UAR
+ *                   may be gone, or its number another's, of which it is as true.
+ *                   Atomic context allowed. NULL: the backend never asks
  * @fence: returns when no engine access that began before is still going on
  * @memory_ready: pages asked for through mhca_pa_lookup() were pinned (or not)
  * @attach_mcg: attach QP @qp to @gid
@@ -83,6 +90,7 @@ struct mhca_hca_ops {
 	bool (*doorbell)(struct mhca_instance *inst, u32 index,
 			 struct mhca_doorbell *doorbell);
 	void (*doorbell_touched)(struct mhca_instance *inst, u32 index);
+	void (*doorbell_zapped)(struct mhca_instance *inst, u32 index);
 	void (*fence)(struct mhca_hca *hca);
 	void (*memory_ready)(struct mhca_instance *inst);
 	enum mhca_syndrome (*attach_mcg)(struct mhca_object *qp, const u8 gid[16]);

@@ -15,14 +15,19 @@
  *       (not guest memory), -EPERM (not for writing), -EFAULT (guest memory that cannot
  *       be pinned). Any @npages; batches by itself. May have to wait for the monitor.
  * @unpin: undo, for a range that one call of @pin pinned (iommufd wants it so)
- * @read: copy from guest memory; sleeps; 0 or -EFAULT
- * @write: copy to guest memory; sleeps; 0 or -EFAULT
+ * @read: copy from guest memory; sleeps; 0, -EFAULT, or -ECANCELED: mhca_prm_work() is to
+ *        come to an end
+ * @write: copy to guest memory; the same
  * @raise: signal interrupt vector; any context; remembered while masked
  * @kick: have mhca_prm_work() called soon, in process context, never twice at
  *        once; any context
  * @unpin_work: have mhca_instance_unpin() called soon, in process context, beside
  *              mhca_prm_work(), never twice at once; any context that may sleep
- * @zap: unmap UAR page @index from the guest: the next access faults. Sleeps.
+ * @zap: unmap UAR page @index from the guest: the next access faults. Sleeps, for as
+ *       long as the monitor's mappings make it: only the instance's own work calls it
+ * @zap_async: ask for the same and do not wait: &struct mhca_hca_ops.doorbell_zapped
+ *             says when it is done. Until then the page may be mapped and stored to,
+ *             so it is polled. Any context
  */
 struct mhca_vmm_ops {
 	int (*pin)(void *vmm, u64 iova, u64 npages, bool write, void **kva);
@@ -33,6 +38,7 @@ struct mhca_vmm_ops {
 	void (*kick)(void *vmm);
 	void (*unpin_work)(void *vmm);
 	void (*zap)(void *vmm, u32 index);
+	void (*zap_async)(void *vmm, u32 index);
 };
 
 /*

@@ -14,6 +14,8 @@
  *   storm.c     neighbours that are no honest tenants
  *   unmap.c     memory that comes and goes under traffic
  *   idle.c      open instances that do nothing
+ *   mappings.c  doorbell pages, mapped too often or for too long
+ *   stuck.c     a monitor whose memory does not answer
  *   sweep.c     a life at an instance in which one allocation fails (sequence.h)
  *   fuzz.c      spoiled commands and WQEs by the million
  *   hostile.c   walk through the hostile cases; h_*.c: the cases
@@ -90,6 +92,8 @@ int busy_main(int argc, char **argv);
 int limits_main(int argc, char **argv);
 int flow_main(int argc, char **argv);
 int idle_main(int argc, char **argv);
+int mappings_main(int argc, char **argv);
+int stuck_main(int argc, char **argv);
 int sweep_main(int argc, char **argv);
 int steady_main(int argc, char **argv);
 int storm_main(int argc, char **argv);

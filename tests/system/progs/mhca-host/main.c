@@ -14,6 +14,8 @@ static const struct {
 	{ "idle", idle_main, 1, "UUID…" },
 	{ "limits", limits_main, 1, "UUID [MIB]" },
 	{ "flow", flow_main, 3, "SIZE SECONDS UUID…" },
+	{ "mappings", mappings_main, 1, "UUID" },
+	{ "stuck", stuck_main, 1, "UUID" },
 	{ "sweep", sweep_main, 1, "UUID" },
 	{ "steady", steady_main, 2, "UUID UUID" },
 	{ "storm", storm_main, 1, "-L | NAME UUID [UUID]" },
