@@ -10,6 +10,9 @@
 #define SOFT_DS			MLX5_SEND_WQE_DS
 #define SOFT_CTRL_CE_MASK	MLX5_WQE_CTRL_CQ_UPDATE_AND_EQE
 #define SOFT_ETH_SEG		(sizeof(struct mlx5_wqe_ctrl_seg))
+/* The newest headers have no names for these any more. */
+#define SOFT_ETH_INSERT_VLAN	BIT(15)
+#define SOFT_ETH_INSERT_SVLAN	BIT(0)
 #define SOFT_ETH_INLINE		offsetof(struct mlx5_wqe_eth_seg, inline_hdr.start)
 #define SOFT_USER_INDEX_NONE	0xffffffU
 #define SOFT_LOOK_AGAIN_NS	(20 * 1000ULL)
@@ -113,7 +116,7 @@ static u32 soft_parse_eth(const struct soft_eth_wqe *wqe, struct soft_packet *pa
 	*insert = 0;
 	packet->head_len = 0;
 	size = be16_to_cpu(eth->inline_hdr.sz);
-	if (size & MLX5_ETH_WQE_INSERT_VLAN) {
+	if (size & SOFT_ETH_INSERT_VLAN) {
 		*insert = be32_to_cpu(eth->trailer);
 		return bytes;
 	}
@@ -144,7 +147,7 @@ static bool soft_insert(struct soft_packet *packet, u32 insert)
 {
 	if (!insert)
 		return true;
-	return soft_packet_insert_vlan(packet, insert >> 16 & MLX5_ETH_WQE_SVLAN ?
+	return soft_packet_insert_vlan(packet, insert >> 16 & SOFT_ETH_INSERT_SVLAN ?
 				       SOFT_TYPE_SVLAN : SOFT_TYPE_VLAN, insert & 0xffff);
 }
 
