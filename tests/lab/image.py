@@ -38,10 +38,11 @@ COMMON_PACKAGES = """
 """.split()
 
 SUITE_PACKAGES = {
-    # What only the default suite's tests use: user space of kernel ULPs, libvirt, Open vSwitch.
+    # What only the default suite's tests use: user space of kernel ULPs, libvirt, Open vSwitch, DPDK.
     DEFAULT_SUITE: """
         nfs-kernel-server open-iscsi fio libvirt-daemon libvirt-daemon-driver-qemu
         libvirt-clients libvirt-daemon-driver-nodedev openvswitch-switch
+        dpdk-dev
     """.split(),
     # In later suites others depend on it.
     "bookworm": ["systemd-sysv"],
