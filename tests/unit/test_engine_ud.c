@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Datagrams: UD and GSI, unicast and multicast, and all the ways not to arrive. */
+#include <mhca/policy.h>
 #include "engine.h"
 
 #define GRH	40
@@ -328,6 +329,7 @@ static void test_multicast_elsewhere(void **state)
 	struct engine *e = *state;
 	struct engine_node *a = &e->node[0], *b = &e->node[1];
 	struct mhca_instance *inst = b->vmm->inst;
+	struct mhca_policy policy;
 	struct client_path path = { .dlid = 0xc001, .grh = true };
 	struct client_sge sge = engine_sge(a, 0, 100);
 	struct client_send wr = engine_send(MLX5_OPCODE_SEND, &sge);
@@ -346,10 +348,9 @@ static void test_multicast_elsewhere(void **state)
 	wr.dqpn = 0xffffff;
 	wr.qkey = ENGINE_QKEY;
 	for (round = 0; round < 2; round++) {
-		mutex_lock(&inst->cmd_lock);
-		inst->port.segment = round ? 0 : 9;
-		inst->hca->ops->port_changed(inst);
-		mutex_unlock(&inst->cmd_lock);
+		policy = inst->policy;
+		policy.value[MHCA_POLICY_SEGMENT] = round ? 0 : 9;
+		mhca_policy_apply(inst, &policy);
 		before = atomic64_read(done);
 		for (i = 0; i < 16; i++)
 			engine_post(&qp[0], &wr);
