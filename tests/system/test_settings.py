@@ -6,11 +6,11 @@ import time
 
 import pytest
 
+import kmsg
 import lib_settings
 from guest import wait_until
 from host import sh
 from lib_roce import SUBNET, bring_up
-from test_probe import kernel_complaints
 
 FLOWS = 16              # UDP ports, so that every queue of four has some
 
@@ -107,6 +107,9 @@ def rows_of(guest, dev, slot):
             (lib_settings.parameters(json.loads(shown[1])) if not shown[0] else []))
 
 
+# An address that is not the port's, a netdev that is down, frames that are too long for it.
+STOPS = ("address", "down", "mtu-68")
+
 # What a card refuses, too, and the driver complains of: the EEPROM of a VF's cable.
 SAID = {"module": "ACCESS_REG"}
 
@@ -119,16 +122,15 @@ def judged(walk, name, command, undo):
     if rc:
         refused = f"{name}: {out.strip()[:100]}"
     else:
-        # An address that is not the port's, or a netdev that is down, lets nothing pass.
-        if name not in ("address", "down"):
+        if name not in STOPS:
             wrong += walk.stands(name)
         rc, out = walk.run(undo)
         if rc:
             wrong.append(f"{name}: `{undo}` ended with {rc}: {out.strip()[:200]}")
-        if name in ("address", "down"):
+        if name in STOPS:
             wrong += walk.stands(name)
-    said = [line for line in kernel_complaints(walk.guest) if SAID.get(name, "\0") not in line]
-    walk.guest.check("dmesg -C")
+    said = [line for line in kmsg.bad_lines(walk.guest.check("dmesg -c"))
+            if SAID.get(name, "\0") not in line]
     if name not in SAID and walk.inst.counters()["commands_refused"] != before:
         wrong.append(f"{name}: the host refused a command")
     return wrong + [f"{name}: {line}" for line in said], refused
