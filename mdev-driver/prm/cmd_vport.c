@@ -284,6 +284,11 @@ enum mhca_syndrome mhca_check_roce_address_set(const struct mhca_cmd *cmd)
 		if ((version != MHCA_ROCE_V1 && version != MHCA_ROCE_V2) ||
 		    MLX5_GET(roce_addr_layout, addr, roce_l3_type) > MHCA_ROCE_L3_IPV6)
 			return MHCA_SYN_RESERVED;
+		/* What is an IPv4 address in packets is judged as a GID: it has to look like one. */
+		if (version == MHCA_ROCE_V2 &&
+		    MLX5_GET(roce_addr_layout, addr, roce_l3_type) == MHCA_ROCE_L3_IPV4 &&
+		    memcmp(gid, mhca_ipv4_prefix, sizeof(mhca_ipv4_prefix)))
+			return MHCA_SYN_RESERVED;
 		if (MLX5_GET(roce_addr_layout, addr, vlan_id) > MHCA_VLAN_MAX)
 			return MHCA_SYN_RESERVED;
 	}

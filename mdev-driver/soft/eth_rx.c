@@ -148,8 +148,11 @@ static void soft_rq_cursor(struct soft_rq *rq, struct soft_cursor *cursor)
 	cursor->toil = &soft_instance(rq->obj.inst)->toil;
 }
 
-/* Ask for the pages of the WQEs that follow: one wait is enough for all of them. */
-static void soft_rq_ask_ahead(struct soft_rq *rq, u16 posted)
+/*
+ * Ask for the pages that frames of @bytes need of the WQEs that follow: one wait is enough
+ * for all of them. No more of a WQE: what it names may be 64 GiB.
+ */
+static void soft_rq_ask_ahead(struct soft_rq *rq, u32 bytes, u16 posted)
 {
 	struct soft_cursor cursor;
 	u32 i, n = rq->linked ? 0 : min_t(u32, posted, SOFT_RECV_AHEAD);
@@ -157,7 +160,7 @@ static void soft_rq_ask_ahead(struct soft_rq *rq, u16 posted)
 
 	for (i = 1; i < n && soft_rq_read(rq, i, &link) == SOFT_OK; i++) {
 		soft_rq_cursor(rq, &cursor);
-		soft_cursor_probe(&cursor, rq->recv.len);
+		soft_cursor_probe(&cursor, min_t(u64, rq->recv.len, bytes));
 	}
 }
 
@@ -217,7 +220,7 @@ static enum soft_result soft_rq_check(struct soft_rq *rq, u32 bytes, u16 posted)
 	soft_rq_cursor(rq, &cursor);
 	result = soft_cursor_probe(&cursor, bytes);
 	if (result == SOFT_AGAIN)
-		soft_rq_ask_ahead(rq, posted);
+		soft_rq_ask_ahead(rq, bytes, posted);
 	return result;
 }
 

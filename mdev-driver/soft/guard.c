@@ -16,6 +16,7 @@
 #define SOFT_ARP_BYTES		28U	/* of IPv4 over Ethernet */
 #define SOFT_ARP_SENDER_MAC	8
 #define SOFT_ARP_SENDER_IP	14
+#define SOFT_ARP_TARGET_IP	24
 #define SOFT_GRH_BYTES		40U
 #define SOFT_DHCP_CLIENT	68
 #define SOFT_DHCP_SERVER	67
@@ -155,7 +156,10 @@ static const u8 *soft_frame_arp(const struct soft_frame *frame)
 	return arp && !memcmp(arp, begins, sizeof(begins)) ? arp : NULL;
 }
 
-/* A probe names no sender. The MAC that it gives others is where it comes from. */
+/*
+ * A probe names no sender, but the address that it asks for, and who has that gives it up
+ * (RFC 5227, 2.1.1). The MAC that it gives others is where it comes from.
+ */
 static bool soft_allows_arp(const struct soft_allowed *allowed, const struct soft_frame *frame)
 {
 	const u8 *arp = soft_frame_arp(frame);
@@ -163,8 +167,9 @@ static bool soft_allows_arp(const struct soft_allowed *allowed, const struct sof
 	if (!arp || memcmp(arp + SOFT_ARP_SENDER_MAC, frame->head + SOFT_MAC_BYTES,
 			   SOFT_MAC_BYTES))
 		return false;
-	return soft_is_zero(arp + SOFT_ARP_SENDER_IP, 4) ||
-	       soft_allowed_has_ipv4(allowed, arp + SOFT_ARP_SENDER_IP);
+	if (soft_is_zero(arp + SOFT_ARP_SENDER_IP, 4))
+		return soft_allowed_has_ipv4(allowed, arp + SOFT_ARP_TARGET_IP);
+	return soft_allowed_has_ipv4(allowed, arp + SOFT_ARP_SENDER_IP);
 }
 
 /* Who has no address yet may ask for one. */

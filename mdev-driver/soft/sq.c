@@ -112,13 +112,13 @@ static enum mhca_syndrome soft_sq_modify(struct mhca_cmd *cmd)
 	enum mhca_syndrome syndrome;
 	int idx;
 
-	idx = soft_enter(cmd->inst);
 	mutex_lock(&lane->lock);
+	idx = soft_enter(cmd->inst);
 	syndrome = soft_wq_transition(sq->state, from, to);
 	if (!syndrome && from != to)
 		soft_sq_set_state(sq, to);
-	mutex_unlock(&lane->lock);
 	soft_leave(cmd->inst, idx);
+	mutex_unlock(&lane->lock);
 	if (!syndrome && to != SOFT_WQ_RST)
 		soft_lane_wake(lane);
 	return syndrome;

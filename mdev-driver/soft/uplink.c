@@ -169,6 +169,9 @@ static bool soft_packet_from_skb(struct soft_uplink *uplink, struct sk_buff *skb
 			return false;
 		l4 += SOFT_VLAN_BYTES;
 	}
+	/* As from instances: not a frame for each byte. */
+	if (packet->mss && packet->mss < SOFT_MSS_MIN)
+		return false;
 	if (!soft_packet_parse(packet) || !soft_packet_fits(packet))
 		return false;
 	return !packet->sum_l4 || packet->frame.l4 == l4;

@@ -77,6 +77,8 @@ FIXED = [
 
 # Set by FIXED in other ways, or a fight with the test's own network.
 NOT_FEATURES = {"hw-tc-offload"}
+# Parts of the function that go with a reload, and the netdev with them.
+NOT_PARAMETERS = {"enable_eth"}
 
 
 def features(text):
@@ -116,7 +118,7 @@ def parameter(name, mode, value):
     words = {"flow_steering_mode": {"dmfs": "smfs", "smfs": "dmfs"},
              "io_eq_size": {1024: 512}, "event_eq_size": {4096: 1024}}
     other = others.get(value, words.get(name, {}).get(value))
-    if other is None or mode == "permanent":
+    if other is None or mode == "permanent" or name in NOT_PARAMETERS:
         return []
     back = {True: "true", False: "false"}.get(value, value)
     reload = " && devlink dev reload DEV" if mode == "driverinit" else ""

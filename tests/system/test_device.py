@@ -42,7 +42,8 @@ def test_perfquery(pair):
         for name in ("PortXmitPkts", "PortRcvPkts"):
             assert new[name] - old[name] >= 100, (name, before, after)
     counted = sysfs(b, "counters")
-    assert counted["port_xmit_data"] == perfquery(b, lid, "-x")["PortXmitData"]
+    # Asking is traffic, too: a MAD has 256 bytes.
+    assert 0 <= perfquery(b, lid, "-x")["PortXmitData"] - counted["port_xmit_data"] < 1024
     a.check(f"perfquery -x -R {lid} 1", 60)
     assert perfquery(a, lid, "-x")["PortXmitData"] < 102400
     assert [inst.counters()["commands_refused"] for inst in pair.instances] == refused
@@ -78,6 +79,7 @@ def test_hw_counters(roce_pair):
 
 
 @pytest.mark.every_kernel
+@pytest.mark.kmsg_ok("INIT2RTR_QP.* failed")
 def test_path_mtu(roce_pair):
     """A path MTU that the netdev's frames do not hold is refused at RTR."""
     a, b = roce_pair.a, roce_pair.b
@@ -110,4 +112,5 @@ def test_moderation_under_traffic(net):
         assert iperf(a, b, a.roce_address, seconds=1) > 0
     assert "rx-usecs:\t8" in a.check(f"ethtool -c {a.dev}")
     assert net.instances[0].counters()["commands_refused"] == refused
-    assert not kernel_complaints(a)
+    # The driver says what it has to give up for compression.
+    assert not [line for line in kernel_complaints(a) if "Disabling rxhash" not in line]

@@ -14,9 +14,11 @@ A_COMPLETION = 32       # frames that the driver has completed by one CQE
 
 
 def command(guest, mode, seconds, more=""):
-    """testpmd on the guest's port for a time."""
+    """testpmd on the guest's port for a time, from when it forwards."""
     slot = guest.check(f"basename $(readlink /sys/class/net/{guest.dev}/device)").strip()
-    return f"(sleep {seconds}; echo) | {TESTPMD.format(slot=slot, mode=mode)} {more} 2>&1"
+    return ("f=$(mktemp); (i=0; until grep -q 'Press enter' $f || [ $i -gt 300 ]; do i=$((i+1)); "
+            f"sleep 0.2; done; sleep {seconds}; echo) | "
+            f"stdbuf -oL {TESTPMD.format(slot=slot, mode=mode)} {more} 2>&1 | tee $f")
 
 
 def forwarded(text):
@@ -29,7 +31,7 @@ def exchange(net, mode, seconds):
     """b in a mode, a sends to it; ((received, sent) of b, of a)."""
     a, b = net.a, net.b
     mac = net.instances[1].read("mac")
-    job = b.start_bg(command(b, mode, seconds + 10))
+    job = b.start_bg(command(b, mode, seconds + 15))
     b.check("i=0; until grep -q 'Press enter' /run/bg/{0}.out; do i=$((i+1)); [ $i -lt 400 ] || "
             "exit 1; sleep 0.1; done".format(job.tag), 60)
     text = a.check(command(a, "txonly", seconds, f"--eth-peer=0,{mac}"), seconds + 120)

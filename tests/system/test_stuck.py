@@ -37,7 +37,9 @@ def shell(what, command):
 
 
 def assert_usable(alone, inst):
-    """Nothing is left, and somebody else can have it."""
+    """Nothing is left, as soon as the opening is over, and somebody else can have it."""
+    wait_until(lambda: inst.state == "closed", 30, "the close")
+    wait_until(lambda: not inst.counters()["pinned_pages"], 30, "the unpinning")
     assert_clean(inst)
     assert inst.state == "closed"
     assert not Client(alone, "traffic", 1, inst.uuid).result()["failed"]

@@ -320,11 +320,41 @@ static void test_receiver_in_pieces(void **state)
 	assert_int_equal(client_destroy_mkey(&node[1].c, to.lkey), 0);
 }
 
+/* Receive WQEs that name gigabytes: what is asked for ahead of a short frame is what it needs. */
+static void test_huge_receivers(void **state)
+{
+	struct client_mkey_attr attr = {
+		.pd = node[1].pd, .access = CLIENT_ALL_ACCESS, .pa = true, .length64 = true,
+		.qpn = CLIENT_ANY_QP,
+	};
+	struct client_sge to = { .len = 0x7fffffff };
+	u8 mac[6];
+	u64 before;
+	u32 i;
+
+	(void)state;
+	assert_int_equal(client_create_mkey(&node[1].c, &attr, &to.lkey), 0);
+	to.addr = client_iova(&node[1].c, node[1].mem.va);
+	mac_of(&node[1], mac);
+	udp_frame(&node[0], mac, 62, 0);
+	for (i = 0; i < 8; i++)
+		client_post_rq(&node[1].rq, &to, 1);
+	before = node[1].vmm->pinned;
+	send_frame(&node[0], 62, 0, 0);
+	for (i = 0; i < 4; i++)
+		settle();
+	assert_int_equal(COUNT(&node[1], eth_rx_ucast), 1);
+	assert_in_range(node[1].vmm->pinned - before, 0, 8);
+	queues_down(&node[1]);
+	assert_int_equal(client_destroy_mkey(&node[1].c, to.lkey), 0);
+	queues_up(&node[1], true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(broken_wqes), TEST(broken_frames), TEST(record), TEST(wrap), TEST(nop),
-		TEST(sender_in_pieces), TEST(receiver_in_pieces),
+		TEST(sender_in_pieces), TEST(receiver_in_pieces), TEST(huge_receivers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

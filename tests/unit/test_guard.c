@@ -228,7 +228,9 @@ static void test_arp(void **state)
 	assert_true(sends(GUEST));
 	arp(2, mac, mac, "198.51.100.3");
 	assert_true(sends(GUEST));
-	arp(1, mac, mac, "0.0.0.0");		/* a probe */
+	arp(1, mac, mac, "0.0.0.0");		/* a probe: for another's address, its own */
+	assert_false(sends(GUEST));
+	frame[len - 1] = 7;
 	assert_true(sends(GUEST));
 	arp(2, mac, mac, "192.0.2.1");
 	assert_false(sends(GUEST));
