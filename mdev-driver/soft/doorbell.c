@@ -13,6 +13,7 @@
 #include "eth.h"
 
 #define SOFT_TURN_PAGES		32	/* doorbell pages of an instance beside others */
+#define SOFT_ZAP_LOOK_NS	(1000 * 1000ULL)	/* between looks at pages being zapped */
 
 /* ---- Pages that come back ------------------------------------------------ */
 
@@ -37,18 +38,37 @@ static void soft_uar_poll(struct soft_lane *lane, struct soft_uar *uar)
 {
 	struct soft_instance *si = soft_instance(uar->obj.inst);
 
-	if (list_empty(&uar->node))
+	if (list_empty(&uar->node)) {
 		list_add_tail(&uar->node, &si->uars);
+		lane->n_pages++;
+	}
 	if (list_empty(&si->uars_node))
 		list_add_tail(&si->uars_node, &lane->polled);
 }
 
+static void soft_uar_set_zapping(struct soft_lane *lane, struct soft_uar *uar, bool on)
+{
+	lane->n_zapping += on - uar->zapping;
+	uar->zapping = on;
+}
+
+/* Off the list of pages that are polled. */
+static void soft_uar_drop(struct soft_lane *lane, struct soft_uar *uar)
+{
+	if (list_empty(&uar->node))
+		return;
+	soft_uar_set_zapping(lane, uar, false);
+	list_del_init(&uar->node);
+	lane->n_pages--;
+}
+
 /**
- * soft_doorbell_take() - UARs that the guest mapped again
+ * soft_doorbell_take() - UARs that the guest mapped again, or has lost
  * @lane: lane; lock held, inside srcu
  * @now: ktime_get_ns()
  *
- * They are polled from now on, and swept once. Return: true when there were some.
+ * They are polled from now on, or once more, and swept once. Return: true when there
+ * were some.
  */
 bool soft_doorbell_take(struct soft_lane *lane, u64 now)
 {
@@ -60,6 +80,7 @@ bool soft_doorbell_take(struct soft_lane *lane, u64 now)
 		if (!uar)
 			break;
 		soft_uar_poll(lane, uar);
+		soft_uar_set_zapping(lane, uar, false);
 		uar->quiet = 0;
 		uar->quiet_since = now;
 		uar->sweep_qps = uar->n_qps;
@@ -79,7 +100,7 @@ void soft_doorbell_forget(struct soft_uar *uar)
 	struct soft_instance *si = soft_instance(uar->obj.inst);
 
 	lockdep_assert_held(&si->lane->lock);
-	list_del_init(&uar->node);
+	soft_uar_drop(si->lane, uar);
 	if (list_empty(&si->uars))
 		list_del_init(&si->uars_node);
 }
@@ -275,19 +296,16 @@ static bool soft_uar_is_idle(const struct soft_lane *lane, const struct soft_uar
 }
 
 /*
- * Take the page away from the guest: its next store faults and wakes the lane. A
- * store may have come just before, so the page stays on the list for one more look
- * and a whole sweep.
+ * Have the page taken away from the guest, so that its next store faults and wakes the
+ * lane. How long that takes is the monitor's affair: the page is polled until the front
+ * end says that it is done (soft_doorbell_take()), and then once more.
  */
-static void soft_uar_zap(struct soft_uar *uar)
+static void soft_uar_zap(struct soft_lane *lane, struct soft_uar *uar)
 {
 	struct mhca_instance *inst = uar->obj.inst;
 
-	atomic_set(&uar->mapped, 0);
-	inst->vmm_ops->zap(inst->vmm, uar->obj.num);
-	uar->sweep_qps = uar->n_qps;
-	uar->sweep_cqs = uar->n_cqs;
-	uar->sweep_sqs = uar->n_sqs;
+	soft_uar_set_zapping(lane, uar, true);
+	inst->vmm_ops->zap_async(inst->vmm, uar->obj.num);
 }
 
 static bool soft_poll_uar(struct soft_lane *lane, struct soft_uar *uar, u64 now)
@@ -297,6 +315,7 @@ static bool soft_poll_uar(struct soft_lane *lane, struct soft_uar *uar, u64 now)
 	if (soft_uar_sweeping(uar))
 		seen |= soft_sweep(lane, uar);
 	if (seen) {
+		soft_uar_set_zapping(lane, uar, false);
 		uar->quiet = 0;
 		uar->quiet_since = now;
 		return true;
@@ -304,13 +323,13 @@ static bool soft_poll_uar(struct soft_lane *lane, struct soft_uar *uar, u64 now)
 	uar->quiet++;
 	if (soft_uar_sweeping(uar))
 		return true;
-	if (!atomic_read(&uar->mapped)) {
-		list_del_init(&uar->node);
+	if (!READ_ONCE(uar->mapped)) {
+		soft_uar_drop(lane, uar);
 		return false;
 	}
-	if (!soft_uar_is_idle(lane, uar, now))
+	if (uar->zapping || !soft_uar_is_idle(lane, uar, now))
 		return false;
-	soft_uar_zap(uar);
+	soft_uar_zap(lane, uar);
 	return true;
 }
 
@@ -357,4 +376,22 @@ bool soft_doorbell_poll(struct soft_lane *lane, u64 now)
 		soft_share_meter(si);
 	}
 	return did;
+}
+
+/**
+ * soft_doorbell_quiet() - is there no page that has to be polled all the time?
+ * @lane: lane; lock held
+ * @deadline: ktime_get_ns() of the next thing to do: not later than the next look
+ *
+ * Pages whose zap takes long are looked at from time to time: their guests are idle, and
+ * have a monitor that makes them wait if they are not.
+ */
+bool soft_doorbell_quiet(const struct soft_lane *lane, u64 *deadline)
+{
+	lockdep_assert_held(&lane->lock);
+	if (lane->n_pages != lane->n_zapping)
+		return false;
+	if (lane->n_zapping)
+		*deadline = min(*deadline, ktime_get_ns() + SOFT_ZAP_LOOK_NS);
+	return true;
 }

@@ -192,39 +192,60 @@ static void soft_instance_fini(struct mhca_instance *inst)
 	kfree(si);
 }
 
-static struct soft_uar *soft_uar_find(struct mhca_instance *inst, u32 index)
-{
-	return (struct soft_uar *)mhca_object_find(inst, MHCA_UAR, index);
-}
-
+/*
+ * Page faults and zaps run in threads of the monitor, which has a say in when they go on.
+ * Inside touch_lock nobody takes the CPU from them, or (on PREEMPT_RT) not for long: so
+ * what is inside srcu with them there does not wait for the monitor either.
+ */
 static bool soft_doorbell(struct mhca_instance *inst, u32 index,
 			  struct mhca_doorbell *doorbell)
 {
-	struct soft_hca *hca = soft_hca_of(inst);
+	struct soft_lane *lane = soft_instance(inst)->lane;
 	struct soft_uar *uar;
 	int idx;
 
-	idx = srcu_read_lock(&hca->srcu);
+	spin_lock(&lane->touch_lock);
+	idx = soft_enter(inst);
 	uar = soft_uar_find(inst, index);
 	if (uar) {
 		doorbell->kva = uar->page;
 		doorbell->pfn = 0;
 	}
-	srcu_read_unlock(&hca->srcu, idx);
+	soft_leave(inst, idx);
+	spin_unlock(&lane->touch_lock);
 	return uar;
+}
+
+static void soft_doorbell_tell(struct mhca_instance *inst, u32 index, bool mapped)
+{
+	struct soft_lane *lane = soft_instance(inst)->lane;
+	struct soft_uar *uar;
+	int idx;
+
+	spin_lock(&lane->touch_lock);
+	idx = soft_enter(inst);
+	uar = soft_uar_find(inst, index);
+	if (uar)
+		soft_uar_tell(uar, mapped);
+	soft_leave(inst, idx);
+	spin_unlock(&lane->touch_lock);
+
+	if (!uar)
+		return;
+	if (mapped && READ_ONCE(lane->asleep))
+		mhca_count(inst, lane_wakes);
+	soft_lane_wake(lane);
 }
 
 static void soft_doorbell_touched(struct mhca_instance *inst, u32 index)
 {
-	struct soft_hca *hca = soft_hca_of(inst);
-	struct soft_uar *uar;
-	int idx;
+	soft_doorbell_tell(inst, index, true);
+}
 
-	idx = srcu_read_lock(&hca->srcu);
-	uar = soft_uar_find(inst, index);
-	if (uar)
-		soft_uar_touch(uar);
-	srcu_read_unlock(&hca->srcu, idx);
+/* What was stored before is still to be seen: one more look, and a whole sweep. */
+static void soft_doorbell_zapped(struct mhca_instance *inst, u32 index)
+{
+	soft_doorbell_tell(inst, index, false);
 }
 
 static void soft_fence(struct mhca_hca *hca)
@@ -303,6 +324,7 @@ const struct mhca_hca_ops soft_hca_ops = {
 	.instance_fini = soft_instance_fini,
 	.doorbell = soft_doorbell,
 	.doorbell_touched = soft_doorbell_touched,
+	.doorbell_zapped = soft_doorbell_zapped,
 	.fence = soft_fence,
 	.memory_ready = soft_memory_ready,
 	.attach_mcg = soft_mcast_attach,

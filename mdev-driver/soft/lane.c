@@ -475,7 +475,8 @@ static bool soft_lane_is_asked(struct soft_lane *lane)
  * @lane: lane; no lock held
  * @deadline: out: ktime_get_ns() of the next thing to do, U64_MAX: none is known
  *
- * Return: true when nothing needs polling: all pages are zapped, no QP is active.
+ * Return: true when nothing needs polling all the time: all pages are zapped or being
+ * zapped, no QP is active.
  */
 bool soft_lane_may_sleep(struct soft_lane *lane, u64 *deadline)
 {
@@ -483,11 +484,11 @@ bool soft_lane_may_sleep(struct soft_lane *lane, u64 *deadline)
 
 	*deadline = U64_MAX;
 	mutex_lock(&lane->lock);
-	may = list_empty(&lane->polled) && list_empty(&lane->active) &&
+	may = soft_doorbell_quiet(lane, deadline) && list_empty(&lane->active) &&
 	      list_empty(&lane->errors_left) && list_empty(&lane->memory_due) &&
 	      !soft_lane_is_asked(lane);
 	if (lane->timers.n)
-		*deadline = lane->timers.heap[0]->deadline;
+		*deadline = min(*deadline, lane->timers.heap[0]->deadline);
 	if (!list_empty(&lane->errors))
 		*deadline = min(*deadline, lane->error_at);
 	mutex_unlock(&lane->lock);

@@ -155,8 +155,10 @@ struct soft_instance {
  * @obj: obj.num is the UAR index
  * @page: RAM page mapped into the guest. The lane exchanges doorbell words for
  *        SOFT_DOORBELL_NONE as it consumes them, so an equal store is seen.
- * @mapped: 1 while the guest may hold a mapping; the lane polls only these.
- *          0 -> 1 by a fault or trap (soft_uar_touch()), 1 -> 0 by the lane.
+ * @mapped: the guest may hold a mapping, as the front end said last; the lane polls
+ *          these. Written under lane->touch_lock with WRITE_ONCE
+ * @zapping: the front end was asked to unmap it and has not said that it did; nothing
+ *           was stored since. It is polled, but the lane may sleep a little. lane->lock
  * @touch_node: on lane->touched, protected by lane->touch_lock
  * @touch_queued: on that list
  * @node: on si->uars, protected by lane->lock
@@ -179,7 +181,8 @@ struct soft_instance {
 struct soft_uar {
 	struct mhca_object obj;
 	void *page;
-	atomic_t mapped;
+	bool mapped;
+	bool zapping;
 	struct list_head touch_node;
 	bool touch_queued;
 	struct list_head node;
@@ -569,6 +572,8 @@ struct soft_lane_params {
  * @instances: instances assigned
  * @lock: held for a turn
  * @polled: instances with mapped UAR pages (soft_instance.uars_node)
+ * @n_pages: of these, UAR pages
+ * @n_zapping: of these pages, those with soft_uar.zapping
  * @active: instances with QPs that may have work (soft_instance.active_node)
  * @used: least of their soft_instance.used
  * @charged: ktime_get_ns() up to which the turn's time is somebody's (share.c)
@@ -582,7 +587,7 @@ struct soft_lane_params {
  * @pinned: pages were pinned: those on @memory are due
  * @timers: QPs and CQs that wait
  * @touch_lock: spinlock for @touched
- * @touched: UARs mapped again by a fault
+ * @touched: UARs mapped again by a fault, or zapped: to be looked at
  * @fail_lock: spinlock for @failed and @attention; innermost
  * @failed: QPs that another lane wants in ERR
  * @attention: CQs that owe an event or have failed (soft_cq.attention_node)
@@ -601,6 +606,8 @@ struct soft_lane {
 	u32 instances;
 	struct mutex lock;
 	struct list_head polled;
+	u32 n_pages;
+	u32 n_zapping;
 	struct list_head active;
 	u64 used;
 	u64 charged;
@@ -663,6 +670,8 @@ bool soft_doorbell_take(struct soft_lane *lane, u64 now);
 bool soft_doorbell_poll(struct soft_lane *lane, u64 now);
 void soft_doorbell_look(struct soft_lane *lane, struct soft_uar *uar);
 void soft_doorbell_forget(struct soft_uar *uar);
+/* May the lane sleep? Not past *deadline, which may move. */
+bool soft_doorbell_quiet(const struct soft_lane *lane, u64 *deadline);
 
 /* describe.c: struct mhca_object_ops.describe */
 int soft_qp_describe(const struct mhca_object *obj, char *buf, size_t size);
@@ -688,8 +697,9 @@ u32 soft_share_wqes(const struct soft_instance *si, u32 most, u32 cost);
 void soft_share_moved(struct soft_instance *si, u64 bytes);
 bool soft_share_spent(const struct soft_instance *si);
 
-/* uar.c: the guest touched @uar (fault or trap): poll it; any context. */
-void soft_uar_touch(struct soft_uar *uar);
+/* uar.c: is @uar mapped? The lane looks at it; touch_lock held. */
+void soft_uar_tell(struct soft_uar *uar, bool mapped);
+struct soft_uar *soft_uar_find(struct mhca_instance *inst, u32 index);	/* inside srcu */
 
 /* ---- HCA -------------------------------------------------------------- */
 

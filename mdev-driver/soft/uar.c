@@ -22,7 +22,7 @@ static enum mhca_syndrome soft_uar_create(struct mhca_cmd *cmd)
 	INIT_LIST_HEAD(&uar->qps);
 	INIT_LIST_HEAD(&uar->cqs);
 	INIT_LIST_HEAD(&uar->sqs);
-	atomic_set(&uar->mapped, 0);
+	uar->mapped = false;
 
 	syndrome = mhca_object_number(&uar->obj, MHCA_UAR_FIRST, MHCA_UAR_END - 1);
 	if (syndrome) {
@@ -61,27 +61,34 @@ static void soft_uar_destroy(struct mhca_object *obj)
 }
 
 /**
- * soft_uar_touch() - the guest has or gets @uar mapped, or stored to it by trap
- * @uar: UAR; inside srcu
+ * soft_uar_find() - a UAR by its number
+ * @inst: instance
+ * @index: number
  *
- * Takes spinlocks only: the page fault handler calls it.
+ * Inside srcu. Return: the UAR or NULL.
  */
-void soft_uar_touch(struct soft_uar *uar)
+struct soft_uar *soft_uar_find(struct mhca_instance *inst, u32 index)
+{
+	return (struct soft_uar *)mhca_object_find(inst, MHCA_UAR, index);
+}
+
+/**
+ * soft_uar_tell() - have the lane look at a UAR
+ * @uar: UAR; inside srcu, its lane's touch_lock held
+ * @mapped: the guest has or gets it mapped, or stored to it by trap; false: it lost it
+ *
+ * The caller wakes the lane. No more than stores: the page fault handler calls it.
+ */
+void soft_uar_tell(struct soft_uar *uar, bool mapped)
 {
 	struct soft_lane *lane = soft_instance(uar->obj.inst)->lane;
 
-	atomic_set(&uar->mapped, 1);
-
-	spin_lock(&lane->touch_lock);
+	lockdep_assert_held(&lane->touch_lock);
+	WRITE_ONCE(uar->mapped, mapped);
 	if (!uar->touch_queued) {
 		uar->touch_queued = true;
 		list_add_tail(&uar->touch_node, &lane->touched);
 	}
-	spin_unlock(&lane->touch_lock);
-
-	if (READ_ONCE(lane->asleep))
-		mhca_count(uar->obj.inst, lane_wakes);
-	soft_lane_wake(lane);
 }
 
 const struct mhca_object_ops soft_uar_ops = {

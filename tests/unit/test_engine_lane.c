@@ -98,7 +98,7 @@ static void hooked_zap(void *vmm, u32 index)
 		zap_hook = NULL;
 		hook(zap_engine);
 	}
-	real_ops->zap(vmm, index);
+	real_ops->zap_async(vmm, index);
 }
 
 static void store_before_zap(struct engine *e)
@@ -115,7 +115,7 @@ static void test_zap_race(void **state)
 	u32 i;
 
 	real_ops = inst->vmm_ops;
-	ops.zap = hooked_zap;
+	ops.zap_async = hooked_zap;
 	inst->vmm_ops = &ops;
 	zap_engine = e;
 	engine_connect(e, MLX5_QP_ST_RC, &zap_pair, NULL);
@@ -135,6 +135,87 @@ static void test_zap_race(void **state)
 	assert_int_equal(engine_wc(e, &e->node[0].cq).status, 0);
 	engine_disconnect(&zap_pair);
 	inst->vmm_ops = real_ops;
+}
+
+static void idle_turns(struct engine *e)
+{
+	u32 i;
+
+	for (i = 0; i < 200; i++)
+		lanes_turn(&e->hca);
+	shim_clock_advance(2000000);
+	engine_settle(e);
+}
+
+/* Is a zap asked for that nobody has done? */
+static bool zap_waits(struct engine_node *n)
+{
+	return n->vmm->zap_asked[n->c.uar];
+}
+
+/*
+ * A monitor that does not let its pages be unmapped: the lane asks and goes on. Nobody
+ * waits, no store is lost: not those while it takes, and not the last one before it is
+ * done.
+ */
+static void test_zap_takes_for_ever(void **state)
+{
+	struct engine *e = engine_create(&engine_params, 1);
+	struct engine_node *n = &e->node[0];
+	struct soft_lane *lane = &e->hca.lanes[0];
+	struct engine_pair pair, back;
+	u64 faults, zaps, deadline;
+	struct client_sge sge = engine_sge(&e->node[1], 0, 64);
+	struct client_send wr = engine_send(MLX5_OPCODE_RDMA_WRITE, &sge);
+	u32 i;
+
+	(void)state;
+	engine_connect(e, MLX5_QP_ST_RC, &pair, NULL);
+	engine_connect(e, MLX5_QP_ST_RC, &back, NULL);
+	wr.remote_addr = (uintptr_t)n->mem.va;
+	wr.rkey = n->key;
+	write_to(e, &pair.qp[0], 0, 64);
+	assert_int_equal(engine_wc(e, &n->cq).status, 0);
+	n->vmm->zaps_held = true;
+	for (i = 0; i < 3; i++) {
+		zaps = n->vmm->zaps;
+		faults = n->vmm->faults;
+		idle_turns(e);
+		assert_true(zap_waits(n));
+		assert_int_equal(n->vmm->zaps, zaps);
+		/* The lane sleeps, but looks at the page now and then. */
+		assert_true(soft_lane_may_sleep(lane, &deadline));
+		assert_true(deadline != U64_MAX);
+		/* Others go on, and so do fences. */
+		engine_post(&back.qp[1], &wr);
+		assert_int_equal(engine_wc(e, &e->node[1].cq).status, 0);
+		e->hca.hca.ops->fence(&e->hca.hca);
+		/* It is mapped, so a store does not fault; it is seen, and then others are. */
+		write_to(e, &pair.qp[0], 0, 64);
+		assert_int_equal(n->vmm->faults, faults);
+		assert_int_equal(engine_wc(e, &n->cq).status, 0);
+		assert_false(soft_lane_may_sleep(lane, &deadline));
+	}
+	idle_turns(e);
+	/* A store that comes just before the page goes. */
+	write_to(e, &pair.qp[0], 0, 64);
+	vmm_user_zap_pending(n->vmm);
+	assert_int_equal(n->vmm->zaps, zaps + 1);
+	assert_int_equal(engine_wc(e, &n->cq).status, 0);
+	engine_settle(e);
+	faults = n->vmm->faults;
+	write_to(e, &pair.qp[0], 0, 64);
+	assert_int_equal(n->vmm->faults, faults + 1);
+	assert_int_equal(engine_wc(e, &n->cq).status, 0);
+	n->vmm->zaps_held = false;
+	vmm_user_zap_pending(n->vmm);
+	idle_turns(e);
+	assert_true(soft_lane_may_sleep(lane, &deadline));
+	assert_int_equal(lane->n_pages, 0);
+	assert_int_equal(lane->n_zapping, 0);
+	engine_disconnect(&pair);
+	engine_disconnect(&back);
+	engine_destroy(e);
 }
 
 /* A long message of one QP does not hold up a short one of another for long. */
@@ -356,6 +437,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_doorbell, engine_setup, engine_teardown),
 		cmocka_unit_test_setup_teardown(test_idle, engine_setup, engine_teardown),
 		cmocka_unit_test_setup_teardown(test_zap_race, engine_setup, engine_teardown),
+		cmocka_unit_test(test_zap_takes_for_ever),
 		cmocka_unit_test_setup_teardown(test_budget, engine_setup, engine_teardown),
 		cmocka_unit_test(test_fair_share),
 		cmocka_unit_test(test_many_pages),

@@ -248,6 +248,41 @@ static void user_unpin_work(void *arg)
 		mhca_instance_unpin(vmm->inst);
 }
 
+/* One page: unmapped, and said so under the lock that a fault takes, as in vfio/region.c. */
+static void zap_run(struct vmm_user *vmm, u32 index)
+{
+	spin_lock(&vmm->uar_lock);
+	vmm->uar_page[index] = NULL;
+	__atomic_add_fetch(&vmm->zaps, 1, __ATOMIC_RELAXED);
+	vmm->inst->hca->ops->doorbell_zapped(vmm->inst, index);
+	spin_unlock(&vmm->uar_lock);
+}
+
+void vmm_user_zap_pending(struct vmm_user *vmm)
+{
+	u32 index;
+
+	for (index = 0; index < MHCA_UAR_END; index++)
+		if (__atomic_exchange_n(&vmm->zap_asked[index], 0, __ATOMIC_SEQ_CST))
+			zap_run(vmm, index);
+}
+
+/* Not here and now, unless there is nobody else: the worker, or the test. */
+static void user_zap_async(void *arg, u32 index)
+{
+	struct vmm_user *vmm = arg;
+
+	if (index >= MHCA_UAR_END)
+		shim_warn(__FILE__, __LINE__, "zap of UAR %u", index);
+	if (!vmm->threaded && !vmm->zaps_held) {
+		zap_run(vmm, index);
+		return;
+	}
+	__atomic_store_n(&vmm->zap_asked[index], 1, __ATOMIC_SEQ_CST);
+	if (vmm->threaded && !vmm->zaps_held)
+		sem_post(&vmm->work);
+}
+
 static const struct mhca_vmm_ops user_ops = {
 	.pin = user_pin,
 	.unpin = user_unpin,
@@ -257,6 +292,7 @@ static const struct mhca_vmm_ops user_ops = {
 	.kick = user_kick,
 	.unpin_work = user_unpin_work,
 	.zap = user_zap,
+	.zap_async = user_zap_async,
 };
 
 /* ---- Commands -------------------------------------------------------- */
@@ -277,6 +313,8 @@ static void *worker(void *arg)
 		sem_wait(&vmm->work);
 		if (__atomic_load_n(&vmm->stop, __ATOMIC_ACQUIRE))
 			return NULL;
+		if (!vmm->zaps_held)
+			vmm_user_zap_pending(vmm);
 		vmm_user_work(vmm);
 	}
 }
@@ -615,15 +653,17 @@ static bool uar_fault(struct vmm_user *vmm, u32 index)
 {
 	const struct mhca_hca_ops *ops = vmm->inst->hca->ops;
 	struct mhca_doorbell doorbell = { 0 };
+	bool found;
 
-	if (!ops->doorbell(vmm->inst, index, &doorbell))
-		return false;
 	spin_lock(&vmm->uar_lock);
-	vmm->uar_page[index] = doorbell.kva;
-	__atomic_add_fetch(&vmm->faults, 1, __ATOMIC_RELAXED);
+	found = ops->doorbell(vmm->inst, index, &doorbell);
+	if (found) {
+		ops->doorbell_touched(vmm->inst, index);
+		vmm->uar_page[index] = doorbell.kva;
+		__atomic_add_fetch(&vmm->faults, 1, __ATOMIC_RELAXED);
+	}
 	spin_unlock(&vmm->uar_lock);
-	ops->doorbell_touched(vmm->inst, index);
-	return true;
+	return found;
 }
 
 /* Returns with uar_lock held when the page is mapped. */

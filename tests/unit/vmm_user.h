@@ -74,6 +74,8 @@ struct vmm_user_pin {
  * @uar_page: the page behind each mapped UAR, NULL: not mapped
  * @faults: page faults so far, @zaps: zaps so far
  * @zaps: see @faults
+ * @zap_asked: by a lane, of each page; done by the worker, or vmm_user_zap_pending()
+ * @zaps_held: only the test does them: a monitor that cannot be hurried
  * @work_pending: mhca_prm_work() was asked for
  * @threaded: see params
  * @work: semaphore of the worker
@@ -114,6 +116,8 @@ struct vmm_user {
 	void *uar_page[MHCA_UAR_END];
 	u64 faults;
 	u64 zaps;
+	int zap_asked[MHCA_UAR_END];
+	bool zaps_held;
 	int work_pending;
 	bool threaded;
 	sem_t work;
@@ -133,6 +137,8 @@ struct vmm_user *vmm_user_create(struct soft_hca *hca, const struct vmm_user_par
 void vmm_user_destroy(struct vmm_user *vmm);
 /* Run pending commands here (not threaded). true: there were some. */
 bool vmm_user_work(struct vmm_user *vmm);
+/* Do the zaps that lanes asked for (zaps_held). */
+void vmm_user_zap_pending(struct vmm_user *vmm);
 /*
  * The VMM takes [@iova, @iova + @len) away; and gives it back. As type 1 of VFIO does it:
  * while a page is pinned the range is still there and the instances are asked, and when
