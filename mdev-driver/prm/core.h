@@ -103,7 +103,6 @@ struct mhca_command_stats {
  * @nic_interface: state of the function's interface as the guest reads it
  * @nic_request: state the guest asked for and the worker has not reached
  * @doorbell: entries whose doorbell rang and that were not executed yet
- * @master: bus mastering is on
  * @eq_lock: protects @eq, @subscriber, the pending events and all EQs' state
  * @eq: EQs by number
  * @subscriber: event type -> number of the EQ that takes it, 0: none
@@ -129,7 +128,6 @@ struct mhca_core {
 	u8 nic_interface;
 	u8 nic_request;
 	atomic_t doorbell;
-	bool master;
 	spinlock_t eq_lock;		/* EQs and pending events */
 	struct mhca_eq *eq[MHCA_MAX_EQ];
 	u8 subscriber[MHCA_EVENT_TYPES];
@@ -193,6 +191,7 @@ void mhca_pa_release(struct mhca_instance *inst);
 extern const struct mhca_object_ops mhca_eq_ops;
 bool mhca_eq_command_subscribed(struct mhca_instance *inst);
 void mhca_eq_post_command(struct mhca_instance *inst, u32 entries);
+void mhca_event_flush(struct mhca_instance *inst);
 void mhca_eq_fence(struct mhca_instance *inst);
 void mhca_eq_tick(struct mhca_instance *inst);
 void mhca_eq_reset(struct mhca_instance *inst);

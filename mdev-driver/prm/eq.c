@@ -83,7 +83,7 @@ static bool mhca_eq_write(struct mhca_eq *eq, struct mlx5_eqe *eqe)
  * @obj: EQ
  * @cqn: CQ
  *
- * Return: false when the EQ seems full: try again later.
+ * Return: false when the EQ seems full, or the function may not write: try again later.
  */
 bool mhca_eq_post_comp(struct mhca_object *obj, u32 cqn)
 {
@@ -96,11 +96,11 @@ bool mhca_eq_post_comp(struct mhca_object *obj, u32 cqn)
 	bool posted = false;
 
 	spin_lock(&core->eq_lock);
-	if (!core->master || READ_ONCE(obj->buffer->dead)) {
+	if (READ_ONCE(obj->buffer->dead)) {
 		/* Nobody can read it: there is nothing to wait for. */
 		mhca_count(obj->inst, events_lost);
 		posted = true;
-	} else if (!mhca_eq_full(eq)) {
+	} else if (obj->inst->dma && !mhca_eq_full(eq)) {
 		posted = mhca_eq_write(eq, &eqe);
 	}
 	spin_unlock(&core->eq_lock);
@@ -144,7 +144,7 @@ void mhca_eq_post_command(struct mhca_instance *inst, u32 entries)
 
 	spin_lock(&core->eq_lock);
 	eq = core->eq[core->subscriber[MLX5_EVENT_TYPE_CMD]];
-	if (eq && !mhca_eq_write(eq, &eqe))
+	if (eq && (!inst->dma || !mhca_eq_write(eq, &eqe)))
 		mhca_count(inst, events_lost);
 	spin_unlock(&core->eq_lock);
 }
@@ -170,7 +170,7 @@ static void mhca_event_fill(const struct mhca_event *event, struct mlx5_eqe *eqe
 	}
 }
 
-/* eq_lock held; false: its EQ is full and the event has to wait. */
+/* eq_lock held; false: its EQ is full, or may not be written: the event has to wait. */
 static bool mhca_event_deliver(struct mhca_instance *inst, const struct mhca_event *event)
 {
 	struct mhca_core *core = inst->core;
@@ -179,8 +179,8 @@ static bool mhca_event_deliver(struct mhca_instance *inst, const struct mhca_eve
 
 	lockdep_assert_held(&core->eq_lock);
 	eq = core->eq[core->subscriber[event->type]];
-	if (eq && core->master) {
-		if (mhca_eq_full(eq))
+	if (eq) {
+		if (!inst->dma || mhca_eq_full(eq))
 			return false;
 		mhca_event_fill(event, &eqe);
 		if (mhca_eq_write(eq, &eqe))
@@ -190,7 +190,11 @@ static bool mhca_event_deliver(struct mhca_instance *inst, const struct mhca_eve
 	return true;
 }
 
-static void mhca_event_flush(struct mhca_instance *inst)
+/**
+ * mhca_event_flush() - send events that wait, oldest first
+ * @inst: instance; EQ lock held
+ */
+void mhca_event_flush(struct mhca_instance *inst)
 {
 	struct mhca_core *core = inst->core;
 
@@ -334,7 +338,7 @@ void mhca_eq_tick(struct mhca_instance *inst)
 
 	spin_lock(&core->eq_lock);
 	mhca_event_flush(inst);
-	for (eqn = 0; core->master && eqn < MHCA_MAX_EQ; eqn++)
+	for (eqn = 0; inst->dma && eqn < MHCA_MAX_EQ; eqn++)
 		if (core->eq[eqn] && mhca_eq_unread(core->eq[eqn]))
 			mhca_eq_raise(core->eq[eqn]);
 	spin_unlock(&core->eq_lock);

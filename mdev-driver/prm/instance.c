@@ -181,17 +181,23 @@ EXPORT_SYMBOL_GPL(mhca_instance_reset);
  * @inst: instance
  * @on: may the function access guest memory and interrupt?
  *
- * When it comes on, commands that were rung meanwhile are executed.
+ * When it comes on, commands that were rung meanwhile are executed, events that waited
+ * are sent, and the engine looks for work. Off: all of that has ended on return.
  */
 void mhca_instance_set_master(struct mhca_instance *inst, bool on)
 {
 	struct mhca_core *core = inst->core;
 
 	spin_lock(&core->eq_lock);
-	WRITE_ONCE(core->master, on);
+	WRITE_ONCE(inst->dma, on);
+	if (on)
+		mhca_event_flush(inst);
 	spin_unlock(&core->eq_lock);
+	inst->hca->ops->dma_changed(inst);
 	if (on)
 		inst->vmm_ops->kick(inst->vmm);
+	else if (!mutex_lock_killable(&inst->cmd_lock))
+		mutex_unlock(&inst->cmd_lock);
 }
 EXPORT_SYMBOL_GPL(mhca_instance_set_master);
 
@@ -227,7 +233,7 @@ static void mhca_instance_nic_request(struct mhca_instance *inst)
  */
 void mhca_prm_work(struct mhca_instance *inst)
 {
-	if (!READ_ONCE(inst->core->master))
+	if (!READ_ONCE(inst->dma))
 		return;
 	mhca_instance_nic_request(inst);
 	mhca_pa_work(inst);

@@ -404,7 +404,8 @@ static void soft_cq_look(struct soft_cq *cq, bool late)
 	spin_lock(&cq->lock);
 	if (late)
 		cq->event_due = false;
-	record = mhca_object_record(&cq->obj);
+	/* Otherwise all CQs are looked at again when it may. */
+	record = soft_may_dma(soft_instance(cq->obj.inst)) ? mhca_object_record(&cq->obj) : NULL;
 	if (record && !cq->failed)
 		soft_cq_notify(cq, record, late);
 	spin_unlock(&cq->lock);

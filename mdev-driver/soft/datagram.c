@@ -422,6 +422,8 @@ static bool soft_dgram_heard(const struct soft_packet *pkt, const struct soft_qp
 {
 	const struct mhca_instance *from = pkt->qp->obj.inst;
 
+	if (!soft_may_dma(to->si))
+		return false;
 	if (from->personality == MHCA_ROCE)
 		return soft_roce_hears(pkt->qp, &pkt->wqe->av, to->si);
 	return to->obj.inst->personality == MHCA_IB && READ_ONCE(from->port.up) &&

@@ -41,13 +41,13 @@ static const char *soft_qp_state_name(u8 state)
 	return state < ARRAY_SIZE(names) && names[state] ? names[state] : "?";
 }
 
-/* A word of the doorbell record, or what the device has seen when there is none. */
+/* A word of the doorbell record, or what the device has seen when it may not look. */
 static u32 soft_record(const struct mhca_object *obj, u32 word, u32 seen)
 {
 	int idx = soft_enter(obj->inst);
 	const __be32 *record = mhca_object_record(obj);
 
-	if (record)
+	if (record && soft_may_dma(soft_instance(obj->inst)))
 		seen = be32_to_cpu(READ_ONCE(record[word]));
 	soft_leave(obj->inst, idx);
 	return seen;

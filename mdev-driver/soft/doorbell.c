@@ -80,6 +80,7 @@ bool soft_doorbell_take(struct soft_lane *lane, u64 now)
 		if (!uar)
 			break;
 		soft_uar_poll(lane, uar);
+		soft_lane_activate_instance(lane, soft_instance(uar->obj.inst));
 		soft_uar_set_zapping(lane, uar, false);
 		uar->quiet = 0;
 		uar->quiet_since = now;
@@ -358,6 +359,26 @@ static bool soft_poll_instance(struct soft_lane *lane, struct soft_instance *si,
 	return did;
 }
 
+/*
+ * An instance that may not use its memory has no work to be found, whatever its guest
+ * stores. All its pages are looked at when it may again.
+ */
+static bool soft_park_instance(struct soft_lane *lane, struct soft_instance *si)
+{
+	struct soft_uar *uar;
+	u32 n;
+
+	for (n = 0; n < SOFT_TURN_PAGES; n++) {
+		uar = list_first_entry_or_null(&si->uars, struct soft_uar, node);
+		if (!uar)
+			break;
+		soft_uar_drop(lane, uar);
+	}
+	if (list_empty(&si->uars))
+		list_del_init(&si->uars_node);
+	return true;
+}
+
 /**
  * soft_doorbell_poll() - look at the doorbell pages of a lane's instances
  * @lane: lane; lock held, inside srcu
@@ -372,7 +393,8 @@ bool soft_doorbell_poll(struct soft_lane *lane, u64 now)
 
 	lockdep_assert_held(&lane->lock);
 	list_for_each_entry_safe(si, next, &lane->polled, uars_node) {
-		did |= soft_poll_instance(lane, si, now);
+		did |= soft_may_dma(si) ? soft_poll_instance(lane, si, now) :
+					  soft_park_instance(lane, si);
 		soft_share_meter(si);
 	}
 	return did;

@@ -435,6 +435,11 @@ enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_pa
 	enum soft_result result;
 	u32 n;
 
+	if (unlikely(!soft_may_dma(to))) {
+		mhca_count(to->inst, drop_state);
+		soft_port_drop(to->port, SOFT_DROP_BUFFER);
+		return SOFT_OK;
+	}
 	soft_flow_walk(to, &packet->frame, &steering);
 	if (unlikely(steering.lookups > SOFT_FLOW_FREE))
 		soft_share_charge(to, (steering.lookups - SOFT_FLOW_FREE) * SOFT_LOOKUP_NS);

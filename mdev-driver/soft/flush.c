@@ -106,6 +106,16 @@ static void soft_flush_held(struct soft_qp *qp)
 	soft_flush_cqe(qp, cq, MLX5_CQE_RESP_ERR, 0, recv->counter, srq);
 }
 
+/* After the CQEs of all WQEs that the QP has taken: drivers look for those then. */
+static void soft_flush_last(struct soft_qp *qp)
+{
+	lockdep_assert_held(&qp->rsp.lock);
+	if (!qp->rsp.last_due)
+		return;
+	qp->rsp.last_due = false;
+	mhca_event_qp(qp->obj.inst, MLX5_EVENT_TYPE_SRQ_LAST_WQE, qp->obj.num);
+}
+
 static bool soft_flush_rq(struct soft_qp *qp)
 {
 	const __be32 *record;
@@ -138,9 +148,14 @@ bool soft_qp_flush(struct soft_qp *qp)
 	lockdep_assert_held(&qp->si->lane->lock);
 	if (qp->state != MLX5_QP_STATE_ERR && qp->state != MLX5_QP_STATE_SQER)
 		return false;
+	/* It is looked at again (lane->errors) when it may. */
+	if (!soft_may_dma(qp->si))
+		return false;
 	more = soft_flush_sq(qp);
 	if (qp->state == MLX5_QP_STATE_ERR) {
 		mutex_lock(&qp->rsp.lock);
+		soft_flush_held(qp);
+		soft_flush_last(qp);
 		more |= soft_flush_rq(qp);
 		mutex_unlock(&qp->rsp.lock);
 	}
@@ -206,12 +221,10 @@ void soft_qp_to_error(struct soft_qp *qp)
 	mutex_lock(&qp->rsp.lock);
 	soft_qp_set_state(qp, MLX5_QP_STATE_ERR);
 	qp->rsp.dead = true;
-	soft_flush_held(qp);
+	qp->rsp.last_due = !!qp->srq;
 	mutex_unlock(&qp->rsp.lock);
 
 	soft_stop_requester(qp);
-	if (qp->srq)
-		mhca_event_qp(qp->obj.inst, MLX5_EVENT_TYPE_SRQ_LAST_WQE, qp->obj.num);
 	soft_watch_error(qp);
 	soft_qp_flush(qp);
 }

@@ -248,6 +248,34 @@ static void soft_doorbell_zapped(struct mhca_instance *inst, u32 index)
 	soft_doorbell_tell(inst, index, false);
 }
 
+/* All pages again: what was stored to them was not looked at, nor what they stand for. */
+static void soft_look_at_all(struct mhca_instance *inst)
+{
+	struct soft_lane *lane = soft_instance(inst)->lane;
+	struct mhca_object *obj;
+	unsigned long index;
+	int idx;
+
+	spin_lock(&lane->touch_lock);
+	idx = soft_enter(inst);
+	xa_for_each(&inst->objects[MHCA_UAR], index, obj) {
+		struct soft_uar *uar = container_of(obj, struct soft_uar, obj);
+
+		soft_uar_tell(uar, uar->mapped);
+	}
+	soft_leave(inst, idx);
+	spin_unlock(&lane->touch_lock);
+	soft_lane_wake(lane);
+}
+
+static void soft_dma_changed(struct mhca_instance *inst)
+{
+	if (READ_ONCE(inst->dma))
+		soft_look_at_all(inst);
+	else
+		synchronize_srcu_expedited(&soft_hca_of(inst)->srcu);
+}
+
 static void soft_fence(struct mhca_hca *hca)
 {
 	struct soft_hca *soft = hca->backend;
@@ -325,6 +353,7 @@ const struct mhca_hca_ops soft_hca_ops = {
 	.doorbell = soft_doorbell,
 	.doorbell_touched = soft_doorbell_touched,
 	.doorbell_zapped = soft_doorbell_zapped,
+	.dma_changed = soft_dma_changed,
 	.fence = soft_fence,
 	.memory_ready = soft_memory_ready,
 	.attach_mcg = soft_mcast_attach,

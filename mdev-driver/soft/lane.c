@@ -54,6 +54,8 @@ void soft_lane_init(struct soft_lane *lane, struct soft_hca *hca, u32 index,
 void soft_lane_activate_instance(struct soft_lane *lane, struct soft_instance *si)
 {
 	lockdep_assert_held(&lane->lock);
+	if (list_empty(&si->active) && list_empty(&si->active_sqs))
+		return;
 	if (list_empty(&si->active_node) && !si->throttled) {
 		si->busy = false;
 		list_add_tail(&si->active_node, &lane->active);
@@ -324,6 +326,11 @@ static bool soft_run_active(struct soft_lane *lane)
 
 	soft_share_begin(lane, ktime_get_ns());
 	list_for_each_entry_safe(si, next, &lane->active, active_node) {
+		/* Back with the first of its pages that is looked at (doorbell.c). */
+		if (unlikely(!soft_may_dma(si))) {
+			list_del_init(&si->active_node);
+			continue;
+		}
 		if (!si->busy) {
 			soft_share_start(si);
 		} else if (soft_share_ahead(si)) {

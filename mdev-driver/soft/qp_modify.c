@@ -474,6 +474,7 @@ void soft_qp_reset(struct soft_qp *qp)
 	qp->rsp.psn = 0;
 	qp->rsp.dead = false;
 	qp->rsp.established = false;
+	qp->rsp.last_due = false;
 	qp->rsp.busy = false;
 	qp->rsp.recv.srq = NULL;
 	mutex_unlock(&qp->rsp.lock);

@@ -17,6 +17,7 @@
 /* So many visits to a group's members cost a lane as much as a WQE; each has two. */
 #define SOFT_VISITS_A_WQE	4U
 #define SOFT_MEMORY_WAIT_NS	(50 * 1000ULL)
+#define SOFT_PEER_MEMORY_NS	(100 * 1000 * 1000ULL)	/* pins may take so long at least */
 #define SOFT_LOOK_AGAIN_NS	(1000 * 1000 * 1000ULL)	/* ack timeout 0: for ever */
 
 /* RNR timer codes (IBTA 9.7.5.2.8) in units of 10 us. */
@@ -157,6 +158,33 @@ static void soft_req_no_peer(struct soft_qp *qp)
 	soft_req_wait(qp, 4096ULL << (qp->req.ack_timeout & 0x1f));
 }
 
+/*
+ * The peer's memory is not there for so long that a message would count as lost. true: a
+ * message of an unreliable service is, and the next one may follow.
+ */
+static bool soft_req_wait_peer(struct soft_qp *qp)
+{
+	u64 bound = SOFT_PEER_MEMORY_NS, now = ktime_get_ns();
+	struct soft_wait *wait = &qp->req.wait;
+
+	if (soft_is_reliable(qp))
+		bound = max(bound, 4096ULL << (qp->req.ack_timeout & 0x1f));
+	if (!wait->since)
+		wait->since = now;
+	if (now - wait->since < bound || (soft_is_reliable(qp) && !qp->req.ack_timeout)) {
+		soft_req_wait_memory(qp);
+		return false;
+	}
+	*wait = (struct soft_wait){};
+	if (soft_is_reliable(qp)) {
+		soft_req_no_peer(qp);
+		return false;
+	}
+	mhca_count(qp->obj.inst, drop_memory);
+	soft_req_complete(qp);
+	return true;
+}
+
 /* ---- One WQE ------------------------------------------------------------ */
 
 /*
@@ -181,12 +209,18 @@ static u32 soft_req_posted(struct soft_qp *qp, bool *broken)
  * soft_qp_has_work() - does a QP's record say that there is something to do?
  * @qp: QP; its lane's lock held
  *
- * Return: true: send WQEs, or receive WQEs to be flushed.
+ * Inside srcu. Return: true: send WQEs, or receive WQEs to be flushed.
  */
 bool soft_qp_has_work(const struct soft_qp *qp)
 {
-	const __be32 *record = mhca_object_record(&qp->obj);
+	const __be32 *record;
 
+	if (!soft_may_dma(qp->si))
+		return false;
+	if (qp->state == MLX5_QP_STATE_ERR &&
+	    (READ_ONCE(qp->rsp.busy) || READ_ONCE(qp->rsp.last_due)))
+		return true;
+	record = mhca_object_record(&qp->obj);
 	if (!record)
 		return false;
 	if (!qp->req.none &&
@@ -268,11 +302,13 @@ static bool soft_req_begin(struct soft_qp *qp, u32 posted)
  * @wqes: work requests
  * @bytes: bytes
  * @copies: of those that are gone, bytes that the instance's rate does not count
+ * @peer: out, with SOFT_AGAIN: it is the memory of a connected peer that is waited for
  */
 struct soft_turn {
 	u32 wqes;
 	u64 bytes;
 	u64 copies;
+	bool peer;
 };
 
 /* Each member of a group is a copy and takes its time; on a wire it would be sent once. */
@@ -314,7 +350,9 @@ static enum soft_result soft_req_execute(struct soft_qp *qp, struct soft_turn *t
 	msg.psn = qp->req.psn;
 	msg.packets = qp->req.packets;
 	msg.min_rnr = 0;
+	msg.own = false;
 	result = soft_respond(&msg);
+	turn->peer = !msg.own;
 	if (unlikely(result == SOFT_RNR))
 		soft_req_rnr(qp, msg.min_rnr);
 	return result;
@@ -323,8 +361,13 @@ static enum soft_result soft_req_execute(struct soft_qp *qp, struct soft_turn *t
 /* Go on with the current WQE. true: it is complete, the next one may follow. */
 static bool soft_req_step(struct soft_qp *qp, struct soft_turn *turn)
 {
-	enum soft_result result = soft_req_execute(qp, turn);
+	u64 done = qp->req.done;
+	enum soft_result result;
 
+	turn->peer = false;
+	result = soft_req_execute(qp, turn);
+	if (result != SOFT_AGAIN || qp->req.done != done)
+		qp->req.wait = (struct soft_wait){};
 	switch (result) {
 	case SOFT_OK:
 		soft_req_complete(qp);
@@ -333,6 +376,8 @@ static bool soft_req_step(struct soft_qp *qp, struct soft_turn *turn)
 	case SOFT_RNR:
 		break;
 	case SOFT_AGAIN:
+		if (turn->peer)
+			return soft_req_wait_peer(qp);
 		soft_req_wait_memory(qp);
 		break;
 	case SOFT_NO_PEER:

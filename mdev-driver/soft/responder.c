@@ -51,17 +51,20 @@ static const struct soft_action soft_actions[] = {
  * @qp: sender
  * @av: where to
  *
- * Inside srcu. Return: NULL when there is none, it is in another segment, or one of
- * the two ports is down.
+ * Inside srcu. Return: NULL when there is none, it is in another segment, it may not use
+ * its memory, or one of the two ports is down.
  */
 struct soft_instance *soft_route(const struct soft_qp *qp, const struct soft_av *av)
 {
 	struct soft_instance *si;
 
-	if (qp->obj.inst->personality == MHCA_ROCE)
-		return soft_roce_route(qp, av);
+	if (qp->obj.inst->personality == MHCA_ROCE) {
+		si = soft_roce_route(qp, av);
+		return si && soft_may_dma(si) ? si : NULL;
+	}
 	si = soft_instance_by_lid(qp->si->hca, av->dlid);
-	if (!si || si->inst->personality != MHCA_IB || !READ_ONCE(si->inst->port.up) ||
+	if (!si || si->inst->personality != MHCA_IB || !soft_may_dma(si) ||
+	    !READ_ONCE(si->inst->port.up) ||
 	    !READ_ONCE(qp->obj.inst->port.up) ||
 	    READ_ONCE(si->inst->port.segment) != READ_ONCE(qp->obj.inst->port.segment))
 		return NULL;
@@ -493,6 +496,7 @@ static enum soft_result soft_resp_move(struct soft_message *msg, struct soft_qp 
 		       tx_bytes, moved);
 	mhca_count_add(access == SOFT_REMOTE_READ ? msg->qp->obj.inst : peer->obj.inst,
 		       rx_bytes, moved);
+	msg->own = failed == &local;
 	if (unlikely(result != SOFT_OK && result != SOFT_MORE))
 		return soft_resp_copy_error(peer, result, failed == &local);
 	return *msg->done < msg->wqe->sgl.len ? SOFT_MORE : SOFT_OK;
@@ -560,6 +564,7 @@ static enum soft_result soft_resp_atomic(struct soft_message *msg, struct soft_q
 
 	soft_resp_ends(msg, peer, SOFT_REMOTE_ATOMIC, &local, &remote, &one);
 	result = soft_resp_atomic_result(&local, to, &n);
+	msg->own = result != SOFT_OK;
 	if (result != SOFT_OK)
 		goto release;
 	result = soft_cursor_run(&remote, sizeof(old), &word, &got);

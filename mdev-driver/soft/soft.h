@@ -465,7 +465,7 @@ struct soft_qp {
 	 * @req.ack_timeout: 5-bit code, 0: for ever
 	 * @req.retries: used up for the current WQE, @req.rnr_retries: likewise
 	 * @req.waiting: not to be run before @timer fires
-	 * @req.wait: of a datagram for its receiver's memory
+	 * @req.wait: of a message for its receiver's memory
 	 * @req.busy: @req.wqe is fetched and not complete
 	 * @req.done: bytes of it moved
 	 * @req.group: whom of a multicast group it has reached
@@ -500,6 +500,7 @@ struct soft_qp {
 	 * @rsp.min_rnr: 5-bit code
 	 * @rsp.dead: must go to ERR, takes nothing any more
 	 * @rsp.established: the COMM_EST event of this life was sent
+	 * @rsp.last_due: the SRQ_LAST_WQE event of this life is to be sent
 	 * @rsp.busy: a receive WQE is held for a message in progress
 	 * @rsp.recv: that WQE
 	 */
@@ -513,6 +514,7 @@ struct soft_qp {
 		u8 min_rnr;
 		bool dead;
 		bool established;
+		bool last_due;
 		bool busy;
 		struct soft_recv recv;
 	} rsp;
@@ -764,6 +766,15 @@ static inline void soft_leave(const struct mhca_instance *inst, int idx)
 	srcu_read_unlock(&soft_hca_of(inst)->srcu, idx);
 }
 
+/*
+ * May the engine touch the instance's memory? Asked inside srcu, where the answer holds
+ * until the end of the section if it is yes (hca.c, soft_dma_changed()).
+ */
+static inline bool soft_may_dma(const struct soft_instance *si)
+{
+	return READ_ONCE(si->inst->dma);
+}
+
 /* Inside srcu: NULL when there is none. */
 struct soft_instance *soft_instance_by_lid(struct soft_hca *hca, u16 lid);
 struct soft_qp *soft_qp_find(struct mhca_instance *inst, u32 qpn);
@@ -802,6 +813,7 @@ bool soft_qp_has_work(const struct soft_qp *qp);
  * @psn: first PSN
  * @packets: PSNs it takes
  * @min_rnr: out with SOFT_RNR: the responder's RNR code
+ * @own: out with SOFT_AGAIN: it is the sender's memory that is waited for
  */
 struct soft_message {
 	struct soft_qp *qp;
@@ -811,6 +823,7 @@ struct soft_message {
 	u32 psn;
 	u32 packets;
 	u8 min_rnr;
+	bool own;
 };
 
 /* responder.c: the instance that @qp's messages to @av reach, or NULL. Inside srcu. */

@@ -70,6 +70,7 @@ static struct bench *bench_create(void)
 	assert_int_equal(soft_hca_init(&b->hca, 1, &params), 0);
 	b->inst.hca = &b->hca.hca;
 	b->inst.vmm_ops = &no_vmm;
+	b->inst.dma = true;
 	mutex_init(&b->inst.cmd_lock);
 	xa_init_flags(&b->inst.objects[MHCA_QP], XA_FLAGS_ALLOC);
 	assert_int_equal(soft_hca_ops.instance_init(&b->inst), 0);

@@ -69,6 +69,11 @@ struct mhca_doorbell {
  *                   stored before the page went may not have been polled yet. The UAR
  *                   may be gone, or its number another's, of which it is as true.
  *                   Atomic context allowed. NULL: the backend never asks
+ * @dma_changed: &struct mhca_instance.dma was changed. Off: when this returns, no access
+ *               to the guest's memory is going on, and none begins; doorbells, timers and
+ *               failures wait, and to its peers the instance is not there. On: what
+ *               waited is looked at. In a thread of the monitor: takes none of the
+ *               engine's mutexes
  * @fence: returns when no engine access that began before is still going on
  * @memory_ready: pages asked for through mhca_pa_lookup() were pinned (or not)
  * @attach_mcg: attach QP @qp to @gid
@@ -91,6 +96,7 @@ struct mhca_hca_ops {
 			 struct mhca_doorbell *doorbell);
 	void (*doorbell_touched)(struct mhca_instance *inst, u32 index);
 	void (*doorbell_zapped)(struct mhca_instance *inst, u32 index);
+	void (*dma_changed)(struct mhca_instance *inst);
 	void (*fence)(struct mhca_hca *hca);
 	void (*memory_ready)(struct mhca_instance *inst);
 	enum mhca_syndrome (*attach_mcg)(struct mhca_object *qp, const u8 gid[16]);

@@ -765,6 +765,9 @@ struct mhca_limit mhca_limit(enum mhca_object_kind kind, u32 configured);
  * @objects: number -> object by kind; written under @cmd_lock
  * @next_number: hint of the cyclic allocator, by kind
  * @object_count: live objects by kind; written under @cmd_lock
+ * @dma: it may read and write guest memory and interrupt: bus mastering is on, and power.
+ *       Changed by mhca_instance_set_master() with WRITE_ONCE, under the EQ lock; who
+ *       sees false inside an engine section touches none of the guest's memory
  * @gmem: guest memory
  * @counters: counters
  * @core: the core's own state (command queue, EQ subscriptions, capabilities)
@@ -787,6 +790,7 @@ struct mhca_instance {
 	struct xarray objects[MHCA_OBJECT_KINDS];
 	u32 next_number[MHCA_OBJECT_KINDS];
 	u32 object_count[MHCA_OBJECT_KINDS];
+	bool dma;
 	struct mhca_gmem gmem;
 	struct mhca_counters counters;
 	struct mhca_core *core;

@@ -70,7 +70,11 @@ void mhca_prm_work(struct mhca_instance *inst);
 void mhca_iseg_read(struct mhca_instance *inst, u32 offset, void *buf, u32 len);
 void mhca_iseg_write(struct mhca_instance *inst, u32 offset, const void *buf, u32 len);
 
-/* Bus mastering (PCI command register) and D3hot: while false no DMA, no work. */
+/*
+ * Bus mastering (PCI command register) and D3hot: while false no DMA, no work. When it
+ * returns from false, the one command that may have been under way is over, too (unless
+ * the caller is killed), and all DMA. May sleep.
+ */
 void mhca_instance_set_master(struct mhca_instance *inst, bool on);
 
 /*
