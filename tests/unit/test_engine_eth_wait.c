@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Senders that wait for receivers: whose time it is, and how long a crowd may hold one up. */
+/* Senders that wait for receivers: whose time it is. */
 #include "eth_rig.h"
 #include "eth.h"
 
-#define CROWD		8
 #define LOOK_NS		(100 * NSEC_PER_USEC)
-
-static struct eth_node crowd[CROWD];
 
 static struct soft_instance *instance(const struct eth_node *n)
 {
@@ -55,58 +52,10 @@ static void test_waiting_is_charged(void **state)
 		    list_empty(&instance(&node[1])->active_node));
 }
 
-/* Takes one frame, and lets the next one wait. */
-static void entice(struct eth_node *n)
-{
-	if (n->rq.head - (u32)COUNT(n, eth_rx_ucast) < 1)
-		post_buffers(n, 1);
-}
-
-/*
- * A sender talks to many, each of which lets it wait as long as one receiver may. All of
- * them together get no more of its time than one sender may wait.
- */
-static void test_crowd(void **state)
-{
-	struct soft_sq *sq;
-	u32 i, waited = 0, looks = 0, next = 0;
-	u64 seconds;
-
-	(void)state;
-	for (i = 0; i < CROWD; i++)
-		eth_node_up(&crowd[i], 0x2000 + i, 5);
-	settle();
-	sq = soft_sq_find(node[0].vmm->inst, node[0].sq.number);
-	for (seconds = 0; seconds < 12 * NSEC_PER_SEC; seconds += LOOK_NS) {
-		while (node[0].sq.head - sq->consumer < 4)
-			send_to(&node[0], &crowd[next++ % CROWD]);
-		while (cqe_next(&node[0].scq))
-			;
-		for (i = 0; i < CROWD; i++) {
-			entice(&crowd[i]);
-			while (cqe_next(&crowd[i].rcq))
-				;
-		}
-		lanes_turn(&hca);
-		/* The first seconds are the burst. */
-		if (seconds > 6 * NSEC_PER_SEC) {
-			looks++;
-			waited += sq->waiting;
-		}
-		shim_clock_advance(LOOK_NS);
-	}
-	assert_true(COUNT(&node[0], eth_tx_ucast) > 1000);
-	if (waited > looks * 15 / 100)
-		fail_msg("the sender waited in %u of %u looks", waited, looks);
-	for (i = 0; i < CROWD; i++)
-		eth_node_down(&crowd[i]);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(waiting_is_charged),
-		TEST(crowd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
