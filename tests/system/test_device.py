@@ -114,3 +114,4 @@ def test_moderation_under_traffic(net):
     assert net.instances[0].counters()["commands_refused"] == refused
     # The driver says what it has to give up for compression.
     assert not [line for line in kernel_complaints(a) if "Disabling rxhash" not in line]
+    a.check("dmesg -C")
