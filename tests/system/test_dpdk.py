@@ -62,7 +62,8 @@ def test_receive_and_swap(ports):
     assert sent > 1000 and received > 1000, (sent, received)
     (received, swapped), _ = exchange(ports, "macswap", 4)
     assert received > 1000 and swapped > 1000, (received, swapped)
-    assert ports.instances[0].counters()["eth_rx_ucast"] - back > 1000
+    # The sender takes no frame out of its queue: as many come back as that has buffers.
+    assert ports.instances[0].counters()["eth_rx_ucast"] - back > 100
 
 
 @pytest.mark.full
