@@ -50,6 +50,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes minutes; the last of a run")
     config.addinivalue_line(
         "markers", "every_kernel: on roce_pair, and unless slow on guests of other suites, too")
+    config.addinivalue_line(
+        "markers", "others_full: on guests of other suites only with MHCA_FULL=1")
     config.addinivalue_line("markers", "limit(seconds): instead of 15 minutes")
     LOGS.mkdir(parents=True, exist_ok=True)
 
@@ -97,12 +99,19 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_generate_tests(metafunc):
     """A test that asks for guest_suite runs once for each; see also every_kernel."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+
+    def others(first, *rest):
+        full = [pytest.mark.full] if "others_full" in marks else []
+        return [first, *(pytest.param(x, marks=full) for x in rest)]
+
     if "guest_suite" in metafunc.fixturenames:
-        metafunc.parametrize("guest_suite", suites(), scope="session")
-    marks = {mark.name for mark in metafunc.definition.iter_markers()} & {"every_kernel", "slow"}
-    if "roce_pair" in metafunc.fixturenames and marks == {"every_kernel"}:
+        metafunc.parametrize("guest_suite", others(*suites()), scope="session")
+    marks &= {"every_kernel", "slow", "others_full"}
+    if "roce_pair" in metafunc.fixturenames and "every_kernel" in marks and "slow" not in marks:
         pairs = [ROCE_PAIR, OTHERS_PAIR][:len(suites())]
-        metafunc.parametrize("roce_pair", pairs, indirect=True, ids=[p.name() for p in pairs])
+        metafunc.parametrize("roce_pair", others(*pairs), indirect=True,
+                             ids=[p.name() for p in pairs])
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -18,6 +18,7 @@ def lines(guest, command, timeout=60):
 
 
 @pytest.mark.limit(1200)
+@pytest.mark.others_full
 def test_ordinary_boot(host, make_guest, guest_suite, record_property):
     """Nothing fails, nothing is refused: an InfiniBand and a RoCE port, each kernel."""
     instances = host.instance("ib"), host.instance("roce")

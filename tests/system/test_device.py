@@ -60,6 +60,7 @@ def test_node_description(pair):
 
 
 @pytest.mark.every_kernel
+@pytest.mark.others_full
 def test_hw_counters(roce_pair):
     """Q counters say what happened to a guest's QPs; a port's, what it moved."""
     a, b = roce_pair.a, roce_pair.b
@@ -79,6 +80,7 @@ def test_hw_counters(roce_pair):
 
 
 @pytest.mark.every_kernel
+@pytest.mark.others_full
 @pytest.mark.kmsg_ok("INIT2RTR_QP.* failed")
 def test_path_mtu(roce_pair):
     """A path MTU that the netdev's frames do not hold is refused at RTR."""
@@ -100,6 +102,7 @@ def test_path_mtu(roce_pair):
 
 
 @pytest.mark.every_kernel
+@pytest.mark.others_full
 def test_moderation_under_traffic(net):
     """ethtool -C, adaptive too, and CQE compression: each while frames go."""
     a, b = net.a, net.b

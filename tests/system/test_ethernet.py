@@ -257,6 +257,7 @@ def test_third_party(host, guests, uplink, bridge):
         sh("ip netns del third; ip link del t0")
 
 
+@pytest.mark.others_full
 def test_self_test(guests):
     """ethtool -t: link, speed, health, and a frame that a port sends to itself."""
     for guest in guests:

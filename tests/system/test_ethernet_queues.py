@@ -12,7 +12,7 @@ from guest import wait_until
 from lib_roce import SUBNET
 from test_ethernet import guests_fixture, ping, silent, uplink_fixture  # noqa: F401
 
-pytestmark = pytest.mark.every_kernel
+pytestmark = [pytest.mark.every_kernel, pytest.mark.others_full]
 
 FAIL_SEND = pathlib.Path("/sys/module/mhca/parameters/fail_send")
 TRACE = "/sys/kernel/tracing"

@@ -142,6 +142,7 @@ def judged(walk, name, command, undo):
 
 @pytest.mark.kmsg_ok(*SAID.values(), REFUSED_FLAG)
 @pytest.mark.limit(1500)
+@pytest.mark.others_full
 def test_walk(host, make_guest, guest_suite, record_property):
     """Each once, and back: frames go on, no complaint, no command that the host refuses.
 
