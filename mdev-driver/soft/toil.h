@@ -20,7 +20,7 @@ struct soft_toil {
 };
 
 void soft_toil_init(struct soft_toil *toil);
-/* @pieces more. false: it is enough for now. */
+/* @pieces more. false: no more before some time has passed. */
 bool soft_toil_spend(struct soft_toil *toil, u32 pieces);
 
 #endif /* SOFT_TOIL_H */
