@@ -219,6 +219,8 @@ struct soft_tir {
  * @ip_version: 4, 6; 0: no IP (or a malformed header)
  * @ip_protocol: the L4 protocol, behind IPv6 extension headers
  * @fragment: an IP fragment (of which the first has L4 all the same)
+ * @hidden: IPv6: ICMPv6, or more extension headers, may follow beyond @head, or behind more
+ *	of these than are looked at; never of a later fragment
  * @l3: offset of the IP header; 0: none
  * @l4: offset of the L4 header, TCP's or UDP's; 0: none, or a later fragment
  * @icmp6: offset of the ICMPv6 header; 0: none, or a later fragment
@@ -237,6 +239,7 @@ struct soft_frame {
 	u8 ip_version;
 	u8 ip_protocol;
 	bool fragment;
+	bool hidden;
 	u16 l3;
 	u16 l4;
 	u16 icmp6;

@@ -96,11 +96,8 @@ static void soft_parse_ipv4(struct soft_frame *frame, u32 at)
 		soft_parse_l4(frame, at + bytes);
 }
 
-/**
- * soft_is_extension() - is it an IPv6 extension header, with more behind it?
- * @protocol: next header
- */
-bool soft_is_extension(u8 protocol)
+/* Is it an IPv6 extension header, with more behind it? */
+static bool soft_is_extension(u8 protocol)
 {
 	return protocol == SOFT_IPV6_HOP || protocol == SOFT_IPV6_ROUTING ||
 	       protocol == SOFT_IPV6_FRAGMENT || protocol == SOFT_IPV6_AUTH ||
@@ -129,11 +126,32 @@ static u32 soft_parse_extension(struct soft_frame *frame, u32 at)
 	}
 }
 
+/* Extension headers from @at on, and what follows. */
+static void soft_parse_chain(struct soft_frame *frame, u32 at)
+{
+	u32 i, bytes;
+	bool later;
+
+	for (i = 0; i < SOFT_IPV6_EXTENSIONS; i++) {
+		bytes = soft_parse_extension(frame, at);
+		if (!bytes)
+			break;
+		later = frame->ip_protocol == SOFT_IPV6_FRAGMENT &&
+			get_unaligned_be16(frame->head + at + 2) >> 3;
+		frame->ip_protocol = frame->head[at];
+		/* Behind it is no header but the middle of a packet. */
+		if (later)
+			return;
+		at = min(at + bytes, frame->head_len);
+	}
+	soft_parse_l4(frame, at);
+	frame->hidden = soft_is_extension(frame->ip_protocol) ||
+			(frame->ip_protocol == SOFT_PROTO_ICMP6 && !frame->icmp6);
+}
+
 static void soft_parse_ipv6(struct soft_frame *frame, u32 at)
 {
 	const u8 *ip = frame->head + at;
-	u32 i, bytes;
-	bool later;
 
 	if (frame->head_len - at < SOFT_IPV6_BYTES || ip[0] >> 4 != 6)
 		return;
@@ -142,20 +160,7 @@ static void soft_parse_ipv6(struct soft_frame *frame, u32 at)
 	frame->ip_version = 6;
 	frame->l3 = at;
 	frame->ip_protocol = ip[6];
-	at += SOFT_IPV6_BYTES;
-	for (i = 0; i < SOFT_IPV6_EXTENSIONS; i++) {
-		bytes = soft_parse_extension(frame, at);
-		if (!bytes)
-			break;
-		later = frame->ip_protocol == SOFT_IPV6_FRAGMENT &&
-			get_unaligned_be16(frame->head + at + 2) >> 3;
-		frame->ip_protocol = frame->head[at];
-		/* Behind it is no header but the middle of a packet, or nothing. */
-		if (later || bytes > frame->head_len - at)
-			return;
-		at += bytes;
-	}
-	soft_parse_l4(frame, at);
+	soft_parse_chain(frame, at + SOFT_IPV6_BYTES);
 }
 
 /**

@@ -3,16 +3,19 @@
  * Which IP addresses a port may say are its own: the policy attribute "addresses". An
  * instance that has a list sends from these addresses only, as the source of an IP packet
  * and of a RoCE message and as the sender in ARP and neighbour discovery. Single
- * addresses of lists are nobody else's behind the uplink either.
+ * addresses of lists are nobody else's behind the uplink either: ARP and neighbour
+ * discovery that come from there are looked at. IP packets are not: the host routes, and may
+ * send back what an instance sent to it.
  *
- * What cannot be looked into is dropped: a header that is cut off, a chain of extension
- * headers that is too long, a third VLAN tag. Frames that are neither ARP nor IP nor RoCE
- * are not its business.
+ * What cannot be looked into is dropped, from the uplink where anybody has a list: a header
+ * that is cut off, a chain of extension headers that is too long, a third VLAN tag, ARP and
+ * IP behind LLC. Frames that are neither ARP nor IP nor RoCE are not its business.
  */
 #include <mhca/kernel.h>
 #include "packet.h"
 
 #define SOFT_TYPE_ARP		0x0806
+#define SOFT_TYPE_LEAST		0x0600	/* below it is a length */
 #define SOFT_ARP_BYTES		28U	/* of IPv4 over Ethernet */
 #define SOFT_ARP_SENDER_MAC	8
 #define SOFT_ARP_SENDER_IP	14
@@ -22,6 +25,8 @@
 #define SOFT_DHCP_SERVER	67
 #define SOFT_ND_BYTES		24U	/* up to the end of the target */
 #define SOFT_ND_TARGET		8
+#define SOFT_SNAP_BYTES		8U
+#define SOFT_SNAP_SAP		0xaa
 
 enum {
 	SOFT_MLD_REPORT = 131,
@@ -147,19 +152,49 @@ static const u8 *soft_frame_payload(const struct soft_frame *frame, u32 bytes)
 	return frame->head_len >= at + bytes ? frame->head + at : NULL;
 }
 
-/* An ARP packet of IPv4 over Ethernet, or NULL. */
+/* An ARP packet of IPv4 over Ethernet or over IEEE 802 (the same to Linux), or NULL. */
 static const u8 *soft_frame_arp(const struct soft_frame *frame)
 {
-	static const u8 begins[6] = { 0, 1, 0x08, 0x00, 6, 4 };
+	static const u8 begins[2][6] = { { 0, 1, 0x08, 0x00, 6, 4 }, { 0, 6, 0x08, 0x00, 6, 4 } };
 	const u8 *arp = soft_frame_payload(frame, SOFT_ARP_BYTES);
 
-	return arp && !memcmp(arp, begins, sizeof(begins)) ? arp : NULL;
+	if (!arp || (memcmp(arp, begins[0], sizeof(begins[0])) &&
+		     memcmp(arp, begins[1], sizeof(begins[1]))))
+		return NULL;
+	return arp;
 }
 
 /*
- * A probe names no sender, but the address that it asks for, and who has that gives it up
- * (RFC 5227, 2.1.1). The MAC that it gives others is where it comes from.
+ * The IPv4 address that ARP claims. A probe names no sender, but the address that it asks
+ * for, and who has that gives it up (RFC 5227, 2.1.1).
  */
+static const u8 *soft_arp_claim(const u8 *arp)
+{
+	if (soft_is_zero(arp + SOFT_ARP_SENDER_IP, 4))
+		return arp + SOFT_ARP_TARGET_IP;
+	return arp + SOFT_ARP_SENDER_IP;
+}
+
+/* ARP or IP behind LLC and SNAP (RFC 1042), which some receivers take for the same. */
+static bool soft_is_snap(const struct soft_frame *frame)
+{
+	const u8 *llc = soft_frame_payload(frame, SOFT_SNAP_BYTES);
+
+	if (frame->ethertype >= SOFT_TYPE_LEAST || !llc || llc[0] != SOFT_SNAP_SAP)
+		return false;
+	switch (get_unaligned_be16(llc + 6)) {
+	case SOFT_TYPE_ARP:
+	case SOFT_TYPE_IPV4:
+	case SOFT_TYPE_IPV6:
+	case SOFT_TYPE_VLAN:
+	case SOFT_TYPE_SVLAN:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The MAC that ARP gives others is where it comes from. */
 static bool soft_allows_arp(const struct soft_allowed *allowed, const struct soft_frame *frame)
 {
 	const u8 *arp = soft_frame_arp(frame);
@@ -167,9 +202,7 @@ static bool soft_allows_arp(const struct soft_allowed *allowed, const struct sof
 	if (!arp || memcmp(arp + SOFT_ARP_SENDER_MAC, frame->head + SOFT_MAC_BYTES,
 			   SOFT_MAC_BYTES))
 		return false;
-	if (soft_is_zero(arp + SOFT_ARP_SENDER_IP, 4))
-		return soft_allowed_has_ipv4(allowed, arp + SOFT_ARP_TARGET_IP);
-	return soft_allowed_has_ipv4(allowed, arp + SOFT_ARP_SENDER_IP);
+	return soft_allowed_has_ipv4(allowed, soft_arp_claim(arp));
 }
 
 /* Who has no address yet may ask for one. */
@@ -186,12 +219,9 @@ static bool soft_allows_ipv4(const struct soft_allowed *allowed, const struct so
 	       frame->dport == SOFT_DHCP_SERVER;
 }
 
-/* Is what follows the IPv6 headers something that we would see if it were ICMPv6? */
-static bool soft_sees_icmp6(const struct soft_frame *frame)
+static bool soft_is_nd(u8 type)
 {
-	if (frame->ip_protocol == SOFT_PROTO_ICMP6)
-		return frame->icmp6 || frame->fragment;
-	return !soft_is_extension(frame->ip_protocol);
+	return type >= SOFT_ND_ROUTER_SOLICITATION && type <= SOFT_ND_REDIRECT;
 }
 
 /* Neighbour discovery: who claims an address names it as the target. */
@@ -202,7 +232,7 @@ static bool soft_allows_nd(const struct soft_allowed *allowed, const struct soft
 	bool claims = nd[0] == SOFT_ND_ADVERTISEMENT ||
 		      (nd[0] == SOFT_ND_SOLICITATION && unspecified);
 
-	if (nd[0] < SOFT_ND_ROUTER_SOLICITATION || nd[0] > SOFT_ND_REDIRECT)
+	if (!soft_is_nd(nd[0]))
 		return true;
 	if (frame->fragment || nd[0] == SOFT_ND_ROUTER_ADVERTISEMENT || nd[0] == SOFT_ND_REDIRECT)
 		return false;
@@ -231,7 +261,7 @@ static bool soft_allows_ipv6(const struct soft_allowed *allowed, const struct so
 	const u8 *source = frame->head + frame->l3 + 8;
 	bool unspecified;
 
-	if (frame->ip_version != 6 || !soft_sees_icmp6(frame))
+	if (frame->ip_version != 6 || frame->hidden)
 		return false;
 	unspecified = soft_is_zero(source, 16);
 	if (unspecified ? !soft_needs_no_source(frame) : !soft_allowed_has(allowed, source))
@@ -257,36 +287,79 @@ static bool soft_allows(const struct soft_allowed *allowed, const struct soft_fr
 	case SOFT_TYPE_SVLAN:
 		return false;
 	default:
-		return true;
+		return !soft_is_snap(frame);
 	}
 }
 
 /* ---- From the uplink --------------------------------------------------------------- */
 
-/* The address that a frame claims for its sender, in ARP or neighbour discovery. */
-static bool soft_frame_claims(const struct soft_frame *frame, u8 address[16])
-{
-	const u8 *arp, *nd;
+/**
+ * struct soft_claims - addresses that ARP or neighbour discovery gives to its sender
+ * @n: how many
+ * @address: IPv6, or IPv4-mapped
+ */
+struct soft_claims {
+	u32 n;
+	u8 address[2][16];
+};
 
-	if (frame->ethertype == SOFT_TYPE_ARP) {
-		arp = soft_frame_arp(frame);
-		if (!arp)
-			return false;
-		soft_ipv4_mapped(arp + SOFT_ARP_SENDER_IP, address);
+static void soft_claim(struct soft_claims *claims, const u8 address[16])
+{
+	memcpy(claims->address[claims->n++], address, 16);
+}
+
+/*
+ * A receiver may learn the source's link-layer address from an option of any message, and
+ * that of the target, unless it is what is asked for. Neither is forwarded by any router.
+ * None is taken out of fragments (RFC 6980).
+ */
+static bool soft_nd_claims(const struct soft_frame *frame, struct soft_claims *claims)
+{
+	const u8 *source = frame->head + frame->l3 + 8, *nd = frame->head + frame->icmp6;
+
+	if (!frame->icmp6)
+		return !frame->hidden;
+	if (!soft_is_nd(nd[0]))
 		return true;
-	}
-	if (!frame->icmp6 || frame->head_len - frame->icmp6 < SOFT_ND_BYTES)
+	if (frame->fragment)
 		return false;
-	nd = frame->head + frame->icmp6;
-	if (nd[0] != SOFT_ND_ADVERTISEMENT &&
-	    (nd[0] != SOFT_ND_SOLICITATION || !soft_is_zero(frame->head + frame->l3 + 8, 16)))
+	soft_claim(claims, source);
+	if (nd[0] == SOFT_ND_ROUTER_SOLICITATION || nd[0] == SOFT_ND_ROUTER_ADVERTISEMENT)
+		return true;
+	if (frame->head_len - frame->icmp6 < SOFT_ND_BYTES)
 		return false;
-	memcpy(address, nd + SOFT_ND_TARGET, 16);
+	if (nd[0] != SOFT_ND_SOLICITATION || soft_is_zero(source, 16))
+		soft_claim(claims, nd + SOFT_ND_TARGET);
 	return true;
 }
 
-/* Does an instance of the segment have just this address? */
-static bool soft_segment_has(const struct soft_segment *segment, const u8 address[16])
+/* What does it claim? false: that cannot be seen. */
+static bool soft_frame_claims(const struct soft_frame *frame, struct soft_claims *claims)
+{
+	const u8 *arp;
+	u8 address[16];
+
+	claims->n = 0;
+	switch (frame->ethertype) {
+	case SOFT_TYPE_ARP:
+		arp = soft_frame_arp(frame);
+		if (!arp)
+			return true;
+		soft_ipv4_mapped(soft_arp_claim(arp), address);
+		soft_claim(claims, address);
+		return true;
+	case SOFT_TYPE_IPV6:
+		return soft_nd_claims(frame, claims);
+	case SOFT_TYPE_VLAN:
+	case SOFT_TYPE_SVLAN:
+		return false;
+	default:
+		return !soft_is_snap(frame);
+	}
+}
+
+/* Does an instance of the segment have just this address? NULL: any list at all? */
+static bool soft_segment_has(const struct soft_segment *segment, const u8 *address)
 {
 	const struct soft_port *port = soft_follow(&segment->ports);
 	const struct soft_allowed *allowed;
@@ -294,12 +367,28 @@ static bool soft_segment_has(const struct soft_segment *segment, const u8 addres
 
 	for (; port; port = soft_follow(&port->next)) {
 		allowed = soft_follow(&port->allowed);
+		if (allowed && !address)
+			return true;
 		for (i = 0; allowed && i < allowed->n; i++)
 			if (allowed->prefix[i].bits == 128 &&
 			    !memcmp(allowed->prefix[i].address, address, 16))
 				return true;
 	}
 	return false;
+}
+
+static bool soft_allows_uplink(const struct soft_segment *segment,
+			       const struct soft_frame *frame)
+{
+	struct soft_claims claims;
+	u32 i;
+
+	if (!soft_frame_claims(frame, &claims))
+		return !soft_segment_has(segment, NULL);
+	for (i = 0; i < claims.n; i++)
+		if (soft_segment_has(segment, claims.address[i]))
+			return false;
+	return true;
 }
 
 /**
@@ -314,9 +403,8 @@ bool soft_guard_passes(const struct soft_port *from, const struct soft_segment *
 		       const struct soft_frame *frame)
 {
 	const struct soft_allowed *allowed = soft_follow(&from->allowed);
-	u8 address[16];
 
 	if (from->kind == SOFT_PORT_UPLINK)
-		return !soft_frame_claims(frame, address) || !soft_segment_has(segment, address);
+		return soft_allows_uplink(segment, frame);
 	return likely(!allowed) || soft_allows(allowed, frame);
 }

@@ -118,7 +118,6 @@ struct soft_eth_tx {
 };
 
 /* frame.c */
-bool soft_is_extension(u8 protocol);
 u32 soft_frame_hash(const struct soft_frame *frame, const struct soft_tir_attr *attr, u8 *type);
 
 /* packet.c */

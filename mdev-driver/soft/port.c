@@ -139,7 +139,7 @@ void soft_switch_update(struct soft_instance *si)
 	struct mhca_instance *inst = si->inst;
 	struct soft_switch *sw = &si->hca->sw;
 	struct soft_port *port = si->port;
-	int err = 0;
+	int err;
 
 	lockdep_assert_held(&inst->port_lock);
 	if (!port)
@@ -148,9 +148,11 @@ void soft_switch_update(struct soft_instance *si)
 	WRITE_ONCE(port->roce, inst->vport && inst->vport->roce);
 	WRITE_ONCE(port->promisc, !inst->port.spoof_check && inst->vport &&
 		   (inst->vport->promisc_uc || inst->vport->promisc_all));
-	WRITE_ONCE(port->up, inst->port.up);
+	err = soft_port_set_addresses(sw, port, &inst->port.addresses, inst->id.mac);
+	/* Without the list that policy wants it forwards nothing. */
+	WRITE_ONCE(port->up, inst->port.up && !err);
 	WRITE_ONCE(port->aside, !inst->port.up || inst->port.admin_down);
-	if (!port->segment || port->segment->id != inst->port.segment) {
+	if (!err && (!port->segment || port->segment->id != inst->port.segment)) {
 		soft_port_leave(si->hca, port);
 		err = soft_port_attach(sw, port, inst->port.segment);
 	}
@@ -158,8 +160,6 @@ void soft_switch_update(struct soft_instance *si)
 		err = soft_port_macs(sw, port, inst);
 	if (!err)
 		err = soft_port_gids(sw, port, inst);
-	if (!err)
-		err = soft_port_set_addresses(sw, port, &inst->port.addresses, inst->id.mac);
 	if (err)
 		mhca_warn(inst, "port in segment %u: error %d\n", inst->port.segment, err);
 	soft_switch_carrier(si->hca, inst->port.segment);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Ethernet queues of a guest that breaks the rules. */
+#include <mhca/policy.h>
 #include "eth_rig.h"
 #include "packet.h"
 
@@ -350,11 +351,40 @@ static void test_huge_receivers(void **state)
 	queues_up(&node[1], true);
 }
 
+/* ---- Addresses ------------------------------------------------------------------ */
+
+/* Whatever there is no memory for: no port forwards without the list that policy wants. */
+static void test_no_port_without_its_list(void **state)
+{
+	struct mhca_instance *inst = node[0].vmm->inst;
+	const struct soft_port *port = soft_instance(inst)->port;
+	struct mhca_policy with = inst->policy, without = inst->policy;
+	bool failed = true;
+	u32 n;
+
+	(void)state;
+	assert_int_equal(mhca_addresses_parse(&with.addresses, "192.0.2.7"), 0);
+	for (n = 1; failed; n++) {
+		assert_true(n < 100);
+		shim_fail_nth(n);
+		mhca_policy_apply(inst, &with);
+		failed = shim_failed();
+		shim_fail_nth(0);
+		assert_true(port->allowed || !port->up);
+		mhca_policy_apply(inst, &with);
+		assert_true(port->allowed && port->up);
+		mhca_policy_apply(inst, &without);
+		assert_true(!port->allowed && port->up);
+	}
+	assert_true(n > 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(broken_wqes), TEST(broken_frames), TEST(record), TEST(wrap), TEST(nop),
 		TEST(sender_in_pieces), TEST(receiver_in_pieces), TEST(huge_receivers),
+		TEST(no_port_without_its_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,14 +84,28 @@ static void ethernet(const u8 *source, u16 type)
 	PUT(type >> 8, type & 0xff);
 }
 
-/* Insert tags behind the addresses. */
+/* Insert a tag behind the addresses. */
+static void tag(u16 type, u16 tci)
+{
+	memmove(frame + 16, frame + 12, len - 12);
+	put_unaligned_be16(type, frame + 12);
+	put_unaligned_be16(tci, frame + 14);
+	len += 4;
+}
+
 static void tags(u32 n)
 {
-	while (n--) {
-		memmove(frame + 16, frame + 12, len - 12);
-		memcpy(frame + 12, (u8[]){ 0x81, 0, 0, 5 }, 4);
-		len += 4;
-	}
+	while (n--)
+		tag(0x8100, 5);
+}
+
+/* What follows the addresses becomes an 802.2 frame: a length, LLC and SNAP. */
+static void snap(u8 sap, const u8 *oui)
+{
+	memmove(frame + 20, frame + 12, len - 12);
+	len += 8;
+	put_unaligned_be16(len - 14, frame + 12);
+	memcpy(frame + 14, (u8[]){ sap, sap, 3, oui[0], oui[1], oui[2] }, 6);
 }
 
 static void ip6(const char *text, u8 *address)
@@ -165,7 +179,22 @@ static void nd(const char *ip, u8 type, const char *target)
 	icmp6(type, target);
 }
 
-static bool sends(u32 from)
+/* The same behind @n headers of options of 8 bytes and one of @bytes. */
+static void nd_behind(const char *ip, u32 n, u32 bytes, u8 type, const char *target)
+{
+	static const u8 zero[256];
+
+	ipv6(ip, n || bytes ? 60 : 58);
+	while (n--)
+		PUT(n || bytes ? 60 : 58, 0, 1, 4, 0, 0, 0, 0);
+	if (bytes) {
+		PUT(58, bytes / 8 - 1, 1, bytes - 4);
+		put(zero, bytes - 4);
+	}
+	icmp6(type, target);
+}
+
+static bool sends_of(u32 from, u32 head_len)
 {
 	struct soft_source source = { .dmac = frame, .smac = frame + 6 };
 	struct soft_forward forward;
@@ -175,13 +204,18 @@ static bool sends(u32 from)
 
 	if (get_unaligned_be16(frame + 12) == 0x86dd)
 		put_unaligned_be16(len - 54, frame + 18);
-	assert_true(soft_frame_parse(&parsed, frame, len, len));
+	assert_true(soft_frame_parse(&parsed, frame, min(len, head_len), len));
 	source.frame = &parsed;
 	idx = srcu_read_lock(&srcu);
 	cause = soft_forward_begin(&sw, &port[from], &source, false, &forward);
 	srcu_read_unlock(&srcu, idx);
 	assert_true(cause == SOFT_DROP_NONE || cause == SOFT_DROP_ADDRESS);
 	return cause == SOFT_DROP_NONE;
+}
+
+static bool sends(u32 from)
+{
+	return sends_of(from, SOFT_HEAD_PULL);
 }
 
 /* ---- What an instance sends --------------------------------------------------------- */
@@ -237,6 +271,20 @@ static void test_arp(void **state)
 	arp(1, mac, mac, "192.0.2.1");		/* gratuitous or not */
 	assert_false(sends(GUEST));
 	arp(2, mac, peer, "192.0.2.7");		/* to another's MAC */
+	assert_false(sends(GUEST));
+	arp(1, mac, mac, "192.0.2.7");
+	frame[15] = 6;				/* of IEEE 802, which Linux takes as well */
+	assert_true(sends(GUEST));
+	frame[31] = 8;
+	assert_false(sends(GUEST));
+	arp(1, mac, mac, "192.0.2.7");
+	frame[15] = 15;
+	assert_false(sends(GUEST));
+	arp(1, mac, mac, "192.0.2.1");
+	tag(0x8100, 7 << 13);			/* a priority alone */
+	assert_false(sends(GUEST));
+	arp(1, mac, mac, "192.0.2.1");
+	tag(0x88a8, 9);
 	assert_false(sends(GUEST));
 	arp(1, mac, mac, "192.0.2.7");
 	frame[19] = 3;				/* address lengths that shift what follows */
@@ -341,6 +389,63 @@ static void test_hidden_discovery(void **state)
 	ipv6(own, 60);
 	PUT(58, 30, 1, 4, 0, 0, 0, 0);		/* beyond what is there */
 	assert_false(sends(GUEST));
+	nd_behind(own, 0, 64, 136, own);	/* beyond the bytes that are looked at */
+	assert_false(sends(GUEST));
+	nd_behind(own, 0, 80, 136, own);
+	assert_false(sends(GUEST));
+	/* One fragment that is all of the packet, with options before what it is. */
+	ipv6(own, 44);
+	PUT(60, 0, 0, 0, 0, 0, 0, 9, 58, 8, 1, 4);
+	len += 68;
+	icmp6(136, other);
+	assert_false(sends(GUEST));
+	ipv6(own, 44);
+	PUT(60, 0, 0, 1, 0, 0, 0, 9, 58, 1, 1, 4, 0, 0, 0, 0);	/* the rest is in the second */
+	assert_false(sends(GUEST));
+	/* Long headers before something else hide nothing. */
+	ipv6(own, 43);
+	PUT(17, 11, 4, 0);
+	len += 92;
+	PUT(0, 1, 0, 2, 0, 8, 0, 0);
+	assert_true(sends(GUEST));
+}
+
+/* ARP and IP with a length in the place of a type; CDP and spanning trees are such frames. */
+static void test_snap(void **state)
+{
+	static const u8 rfc1042[3] = { 0, 0, 0 }, bridge[3] = { 0, 0, 0xf8 };
+	static const u8 cisco[3] = { 0, 0, 0x0c };
+
+	(void)state;
+	arp(1, mac, mac, "192.0.2.7");
+	snap(0xaa, rfc1042);
+	assert_false(sends(GUEST));
+	assert_false(sends(UP));
+	arp(1, mac, mac, "192.0.2.1");
+	snap(0xaa, bridge);
+	tags(1);
+	assert_false(sends(GUEST));
+	assert_false(sends(UP));
+	nd("2001:db8::7", 136, "2001:db8::7");
+	snap(0xaa, rfc1042);
+	assert_false(sends(GUEST));
+	assert_false(sends(UP));
+	ethernet(mac, 0x2000);
+	PUT(1, 180, 0, 0);
+	snap(0xaa, cisco);
+	assert_true(sends(GUEST));
+	assert_true(sends(UP));
+	ethernet(mac, 0x0000);
+	PUT(0, 0, 0, 0);
+	snap(0x42, rfc1042);
+	assert_true(sends(GUEST));
+	assert_true(sends(UP));
+	/* Nobody has a list. */
+	set_list("");
+	arp(1, mac, mac, "192.0.2.7");
+	snap(0xaa, rfc1042);
+	assert_true(sends(GUEST));
+	assert_true(sends(UP));
 }
 
 static void test_others(void **state)
@@ -406,6 +511,84 @@ static void test_uplink(void **state)
 	assert_true(sends(UP));
 }
 
+/* ARP in every form that a receiver takes. */
+static void test_uplink_arp(void **state)
+{
+	(void)state;
+	arp(2, peer, peer, "192.0.2.7");
+	frame[15] = 6;
+	assert_false(sends(UP));
+	arp(1, peer, peer, "0.0.0.0");			/* a probe, for 192.0.2.1, then for .7 */
+	assert_true(sends(UP));
+	frame[len - 1] = 7;
+	assert_false(sends(UP));
+	arp(2, peer, peer, "192.0.2.7");
+	tag(0x8100, 7 << 13);
+	assert_false(sends(UP));
+	arp(2, peer, peer, "192.0.2.7");
+	tag(0x8100, 5);
+	tag(0x88a8, 9);
+	assert_false(sends(UP));
+	tags(1);
+	assert_false(sends(UP));
+	set_list("");
+	assert_true(sends(UP));
+}
+
+/* So with neighbour discovery: who is named as the source, whatever is asked. */
+static void test_uplink_discovery(void **state)
+{
+	static const char own[] = "2001:db8::7", other[] = "2001:db8::8";
+	static const u8 types[] = { 133, 134, 135, 136, 137 };
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		nd(own, types[i], other);
+		PUT(1, 1, OTHER);
+		assert_false(sends(UP));
+		nd(other, types[i], other);
+		PUT(1, 1, OTHER);
+		assert_true(sends(UP));
+	}
+	nd(other, 137, own);				/* that way to him */
+	assert_false(sends(UP));
+	nd_behind(other, 8, 0, 136, own);
+	assert_false(sends_of(UP, 256));
+	for (i = 0; i < 80; i += 8) {
+		nd_behind(other, 0, i, 136, own);
+		assert_false(sends(UP));
+	}
+	nd_behind(other, 0, 56, 136, other);		/* the target is out of sight */
+	assert_false(sends(UP));
+	nd_behind(other, 0, 24, 136, other);
+	assert_true(sends(UP));
+	nd_behind(other, 9, 0, 136, other);
+	assert_false(sends_of(UP, 256));
+	/* In fragments: no neighbour discovery, and nothing that may be that. */
+	ipv6(other, 44);
+	PUT(58, 0, 0, 0, 0, 0, 0, 9);
+	icmp6(136, other);
+	assert_false(sends(UP));
+	ipv6(other, 44);
+	PUT(58, 0, 0, 1, 0, 0, 0, 9, 128, 0, 0, 0, 0, 0, 0, 0);
+	assert_true(sends(UP));
+	ipv6(other, 44);
+	PUT(60, 0, 0, 1, 0, 0, 0, 9, 58, 1, 1, 4, 0, 0, 0, 0);
+	assert_false(sends(UP));
+	ipv6(other, 44);
+	PUT(60, 0, 0, 8, 0, 0, 0, 9);
+	icmp6(136, own);
+	assert_true(sends(UP));
+	/* Nobody has a list. */
+	set_list("");
+	nd(own, 135, other);
+	PUT(1, 1, OTHER);
+	assert_true(sends(UP));
+	nd_behind(other, 0, 80, 136, own);
+	assert_true(sends(UP));
+}
+
 /* The same list again is no change; another one takes effect, also for want of memory not. */
 static void test_lists(void **state)
 {
@@ -433,7 +616,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(ipv4), TEST(arp), TEST(ipv6), TEST(discovery), TEST(hidden_discovery),
-		TEST(others), TEST(uplink), TEST(lists),
+		TEST(others), TEST(snap), TEST(uplink), TEST(uplink_arp), TEST(uplink_discovery),
+		TEST(lists),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
