@@ -272,7 +272,7 @@ void mhca_cmdq_run(struct mhca_instance *inst)
 	u32 bits = 0, index, n;
 	u64 queue;
 
-	for (n = 0; n < MHCA_CMDQ_TURN && READ_ONCE(inst->dma); n++) {
+	for (n = 0; n < MHCA_CMDQ_TURN && READ_ONCE(inst->begins); n++) {
 		bits |= atomic_xchg(&core->doorbell, 0);
 		if (!bits)
 			return;

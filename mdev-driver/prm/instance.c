@@ -2,6 +2,7 @@
 /*
  * The life of an instance: creation, reset, bus mastering, work, removal.
  */
+#include <mhca/migrate.h>
 #include <mhca/policy.h>
 #include "command.h"
 
@@ -176,6 +177,37 @@ void mhca_instance_reset(struct mhca_instance *inst)
 }
 EXPORT_SYMBOL_GPL(mhca_instance_reset);
 
+/*
+ * What the instance may do follows from two things that the front end says. What comes on
+ * is looked at: commands that were rung meanwhile, events that waited, the engine's work.
+ * What goes off has ended on return, unless the caller is killed: -EINTR.
+ */
+static int mhca_instance_gate(struct mhca_instance *inst, bool master, enum mhca_run run)
+{
+	struct mhca_core *core = inst->core;
+	bool away = run == MHCA_RUN_NONE;
+
+	spin_lock(&core->eq_lock);
+	inst->master = master;
+	inst->run = run;
+	if (away != !!inst->away_since)
+		WRITE_ONCE(inst->away_since, away ? ktime_get_ns() : 0);
+	WRITE_ONCE(inst->begins, master && run == MHCA_RUN_ALL);
+	WRITE_ONCE(inst->dma, master && !away);
+	if (inst->dma)
+		mhca_event_flush(inst);
+	spin_unlock(&core->eq_lock);
+	inst->hca->ops->dma_changed(inst);
+	if (inst->dma)
+		inst->vmm_ops->kick(inst->vmm);
+	if (inst->begins)
+		return 0;
+	if (mutex_lock_killable(&inst->cmd_lock))
+		return -EINTR;
+	mutex_unlock(&inst->cmd_lock);
+	return 0;
+}
+
 /**
  * mhca_instance_set_master() - PCI bus mastering went on or off
  * @inst: instance
@@ -186,20 +218,22 @@ EXPORT_SYMBOL_GPL(mhca_instance_reset);
  */
 void mhca_instance_set_master(struct mhca_instance *inst, bool on)
 {
-	struct mhca_core *core = inst->core;
-
-	spin_lock(&core->eq_lock);
-	WRITE_ONCE(inst->dma, on);
-	if (on)
-		mhca_event_flush(inst);
-	spin_unlock(&core->eq_lock);
-	inst->hca->ops->dma_changed(inst);
-	if (on)
-		inst->vmm_ops->kick(inst->vmm);
-	else if (!mutex_lock_killable(&inst->cmd_lock))
-		mutex_unlock(&inst->cmd_lock);
+	mhca_instance_gate(inst, on, inst->run);
 }
 EXPORT_SYMBOL_GPL(mhca_instance_set_master);
+
+/**
+ * mhca_instance_run() - have an instance run, or stop it
+ * @inst: instance
+ * @run: what of it is to run
+ *
+ * Return: see migrate.h.
+ */
+int mhca_instance_run(struct mhca_instance *inst, enum mhca_run run)
+{
+	return mhca_instance_gate(inst, inst->master, run);
+}
+EXPORT_SYMBOL_GPL(mhca_instance_run);
 
 /* The driver asked for its interface to go down (a fast way to stop all DMA). */
 static void mhca_instance_nic_request(struct mhca_instance *inst)
@@ -235,9 +269,11 @@ void mhca_prm_work(struct mhca_instance *inst)
 {
 	if (!READ_ONCE(inst->dma))
 		return;
-	mhca_instance_nic_request(inst);
+	if (READ_ONCE(inst->begins))
+		mhca_instance_nic_request(inst);
 	mhca_pa_work(inst);
-	mhca_cmdq_run(inst);
+	if (READ_ONCE(inst->begins))
+		mhca_cmdq_run(inst);
 }
 EXPORT_SYMBOL_GPL(mhca_prm_work);
 

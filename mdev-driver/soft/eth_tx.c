@@ -372,6 +372,8 @@ bool soft_sq_run(struct soft_sq *sq)
 		sq->waiting = false;
 	}
 	while (n-- && frames && moved < budget) {
+		if (unlikely(!sq->progress.begun && !soft_may_begin(sq->si)))
+			break;
 		posted = soft_sq_posted(sq);
 		if (!posted || READ_ONCE(sq->cq->failed))
 			break;

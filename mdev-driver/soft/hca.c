@@ -268,14 +268,6 @@ static void soft_look_at_all(struct mhca_instance *inst)
 	soft_lane_wake(lane);
 }
 
-static void soft_dma_changed(struct mhca_instance *inst)
-{
-	if (READ_ONCE(inst->dma))
-		soft_look_at_all(inst);
-	else
-		synchronize_srcu_expedited(&soft_hca_of(inst)->srcu);
-}
-
 static void soft_fence(struct mhca_hca *hca)
 {
 	struct soft_hca *soft = hca->backend;
@@ -314,6 +306,17 @@ static void soft_memory_ready(struct mhca_instance *inst)
 		if (!list_empty(&lane->memory))
 			soft_lane_wake(lane);
 	}
+}
+
+static void soft_dma_changed(struct mhca_instance *inst)
+{
+	if (READ_ONCE(inst->dma)) {
+		soft_look_at_all(inst);
+		/* Peers that waited for it do so where they would for its memory. */
+		soft_memory_ready(inst);
+	}
+	if (!READ_ONCE(inst->begins))
+		synchronize_srcu_expedited(&soft_hca_of(inst)->srcu);
 }
 
 /* A port that came up again: what waited for it need not wait for its timers. */

@@ -18,6 +18,7 @@
 #define SOFT_VISITS_A_WQE	4U
 #define SOFT_MEMORY_WAIT_NS	(50 * 1000ULL)
 #define SOFT_PEER_MEMORY_NS	(100 * 1000 * 1000ULL)	/* pins may take so long at least */
+#define SOFT_AWAY_LOOK_NS	(20 * 1000 * 1000ULL)	/* it is told when the peer is back */
 #define SOFT_LOOK_AGAIN_NS	(1000 * 1000 * 1000ULL)	/* ack timeout 0: for ever */
 
 /* RNR timer codes (IBTA 9.7.5.2.8) in units of 10 us. */
@@ -112,14 +113,30 @@ static void soft_req_wait(struct soft_qp *qp, u64 ns)
 	soft_timer_arm(&qp->si->lane->timers, &qp->timer, ktime_get_ns() + ns);
 }
 
-/* A page is being pinned; soft_memory_ready() or the timer looks again. */
-static void soft_req_wait_memory(struct soft_qp *qp)
+/* soft_memory_ready() or the timer looks again. */
+static void soft_req_wait_told(struct soft_qp *qp, u64 ns)
 {
 	struct soft_lane *lane = qp->si->lane;
 
 	if (list_empty(&qp->memory_node))
 		list_add_tail(&qp->memory_node, &lane->memory);
-	soft_req_wait(qp, SOFT_MEMORY_WAIT_NS);
+	soft_req_wait(qp, ns);
+}
+
+/* A page is being pinned. */
+static void soft_req_wait_memory(struct soft_qp *qp)
+{
+	soft_req_wait_told(qp, SOFT_MEMORY_WAIT_NS);
+}
+
+/*
+ * The peer stands still, and may go on elsewhere: no retry is spent, and the message
+ * begins anew, so that all checks are made where it goes on.
+ */
+static void soft_req_away(struct soft_qp *qp)
+{
+	qp->req.done = 0;
+	soft_req_wait_told(qp, SOFT_AWAY_LOOK_NS);
 }
 
 static void soft_req_rnr(struct soft_qp *qp, u8 code)
@@ -383,6 +400,9 @@ static bool soft_req_step(struct soft_qp *qp, struct soft_turn *turn)
 	case SOFT_NO_PEER:
 		soft_req_no_peer(qp);
 		break;
+	case SOFT_AWAY:
+		soft_req_away(qp);
+		break;
 	default:
 		soft_req_error(qp, soft_syndromes[result]);
 	}
@@ -413,6 +433,8 @@ bool soft_requester_run(struct soft_qp *qp)
 	while (turn.wqes && turn.bytes) {
 		turn.wqes--;
 		if (!qp->req.busy) {
+			if (unlikely(!soft_may_begin(qp->si)))
+				break;
 			posted = soft_req_posted(qp, &broken);
 			if (unlikely(broken)) {
 				soft_req_catastrophe(qp);

@@ -46,6 +46,21 @@ static const struct soft_action soft_actions[] = {
 
 /* ---- Who answers -------------------------------------------------------- */
 
+/* Who has the address, and may be reached from here: whether it can answer is another question. */
+static struct soft_instance *soft_route_any(const struct soft_qp *qp, const struct soft_av *av)
+{
+	struct soft_instance *si;
+
+	if (qp->obj.inst->personality == MHCA_ROCE)
+		return soft_roce_route(qp, av);
+	si = soft_instance_by_lid(qp->si->hca, av->dlid);
+	if (!si || si->inst->personality != MHCA_IB || !READ_ONCE(si->inst->port.up) ||
+	    !READ_ONCE(qp->obj.inst->port.up) ||
+	    READ_ONCE(si->inst->port.segment) != READ_ONCE(qp->obj.inst->port.segment))
+		return NULL;
+	return si;
+}
+
 /**
  * soft_route() - the instance at the other end
  * @qp: sender
@@ -56,26 +71,30 @@ static const struct soft_action soft_actions[] = {
  */
 struct soft_instance *soft_route(const struct soft_qp *qp, const struct soft_av *av)
 {
-	struct soft_instance *si;
+	struct soft_instance *si = soft_route_any(qp, av);
 
-	if (qp->obj.inst->personality == MHCA_ROCE) {
-		si = soft_roce_route(qp, av);
-		return si && soft_may_dma(si) ? si : NULL;
-	}
-	si = soft_instance_by_lid(qp->si->hca, av->dlid);
-	if (!si || si->inst->personality != MHCA_IB || !soft_may_dma(si) ||
-	    !READ_ONCE(si->inst->port.up) ||
-	    !READ_ONCE(qp->obj.inst->port.up) ||
-	    READ_ONCE(si->inst->port.segment) != READ_ONCE(qp->obj.inst->port.segment))
-		return NULL;
-	return si;
+	return si && soft_may_dma(si) ? si : NULL;
 }
 
-static struct soft_qp *soft_resp_find(const struct soft_qp *qp)
+/* Does it stand still, and not for too long? */
+static bool soft_is_away(const struct soft_instance *si)
 {
-	struct soft_instance *si = soft_route(qp, &qp->av);
+	u64 since = READ_ONCE(si->inst->away_since);
 
-	return si ? soft_qp_find(si->inst, qp->remote_qpn) : NULL;
+	return since && ktime_get_ns() - since < MHCA_AWAY_NS;
+}
+
+/* The QP at the other end. NULL: there is none, and @result says what that means. */
+static struct soft_qp *soft_resp_find(const struct soft_qp *qp, enum soft_result *result)
+{
+	struct soft_instance *si = soft_route_any(qp, &qp->av);
+
+	*result = SOFT_NO_PEER;
+	if (likely(si && soft_may_dma(si)))
+		return soft_qp_find(si->inst, qp->remote_qpn);
+	if (si && soft_is_away(si))
+		*result = SOFT_AWAY;
+	return NULL;
 }
 
 static bool soft_resp_is_connected(const struct soft_qp *peer, const struct soft_qp *qp)
@@ -399,8 +418,10 @@ static bool soft_resp_goes_on(const struct soft_message *msg, struct soft_qp *pe
 		return false;
 	if (!action->recv)
 		return true;
+	/* After a migration it may hold what no check of this message has seen. */
 	return soft_resp_srq(msg, peer, &srq) && peer->rsp.busy &&
-	       peer->rsp.recv.srq == srq;
+	       peer->rsp.recv.srq == srq &&
+	       (action->access || msg->wqe->sgl.len <= peer->rsp.recv.sgl.len);
 }
 
 /* ---- Moving bytes -------------------------------------------------------- */
@@ -699,18 +720,18 @@ static enum soft_result soft_resp_unreliable(struct soft_message *msg,
  * @msg: message; its sender's lane lock held, no rsp.lock, inside srcu
  *
  * Return: SOFT_OK: all of it is delivered (UC: or lost); SOFT_MORE: the budget is
- * used up; SOFT_AGAIN, SOFT_RNR, SOFT_NO_PEER: later; others: the sender's error.
+ * used up; SOFT_AGAIN, SOFT_RNR, SOFT_NO_PEER, SOFT_AWAY: later; others: the sender's error.
  */
 enum soft_result soft_respond(struct soft_message *msg)
 {
-	enum soft_result result = SOFT_NO_PEER;
+	enum soft_result result;
 	struct soft_qp *peer;
 
 	lockdep_assert_held(&msg->qp->si->lane->lock);
 	if (unlikely(msg->wqe->opcode >= ARRAY_SIZE(soft_actions) ||
 		     !soft_actions[msg->wqe->opcode].known))
 		return SOFT_LOCAL_QP_OP;
-	peer = soft_resp_find(msg->qp);
+	peer = soft_resp_find(msg->qp, &result);
 	if (likely(peer)) {
 		mutex_lock(&peer->rsp.lock);
 		result = soft_resp_execute(msg, peer);

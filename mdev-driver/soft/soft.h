@@ -775,6 +775,12 @@ static inline bool soft_may_dma(const struct soft_instance *si)
 	return READ_ONCE(si->inst->dma);
 }
 
+/* The same for work of its own: may a WQE be begun? */
+static inline bool soft_may_begin(const struct soft_instance *si)
+{
+	return READ_ONCE(si->inst->begins);
+}
+
 /* Inside srcu: NULL when there is none. */
 struct soft_instance *soft_instance_by_lid(struct soft_hca *hca, u16 lid);
 struct soft_qp *soft_qp_find(struct mhca_instance *inst, u32 qpn);

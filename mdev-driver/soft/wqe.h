@@ -158,6 +158,7 @@ u32 soft_wqe_peek(struct soft_qp *qp, u32 posted, u8 *opcode);
  *              changed: again soon
  * @SOFT_RNR: responder has no receive WQE
  * @SOFT_NO_PEER: nobody answers: as if the packets were lost
+ * @SOFT_AWAY: who would answer stands still for a while (MHCA_RUN_NONE)
  * @SOFT_SLOW: the receiver's memory is in many small pieces, and senders have had toil
  *             enough with those
  * @SOFT_LOCAL_LENGTH: … and below: errors, by the CQE syndrome they end in
@@ -168,6 +169,7 @@ enum soft_result {
 	SOFT_AGAIN,
 	SOFT_RNR,
 	SOFT_NO_PEER,
+	SOFT_AWAY,
 	SOFT_SLOW,
 	SOFT_LOCAL_LENGTH,
 	SOFT_LOCAL_QP_OP,

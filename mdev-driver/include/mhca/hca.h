@@ -69,11 +69,12 @@ struct mhca_doorbell {
  *                   stored before the page went may not have been polled yet. The UAR
  *                   may be gone, or its number another's, of which it is as true.
  *                   Atomic context allowed. NULL: the backend never asks
- * @dma_changed: &struct mhca_instance.dma was changed. Off: when this returns, no access
- *               to the guest's memory is going on, and none begins; doorbells, timers and
- *               failures wait, and to its peers the instance is not there. On: what
- *               waited is looked at. In a thread of the monitor: takes none of the
- *               engine's mutexes
+ * @dma_changed: &struct mhca_instance.dma or .begins was changed. dma off: when this returns,
+ *               no access to the guest's memory is going on, and none begins; doorbells,
+ *               timers and failures wait. To its peers the instance is not there, or, while
+ *               it is away for no longer than MHCA_AWAY_NS, they wait. begins off: no WQE is
+ *               begun, those that were go on. On: what waited is looked at. In a thread of
+ *               the monitor: takes none of the engine's mutexes
  * @fence: returns when no engine access that began before is still going on
  * @memory_ready: pages asked for through mhca_pa_lookup() were pinned (or not)
  * @attach_mcg: attach QP @qp to @gid

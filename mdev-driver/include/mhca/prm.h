@@ -566,6 +566,16 @@ enum mhca_function_state {
 	MHCA_FN_INITIALISED,	/* everything */
 };
 
+/* What of an instance runs; migration takes it away in two steps (migrate.h). */
+enum mhca_run {
+	MHCA_RUN_ALL,		/* everything */
+	MHCA_RUN_RESPONDER,	/* no new WQE is fetched, no command begins; peers are answered */
+	MHCA_RUN_NONE,		/* no DMA, no interrupt; trapped registers may still be accessed */
+};
+
+/* Peers of an instance that stands still for longer than that take it for gone. */
+#define MHCA_AWAY_NS		(10 * NSEC_PER_SEC)
+
 /**
  * struct mhca_identity - who an instance is; never zero, set before it opens
  * @name: its UUID as text, for messages
@@ -765,9 +775,14 @@ struct mhca_limit mhca_limit(enum mhca_object_kind kind, u32 configured);
  * @objects: number -> object by kind; written under @cmd_lock
  * @next_number: hint of the cyclic allocator, by kind
  * @object_count: live objects by kind; written under @cmd_lock
- * @dma: it may read and write guest memory and interrupt: bus mastering is on, and power.
- *       Changed by mhca_instance_set_master() with WRITE_ONCE, under the EQ lock; who
- *       sees false inside an engine section touches none of the guest's memory
+ * @master: bus mastering is on, and power, as the front end says
+ * @run: what of it runs, as the front end says
+ * @dma: it may read and write guest memory and interrupt: @master, and not MHCA_RUN_NONE.
+ *       Changed with WRITE_ONCE, under the EQ lock; who sees false inside an engine section
+ *       touches none of the guest's memory
+ * @begins: it may begin work of its own, too: WQEs and commands. Changed with @dma
+ * @away_since: ktime_get_ns() since when it has been at MHCA_RUN_NONE, 0: it is not;
+ *              changed with @dma. To its peers it is there, but not now
  * @gmem: guest memory
  * @counters: counters
  * @core: the core's own state (command queue, EQ subscriptions, capabilities)
@@ -790,7 +805,11 @@ struct mhca_instance {
 	struct xarray objects[MHCA_OBJECT_KINDS];
 	u32 next_number[MHCA_OBJECT_KINDS];
 	u32 object_count[MHCA_OBJECT_KINDS];
+	bool master;
+	enum mhca_run run;
 	bool dma;
+	bool begins;
+	u64 away_since;
 	struct mhca_gmem gmem;
 	struct mhca_counters counters;
 	struct mhca_core *core;
