@@ -34,6 +34,7 @@ static_assert((u32)MLX5_SQC_STATE_RST == MLX5_RQC_STATE_RST &&
 /**
  * struct soft_progress - how far a packet has come; zeroed: it has not begun (route.c)
  * @begun: it was let in, paid for and counted as sent
+ * @taken: there was a port that gets it
  * @group: what it was then: to a group, …
  * @mss: … with this MSS, …
  * @body_len: … and so many bytes behind its head
@@ -43,6 +44,7 @@ static_assert((u32)MLX5_SQC_STATE_RST == MLX5_RQC_STATE_RST &&
  */
 struct soft_progress {
 	bool begun;
+	bool taken;
 	bool group;
 	u16 mss;
 	u32 body_len;

@@ -186,9 +186,12 @@ static u16 soft_rq_posted(const struct soft_rq *rq)
 	return posted > 1U << rq->ring.log_size ? 0 : posted;
 }
 
-/* The frame into the buffers of rq->recv: head without a tag that goes into the CQE. */
+/*
+ * The frame into the buffers of rq->recv: head without a tag that goes into the CQE.
+ * @own: out: it is the sender's memory that failed.
+ */
 static enum soft_result soft_rq_copy(struct soft_rq *rq, const struct soft_packet *packet,
-				     const struct soft_piece *piece, u32 strip)
+				     const struct soft_piece *piece, u32 strip, bool *own)
 {
 	const u32 macs = 2 * SOFT_MAC_BYTES;
 	struct soft_seg head[2] = {
@@ -206,7 +209,9 @@ static enum soft_result soft_rq_copy(struct soft_rq *rq, const struct soft_packe
 	if (result != SOFT_OK || !piece->len)
 		return result;
 	soft_packet_cursor(packet, piece->at, &from);
-	return soft_copy(&to, &from, piece->len, &done, &failed);
+	result = soft_copy(&to, &from, piece->len, &done, &failed);
+	*own = failed == &from;
+	return result;
 }
 
 /* What a WQE must be before anything is written: long enough, and allowed. */
@@ -224,10 +229,10 @@ static enum soft_result soft_rq_check(struct soft_rq *rq, u32 bytes, u16 posted)
 	return result;
 }
 
-/* One frame into the next WQE. rq->lock held. */
+/* One frame into the next WQE. rq->lock held. @own: as soft_rq_copy(). */
 static enum soft_result soft_rq_put(const struct soft_delivery *to,
 				    const struct soft_packet *packet,
-				    const struct soft_piece *piece)
+				    const struct soft_piece *piece, bool *own)
 {
 	struct soft_rq *rq = to->rq;
 	bool tagged = packet->frame.n_vlan && !packet->frame.vlan_svlan;
@@ -245,7 +250,7 @@ static enum soft_result soft_rq_put(const struct soft_delivery *to,
 	if (result == SOFT_OK)
 		result = soft_rq_check(rq, bytes, posted);
 	if (result == SOFT_OK)
-		result = soft_rq_copy(rq, packet, piece, strip);
+		result = soft_rq_copy(rq, packet, piece, strip, own);
 	if (result != SOFT_OK)
 		return result;
 	soft_recv_cqe(packet, piece, to, strip, bytes, &cqe);
@@ -272,19 +277,22 @@ static void soft_count_received(struct mhca_instance *inst, const struct soft_pa
 
 /*
  * Deliver one frame to one queue. SOFT_OK: done, or dropped and counted; SOFT_AGAIN,
- * SOFT_RNR: not now.
+ * SOFT_RNR: not now; with @own whatever is wrong with the sender's memory.
  */
 static enum soft_result soft_deliver(const struct soft_delivery *to,
 				     const struct soft_packet *packet,
-				     const struct soft_piece *piece)
+				     const struct soft_piece *piece, bool *own)
 {
 	struct mhca_instance *inst = to->rq->obj.inst;
 	enum soft_result result = SOFT_LOCAL_QP_OP;
 
+	*own = false;
 	spin_lock(&to->rq->lock);
 	if (to->rq->state == SOFT_WQ_RDY && !READ_ONCE(to->rq->cq->failed))
-		result = soft_rq_put(to, packet, piece);
+		result = soft_rq_put(to, packet, piece, own);
 	spin_unlock(&to->rq->lock);
+	if (unlikely(*own))
+		return result;
 	switch (result) {
 	case SOFT_OK:
 		soft_count_received(inst, packet, piece->head_len + piece->len);
@@ -336,7 +344,8 @@ static bool soft_choose(const struct soft_packet *packet, const struct soft_tir_
 
 /* All frames of @packet from @at on to one queue, at most @frames. */
 static enum soft_result soft_deliver_all(const struct soft_delivery *to,
-					 const struct soft_packet *packet, u32 *at, u32 *frames)
+					 const struct soft_packet *packet, u32 *at, u32 *frames,
+					 bool *own)
 {
 	enum soft_result result;
 	struct soft_piece piece;
@@ -345,9 +354,10 @@ static enum soft_result soft_deliver_all(const struct soft_delivery *to,
 		if (!*frames)
 			return SOFT_MORE;
 		result = soft_packet_piece(packet, *at, &piece);
-		if (result != SOFT_OK)
+		*own = result != SOFT_OK;
+		if (*own)
 			return result;
-		result = soft_deliver(to, packet, &piece);
+		result = soft_deliver(to, packet, &piece, own);
 		if (result != SOFT_OK)
 			return result;
 		*at += piece.len;
@@ -363,20 +373,22 @@ static enum soft_result soft_deliver_all(const struct soft_delivery *to,
 static enum soft_result soft_receive_all(struct soft_instance *to,
 					 const struct soft_packet *packet,
 					 const struct soft_delivery *delivery, u32 n,
-					 u32 *at, u32 *frames)
+					 u32 *at, u32 *frames, bool *own)
 {
 	enum soft_result result;
 	struct soft_piece piece;
+	bool failed;
 	u32 i;
 
 	do {
 		if (!*frames)
 			return SOFT_MORE;
 		result = soft_packet_piece(packet, *at, &piece);
-		if (result != SOFT_OK)
+		*own = result != SOFT_OK;
+		if (*own)
 			return result;
 		for (i = 0; i < n; i++)
-			if (soft_deliver(&delivery[i], packet, &piece) != SOFT_OK)
+			if (soft_deliver(&delivery[i], packet, &piece, &failed) != SOFT_OK)
 				soft_count_lost(to, SOFT_DROP_BUFFER, 1);
 		*at += piece.len;
 		*frames -= min(*frames, n);
@@ -422,19 +434,21 @@ static void soft_keep_own(struct soft_steering *steering)
  * @packet: packet
  * @at: in and out: bytes of the body that it has already
  * @frames: in and out: how many frames may still be delivered now
+ * @own: out: SOFT_AGAIN is about the sender's memory
  *
  * Any lane or the uplink, inside srcu. Return: SOFT_OK: done with it; SOFT_MORE:
  * @frames are used up; SOFT_RNR: no buffer; SOFT_AGAIN: memory is being pinned; an
  * error of the sender's memory.
  */
 enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_packet *packet,
-				  u32 *at, u32 *frames)
+				  u32 *at, u32 *frames, bool *own)
 {
 	struct soft_delivery delivery[SOFT_FLOW_RESULTS];
 	struct soft_steering steering;
 	enum soft_result result;
 	u32 n;
 
+	*own = false;
 	if (unlikely(!soft_may_dma(to))) {
 		mhca_count(to->inst, drop_state);
 		soft_port_drop(to->port, SOFT_DROP_BUFFER);
@@ -456,9 +470,9 @@ enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_pa
 		soft_eth_unwanted(to, packet, *at);
 		result = SOFT_OK;
 	} else if (likely(n == 1)) {
-		result = soft_deliver_all(delivery, packet, at, frames);
+		result = soft_deliver_all(delivery, packet, at, frames, own);
 	} else {
-		result = soft_receive_all(to, packet, delivery, n, at, frames);
+		result = soft_receive_all(to, packet, delivery, n, at, frames, own);
 	}
 	/* A turn is no longer for that. */
 	*frames -= min(*frames, steering.lookups / SOFT_FLOW_FREE);

@@ -175,8 +175,8 @@ static enum soft_result soft_sq_packet(struct soft_sq *sq, const struct soft_eth
 	if (packet->body.len > 1U << MHCA_LOG_MAX_LSO)
 		return SOFT_LOCAL_LENGTH;
 	packet->body_len = packet->body.len;
-	/* What goes on was checked when it began; each copy checks its bytes anyhow. */
-	result = sq->progress.begun ? SOFT_OK : soft_packet_check(packet);
+	/* In each turn: the WQE, or what its keys are, may be others than when it began. */
+	result = soft_packet_check(packet);
 	if (result != SOFT_OK)
 		return result;
 	if (packet->head_len > SOFT_HEAD_MAX - SOFT_VLAN_BYTES ||
@@ -221,6 +221,8 @@ static enum soft_result soft_sq_send(struct soft_sq *sq, struct soft_eth_tx *tx,
 	*frames -= min(*frames - 1, tx->packet.pieces / SOFT_PIECES_PER_FRAME);
 	if (result == SOFT_OK)
 		return soft_route_packet(sq->si->hca, &tx->packet, &sq->progress, frames);
+	/* No receiver is waited for meanwhile. */
+	sq->progress.wait.since = 0;
 	if (result != SOFT_NO_PEER)
 		return result;
 	mhca_count_add(sq->obj.inst, drop_frame, soft_packet_frames(&tx->packet));

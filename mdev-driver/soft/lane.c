@@ -331,9 +331,9 @@ static bool soft_run_active(struct soft_lane *lane)
 			list_del_init(&si->active_node);
 			continue;
 		}
-		if (!si->busy) {
+		if (!si->busy)
 			soft_share_start(si);
-		} else if (soft_share_ahead(si)) {
+		if (soft_share_ahead(si)) {
 			did = true;
 			continue;
 		}

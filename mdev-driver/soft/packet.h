@@ -150,7 +150,7 @@ void soft_port_say(struct soft_port *port, const struct mhca_instance *inst,
 
 /* eth_rx.c */
 enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_packet *packet,
-				  u32 *at, u32 *frames);
+				  u32 *at, u32 *frames, bool *own);
 void soft_eth_lost(struct soft_instance *to, const struct soft_packet *packet, u32 *at);
 
 /* ---- Routes (route.c) ------------------------------------------------------ */

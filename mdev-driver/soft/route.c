@@ -168,16 +168,20 @@ static enum soft_result soft_route_instance(struct soft_port *port,
 	bool group = soft_mac_is_group(packet->head);
 	enum soft_result result;
 	u32 before;
+	bool own;
 
 	do {
 		before = progress->at;
-		result = soft_eth_receive(port->owner, packet, &progress->at, frames);
+		result = soft_eth_receive(port->owner, packet, &progress->at, frames, &own);
 		if (result == SOFT_OK || progress->at != before) {
 			progress->wait = (struct soft_wait){};
 			if (unlikely(READ_ONCE(port->stalled)))
 				WRITE_ONCE(port->stalled, false);
 		}
-		if (result != SOFT_RNR && result != SOFT_AGAIN)
+		/* A sender's own memory is nobody's fault, and no time of the receiver's. */
+		if (unlikely(own))
+			progress->wait.since = 0;
+		if (own || (result != SOFT_RNR && result != SOFT_AGAIN))
 			return result;
 		if (soft_route_wait(port, packet->from, progress, result, group))
 			return SOFT_AGAIN;
@@ -209,6 +213,24 @@ static enum soft_result soft_route_uplink(struct soft_hca *hca, struct soft_port
 	return SOFT_OK;
 }
 
+/* To a port. It has a price in any case: one that takes nothing was looked at, too. */
+static enum soft_result soft_route_port(struct soft_hca *hca, struct soft_port *port,
+					const struct soft_packet *packet,
+					struct soft_progress *progress, u32 *frames)
+{
+	enum soft_result result;
+	u32 before = *frames;
+
+	progress->taken = true;
+	if (port->kind == SOFT_PORT_UPLINK)
+		result = soft_route_uplink(hca, port, packet, progress, frames);
+	else
+		result = soft_route_instance(port, packet, progress, frames);
+	if (*frames == before)
+		*frames -= !!*frames;
+	return result;
+}
+
 /**
  * soft_route_packet() - take a packet as far as it goes
  * @hca: HCA
@@ -226,18 +248,16 @@ enum soft_result soft_route_packet(struct soft_hca *hca, const struct soft_packe
 	struct soft_forward forward;
 	enum soft_result result;
 	struct soft_port *port;
-	bool first;
 
 	soft_route_again(packet, progress);
-	first = !progress->begun;
 	if (!soft_route_begin(hca, packet, progress, &forward))
 		return SOFT_OK;
-	while ((port = soft_forward_next(&forward))) {
-		first = false;
-		if (port->kind == SOFT_PORT_UPLINK)
-			result = soft_route_uplink(hca, port, packet, progress, frames);
+	while ((port = soft_forward_next(&forward)) || forward.more) {
+		result = SOFT_OK;
+		if (likely(port))
+			result = soft_route_port(hca, port, packet, progress, frames);
 		else
-			result = soft_route_instance(port, packet, progress, frames);
+			*frames -= !!*frames;
 		if (result != SOFT_OK) {
 			/* This port again. */
 			progress->order = forward.to ? 1 : port->order;
@@ -249,7 +269,7 @@ enum soft_result soft_route_packet(struct soft_hca *hca, const struct soft_packe
 		if (!*frames && !forward.to)
 			return SOFT_MORE;
 	}
-	if (first && !forward.to && !forward.group) {
+	if (!progress->taken && !forward.to && !forward.group) {
 		soft_port_drop_many(packet->from, SOFT_DROP_UNKNOWN, soft_packet_frames(packet));
 		soft_count_refused(packet, SOFT_DROP_UNKNOWN, soft_packet_frames(packet));
 	}

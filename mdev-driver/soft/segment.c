@@ -49,6 +49,7 @@ void soft_port_init(struct soft_port *port, enum soft_port_kind kind, void *owne
 	port->owner = owner;
 	/* The host is trusted: addresses behind the uplink are not ours to know. */
 	port->checks = kind == SOFT_PORT_INSTANCE ? SOFT_CHECK_ALL : 0;
+	port->rated = kind == SOFT_PORT_INSTANCE;
 	memset(port->vlans, 0xff, sizeof(port->vlans));
 	spin_lock_init(&port->flood_lock);
 	soft_patience_init(&port->patience, SOFT_PATIENCE_RECEIVER, SOFT_PATIENCE_FRAMES_NS);
@@ -353,6 +354,7 @@ static struct soft_segment *soft_segment_get(struct soft_switch *sw, u32 id)
 		return ERR_PTR(-ENOMEM);
 	segment->id = id;
 	segment->next_order = 1;
+	xa_init(&segment->by_order);
 	err = xa_insert(&sw->segments, id, segment, GFP_KERNEL);
 	if (err) {
 		kfree(segment);
@@ -361,11 +363,23 @@ static struct soft_segment *soft_segment_get(struct soft_switch *sw, u32 id)
 	return segment;
 }
 
-/* @port at the end: orders rise along the list. */
-static void soft_segment_append(struct soft_segment *segment, struct soft_port *port)
+static void soft_segment_free(struct soft_segment *segment)
+{
+	if (!segment)
+		return;
+	xa_destroy(&segment->by_order);
+	kfree(segment);
+}
+
+/* @port at the end: orders rise along the list. 0 or -ENOMEM. */
+static int soft_segment_append(struct soft_segment *segment, struct soft_port *port)
 {
 	struct soft_port **link = &segment->ports;
+	int err;
 
+	err = xa_insert(&segment->by_order, segment->next_order, port, GFP_KERNEL);
+	if (err)
+		return err;
 	while (*link)
 		link = &(*link)->next;
 	port->order = segment->next_order++;
@@ -375,6 +389,7 @@ static void soft_segment_append(struct soft_segment *segment, struct soft_port *
 		WRITE_ONCE(segment->uplink, port);
 	WRITE_ONCE(port->segment, segment);
 	soft_publish(link, port);
+	return 0;
 }
 
 /**
@@ -401,13 +416,17 @@ int soft_port_attach(struct soft_switch *sw, struct soft_port *port, u32 segment
 		err = PTR_ERR(to);
 		goto unlock;
 	}
-	/* Neither can be true of a new one, which must not stay without a port. */
 	if (to->n_ports >= SOFT_SEGMENT_PORTS)
 		err = -ENOSPC;
 	else if (port->kind == SOFT_PORT_UPLINK && to->uplink)
 		err = -EBUSY;
 	else
-		soft_segment_append(to, port);
+		err = soft_segment_append(to, port);
+	/* A new one, which nobody has seen, must not stay without a port. */
+	if (!to->n_ports) {
+		xa_erase(&sw->segments, to->id);
+		soft_segment_free(to);
+	}
 unlock:
 	mutex_unlock(&sw->lock);
 	return err;
@@ -420,6 +439,7 @@ static void soft_segment_remove(struct soft_segment *segment, struct soft_port *
 	while (*link != port)
 		link = &(*link)->next;
 	soft_publish(link, port->next);
+	xa_erase(&segment->by_order, port->order);
 	if (segment->uplink == port)
 		WRITE_ONCE(segment->uplink, NULL);
 	WRITE_ONCE(port->segment, NULL);
@@ -454,5 +474,5 @@ void soft_port_detach(struct soft_switch *sw, struct soft_port *port)
 
 	synchronize_srcu_expedited(sw->srcu);
 	soft_fdb_free(gone);
-	kfree(segment);
+	soft_segment_free(segment);
 }

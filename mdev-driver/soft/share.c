@@ -12,7 +12,10 @@
 
 /* Weight at which a ns of lane time counts as one. */
 #define SOFT_WEIGHT_ONE		100U
-/* Of what others spent on an instance while it did not run so much is charged. */
+/*
+ * Of what others spent on an instance while it did not run so much is charged, and so much
+ * does one that begins to be busy still owe.
+ */
 #define SOFT_OWED_MAX		(10 * NSEC_PER_MSEC)
 #define SOFT_LEAD_NS		(100 * 1000U)	/* of an instance before another */
 /* A message goes on in pieces no smaller than this, however low the rate. */
@@ -63,7 +66,8 @@ void soft_share_fini(struct soft_instance *si)
  * soft_share_weights() - sum of the weights of who is to be run
  * @lane: lane; lock held
  *
- * Also notes the least time that a busy one of them has used. Return: the sum.
+ * Also notes the least time that a busy one of them has used. When none was busy nobody
+ * has waited, so nobody owes anything. Return: the sum.
  */
 u64 soft_share_weights(struct soft_lane *lane)
 {
@@ -77,8 +81,7 @@ u64 soft_share_weights(struct soft_lane *lane)
 			least = min(least, si->used);
 		sum += soft_weight(si);
 	}
-	if (least != U64_MAX)
-		lane->used = least;
+	lane->used = least != U64_MAX ? least : lane->most;
 	return sum;
 }
 
@@ -108,6 +111,7 @@ void soft_share_begin(struct soft_lane *lane, u64 now)
 static void soft_share_add(struct soft_instance *si, u64 ns)
 {
 	si->used += div_u64(ns * SOFT_WEIGHT_ONE, soft_weight(si));
+	si->lane->most = max(si->lane->most, si->used);
 }
 
 /**
@@ -144,20 +148,20 @@ void soft_share_meter(struct soft_instance *si)
  * soft_share_start() - an instance that had nothing to do begins to be busy
  * @si: instance; its lane's lock held
  *
- * It has saved up nothing, and owes no more than makes it wait for one turn of the
- * others: what was done for it while nobody else was busy has cost nobody anything. What
- * others' lanes spent on it comes on top.
+ * It has saved up nothing. What it had before the others it owes still, or a pause, a reset
+ * or a wait for its rate would be worth lane time; what was done for it while nobody was
+ * busy it does not (soft_share_weights()). What others' lanes spent on it comes on top.
  */
 void soft_share_start(struct soft_instance *si)
 {
 	u64 least = si->lane->used;
 
-	si->used = clamp(si->used, least, least + SOFT_LEAD_NS);
+	si->used = clamp(si->used, least, least + SOFT_OWED_MAX);
 	soft_share_used(si, 0);
 }
 
 /**
- * soft_share_ahead() - does a busy instance have to wait for others?
+ * soft_share_ahead() - does an instance have to wait for others?
  * @si: instance; its lane's lock held
  */
 bool soft_share_ahead(const struct soft_instance *si)

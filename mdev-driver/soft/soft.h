@@ -101,8 +101,8 @@ void soft_timers_free(struct soft_timers *timers);
  * @flow: flow tables of an Ethernet port (flow.c), or NULL
  * @port: place in the switch (port.c), or NULL
  * @used: ns of lane time it had, by its weight: all that was done for one of its
- *        objects. One that begins to be busy starts near the least of the others
- *        (soft_share_start()). lane->lock
+ *        objects. One that begins to be busy starts at the least of the others, or at
+ *        what it owes above that (soft_share_start()). lane->lock
  * @owed: ns that others' lanes spent on what is its own doing (soft_share_charge())
  * @rate: bytes that it may move (share.c), lane->lock
  * @throttled: these are used up: not on lane->active, @timer is armed. lane->lock
@@ -577,7 +577,8 @@ struct soft_lane_params {
  * @n_pages: of these, UAR pages
  * @n_zapping: of these pages, those with soft_uar.zapping
  * @active: instances with QPs that may have work (soft_instance.active_node)
- * @used: least of their soft_instance.used
+ * @used: least soft_instance.used of those that are busy; of all the most when none was
+ * @most: the most that one of its instances has used
  * @charged: ktime_get_ns() up to which the turn's time is somebody's (share.c)
  * @errors: QPs in ERR or SQER
  * @errors_left: of these, not yet looked at in the current round
@@ -612,6 +613,7 @@ struct soft_lane {
 	u32 n_zapping;
 	struct list_head active;
 	u64 used;
+	u64 most;
 	u64 charged;
 	struct list_head errors;
 	struct list_head errors_left;

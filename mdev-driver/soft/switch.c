@@ -124,6 +124,9 @@ static enum soft_drop soft_forward_look(struct soft_switch *sw, struct soft_port
 	forward->group = soft_mac_is_group(source->dmac);
 	forward->vlan = source->vlan;
 	forward->at = 1;
+	forward->last = NULL;
+	forward->looks = 0;
+	forward->more = false;
 	if (!forward->group)
 		entry = soft_fdb_find(sw, segment->id, source->dmac);
 	forward->to = entry ? entry->port : NULL;
@@ -133,7 +136,7 @@ static enum soft_drop soft_forward_look(struct soft_switch *sw, struct soft_port
 	cause = soft_port_check(sw, from, segment, source);
 	if (unlikely(cause != SOFT_DROP_NONE))
 		return cause;
-	if (forward->group && charge && from->kind == SOFT_PORT_INSTANCE &&
+	if (forward->group && charge && READ_ONCE(from->rated) &&
 	    !soft_port_may_flood(from, charge))
 		return SOFT_DROP_FLOOD;
 	return SOFT_DROP_NONE;
@@ -178,18 +181,31 @@ static bool soft_port_takes(const struct soft_port *port, const struct soft_forw
 	       test_bit(forward->vlan, port->vlans);
 }
 
+/* The first port that is still to be looked at. */
+static struct soft_port *soft_forward_first(const struct soft_forward *forward)
+{
+	unsigned long order = forward->at;
+
+	if (likely(order <= 1))
+		return soft_follow(&forward->segment->ports);
+	return xa_find(&forward->segment->by_order, &order, U32_MAX, XA_PRESENT);
+}
+
 /**
  * soft_forward_next() - the next port that gets a frame
  * @forward: begun with soft_forward_begin() in the same srcu section
  *
  * A sender that has to stop between two receivers goes on later: begin again (without
- * charge) and set @forward->at to the order of the port that comes next.
+ * charge) and set @forward->at to the order of the port that comes next. Each port is
+ * looked at once.
  *
- * Return: the port; NULL: there is no more.
+ * Return: the port; NULL: there is no more, or, with @forward->more, none among so many
+ * that the look at them has a price: it is paid and the call made again, now or later.
  */
 struct soft_port *soft_forward_next(struct soft_forward *forward)
 {
 	struct soft_port *port = forward->to;
+	u32 looks = 0;
 
 	if (port) {
 		if (forward->at > 1)
@@ -200,13 +216,17 @@ struct soft_port *soft_forward_next(struct soft_forward *forward)
 		soft_port_drop(port, READ_ONCE(port->up) ? SOFT_DROP_VLAN : SOFT_DROP_DOWN);
 		return NULL;
 	}
-	port = soft_follow(&forward->segment->ports);
+	port = forward->last ? soft_follow(&forward->last->next) : soft_forward_first(forward);
 	for (; port; port = soft_follow(&port->next)) {
-		if (port->order < forward->at || !soft_port_wants(port, forward) ||
-		    !soft_port_takes(port, forward))
-			continue;
+		forward->more = looks++ == SOFT_FORWARD_LOOKS;
+		if (forward->more)
+			return NULL;
+		forward->looks++;
+		forward->last = port;
 		forward->at = port->order + 1;
-		return port;
+		if (soft_port_wants(port, forward) && soft_port_takes(port, forward))
+			return port;
 	}
+	forward->more = false;
 	return NULL;
 }

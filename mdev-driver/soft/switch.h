@@ -25,6 +25,7 @@
 #define SOFT_VLANS		4096
 #define SOFT_FLOOD_RATE		20000U	/* flooded frames of a port in a second */
 #define SOFT_FLOOD_BURST	2000U
+#define SOFT_FORWARD_LOOKS	16U	/* at ports in a row that do not get a frame */
 
 /* Why a frame went nowhere: name, the same in ethtool's output, text. Append only. */
 #define SOFT_DROPS(X)							\
@@ -129,6 +130,7 @@ struct soft_allowed {
  * @aside: its addresses are another's if another claims them: its link is down, or its
  *         driver has taken it down; WRITE_ONCE
  * @checks: enum soft_check; WRITE_ONCE
+ * @rated: its group frames are bounded (SOFT_FLOOD_RATE); WRITE_ONCE
  * @roce: RoCE is on: UDP to its port is RoCE's; WRITE_ONCE
  * @promisc: wants unicast frames that nobody has; WRITE_ONCE
  * @n_macs: entries in the forwarding table; soft_switch.lock
@@ -152,6 +154,7 @@ struct soft_port {
 	bool up;
 	bool aside;
 	u8 checks;
+	bool rated;
 	bool roce;
 	bool promisc;
 	bool stalled;
@@ -171,6 +174,7 @@ struct soft_port {
  * struct soft_segment - an isolated Ethernet broadcast domain
  * @id: 32-bit id
  * @ports: instances and at most one uplink, in the order in which they came
+ * @by_order: the same by soft_port.order, for who goes on in the middle
  * @uplink: of these, the uplink, or NULL
  * @n_ports: how many; soft_switch.lock
  * @next_order: of the next port; soft_switch.lock
@@ -178,6 +182,7 @@ struct soft_port {
 struct soft_segment {
 	u32 id;
 	struct soft_port *ports;
+	struct xarray by_order;
 	struct soft_port *uplink;
 	u32 n_ports;
 	u32 next_order;
@@ -250,6 +255,9 @@ bool soft_guard_passes(const struct soft_port *from, const struct soft_segment *
  * @group: broadcast or multicast
  * @vlan: VLAN id, 0: none
  * @at: order from which on ports are still to be looked at
+ * @last: port that was looked at last, NULL: none in this srcu section
+ * @looks: ports that were looked at in it
+ * @more: soft_forward_next() stopped between ports that do not get it
  */
 struct soft_forward {
 	struct soft_port *from;
@@ -258,6 +266,9 @@ struct soft_forward {
 	bool group;
 	u16 vlan;
 	u32 at;
+	struct soft_port *last;
+	u32 looks;
+	bool more;
 };
 
 /*
@@ -267,7 +278,7 @@ struct soft_forward {
 enum soft_drop soft_forward_begin(struct soft_switch *sw, struct soft_port *from,
 				  const struct soft_source *source, u32 charge,
 				  struct soft_forward *forward);
-/* The next receiver, NULL: no more. Inside the same srcu section. */
+/* The next receiver, NULL: no more, or not yet (@forward->more). Inside the same srcu section. */
 struct soft_port *soft_forward_next(struct soft_forward *forward);
 void soft_port_drop_many(struct soft_port *port, enum soft_drop cause, u32 frames);
 u64 soft_port_dropped(const struct soft_port *port, enum soft_drop cause);

@@ -48,6 +48,7 @@ enum {
  * @dev: netdev
  * @port: its port in the switch
  * @segment: id, until the port is there
+ * @wq: where @work and @rx_work run, while it is up
  * @queue: from the host, waiting
  * @work: takes them through the switch
  * @packet: its scratch memory
@@ -60,6 +61,7 @@ struct soft_uplink {
 	struct net_device *dev;
 	struct soft_port port;
 	u32 segment;
+	struct workqueue_struct *wq;
 	struct sk_buff_head queue;
 	struct work_struct work;
 	struct soft_packet packet;
@@ -70,7 +72,8 @@ struct soft_uplink {
 };
 
 static struct soft_hca *soft_uplink_hca;
-static struct workqueue_struct *soft_uplink_wq;
+/* For uplinks of the host, and for those of other namespaces, which may be tenants'. */
+static struct workqueue_struct *soft_uplink_wq, *soft_uplink_tenant_wq;
 
 /* ---- From the host --------------------------------------------------------- */
 
@@ -229,7 +232,7 @@ static void soft_uplink_work(struct work_struct *work)
 		    skb_queue_len(&uplink->queue) < SOFT_UPLINK_QUEUE / 2)
 			netif_wake_queue(uplink->dev);
 	}
-	queue_work(soft_uplink_wq, &uplink->work);
+	queue_work(uplink->wq, &uplink->work);
 }
 
 static netdev_tx_t soft_uplink_xmit(struct sk_buff *skb, struct net_device *dev)
@@ -245,7 +248,7 @@ static netdev_tx_t soft_uplink_xmit(struct sk_buff *skb, struct net_device *dev)
 		if (skb_queue_len(&uplink->queue) < SOFT_UPLINK_QUEUE / 2)
 			netif_wake_queue(dev);
 	}
-	queue_work(soft_uplink_wq, &uplink->work);
+	queue_work(uplink->wq, &uplink->work);
 	return NETDEV_TX_OK;
 }
 
@@ -366,7 +369,7 @@ static void soft_uplink_receive(struct soft_uplink *uplink, struct sk_buff *skb)
 		kfree_skb(skb);
 		return;
 	}
-	queue_work(soft_uplink_wq, &uplink->rx_work);
+	queue_work(uplink->wq, &uplink->rx_work);
 }
 
 /* Enabling bottom halves runs what was scheduled, here. */
@@ -462,7 +465,11 @@ static const struct soft_uplink_ops soft_uplink_ops = {
 static int soft_uplink_open(struct net_device *dev)
 {
 	struct soft_uplink *uplink = netdev_priv(dev);
+	bool host = net_eq(dev_net(dev), &init_net);
 
+	/* It is down when it moves. What floods from elsewhere is bounded as an instance is. */
+	uplink->wq = host ? soft_uplink_wq : soft_uplink_tenant_wq;
+	WRITE_ONCE(uplink->port.rated, !host);
 	napi_enable(&uplink->napi);
 	WRITE_ONCE(uplink->port.up, true);
 	netif_start_queue(dev);
@@ -702,11 +709,21 @@ int soft_uplink_init(struct soft_hca *hca)
 	soft_uplink_wq = alloc_workqueue("mhca_uplink", WQ_UNBOUND | WQ_HIGHPRI, 0);
 	if (!soft_uplink_wq)
 		return -ENOMEM;
+	err = -ENOMEM;
+	soft_uplink_tenant_wq = alloc_workqueue("mhca_uplink_ns", WQ_UNBOUND, 0);
+	if (!soft_uplink_tenant_wq)
+		goto err_wq;
 	soft_uplink_hca = hca;
 	hca->uplink_ops = &soft_uplink_ops;
 	err = rtnl_link_register(&soft_uplink_link_ops);
 	if (err)
-		destroy_workqueue(soft_uplink_wq);
+		goto err_tenant_wq;
+	return 0;
+
+err_tenant_wq:
+	destroy_workqueue(soft_uplink_tenant_wq);
+err_wq:
+	destroy_workqueue(soft_uplink_wq);
 	return err;
 }
 
@@ -716,6 +733,7 @@ int soft_uplink_init(struct soft_hca *hca)
 void soft_uplink_exit(void)
 {
 	rtnl_link_unregister(&soft_uplink_link_ops);
+	destroy_workqueue(soft_uplink_tenant_wq);
 	destroy_workqueue(soft_uplink_wq);
 }
 

@@ -175,6 +175,14 @@ void tx_post(struct eth_node *n, struct tx *tx)
 	client_post_sq(&n->sq, tx->raw, tx->len);
 }
 
+void tx_rewrite(struct eth_node *n, u32 at, const struct tx *tx)
+{
+	u32 size = 64U << RING, from = at * 64 % size, first = min(tx->len, size - from);
+
+	memcpy(n->sq.mem.va + from + 16, tx->raw + 16, first - 16);
+	memcpy(n->sq.mem.va, tx->raw + first, tx->len - first);
+}
+
 void mac_of(const struct eth_node *n, u8 *mac)
 {
 	memcpy(mac, n->vmm->inst->id.mac, 6);

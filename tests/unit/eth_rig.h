@@ -72,6 +72,8 @@ void tx_begin(struct tx *tx, u8 opcode);
 struct mlx5_wqe_eth_seg *tx_eth(struct tx *tx, const void *head, u32 n);
 void tx_data(struct tx *tx, u64 addr, u32 len, u32 key);
 void tx_post(struct eth_node *n, struct tx *tx);
+/* The WQE at block @at of the ring becomes another one; its control segment stays. */
+void tx_rewrite(struct eth_node *n, u32 at, const struct tx *tx);
 void mac_of(const struct eth_node *n, u8 *mac);
 u8 *udp_frame(struct eth_node *from, const u8 *dmac, u32 len, u16 vlan);
 void send_frame(struct eth_node *from, u32 len, u32 inline_bytes, u8 cs);

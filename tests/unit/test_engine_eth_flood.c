@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Large sends that are odd, many, or another one meanwhile. */
+#include <mhca/policy.h>
 #include "eth_rig.h"
 #include "packet.h"
 
@@ -102,16 +103,6 @@ static void test_large_flood(void **state)
 			 SOFT_FLOOD_BURST + 1);
 }
 
-/* The WQE in the ring becomes another one while its packet is on its way. */
-static void rewrite(struct eth_node *n, u32 at, const struct tx *tx)
-{
-	u32 size = 64U << RING, from = at * 64 % size, first = min(tx->len, size - from);
-
-	/* Its control segment stays. */
-	memcpy(n->sq.mem.va + from + 16, tx->raw + 16, first - 16);
-	memcpy(n->sq.mem.va, tx->raw + first, tx->len - first);
-}
-
 /* A packet that was let in as one thing is not another one later, for nothing. */
 static void test_flood_by_rewriting(void **state)
 {
@@ -128,7 +119,7 @@ static void test_flood_by_rewriting(void **state)
 	eth_run();
 	assert_null(client_peek_cq(&n->scq));
 	large_udp(&tx, n, everybody, 8 * 1000, 8);
-	rewrite(n, 0, &tx);
+	tx_rewrite(n, 0, &tx);
 	post_buffers(&node[1], 16);
 	shim_clock_advance(30000);
 	assert_int_equal(serve(&node[1]), 1000);
@@ -144,16 +135,101 @@ static void test_flood_by_rewriting(void **state)
 		soft_lane_turn(&hca.lanes[1]);
 	}
 	large_udp(&tx, n, everybody, 8 * 1900, 8);
-	rewrite(n, 2, &tx);
+	tx_rewrite(n, 2, &tx);
 	serve(&node[1]);
 	settle();
 	assert_int_equal(COUNT(n, drop_flood), 1900);
+}
+
+#define CROWD	40
+
+/* Ports in the segment that take nothing: instances without flow tables. */
+static void crowd(struct vmm_user **vmm)
+{
+	struct vmm_user_params params = { .roce = true, .memory = 1 << 20 };
+	struct mhca_policy policy;
+	u32 i;
+
+	for (i = 0; i < CROWD; i++) {
+		vmm[i] = vmm_user_create(&hca, &params, 0x2000 + i);
+		assert_non_null(vmm[i]);
+		policy = vmm[i]->inst->policy;
+		policy.value[MHCA_POLICY_SEGMENT] = 5;
+		mhca_policy_apply(vmm[i]->inst, &policy);
+	}
+}
+
+static u64 looked_at(struct vmm_user **vmm)
+{
+	u64 n = 0;
+	u32 i;
+
+	for (i = 0; i < CROWD; i++)
+		n += soft_port_dropped(soft_instance(vmm[i]->inst)->port, SOFT_DROP_STEER);
+	return n;
+}
+
+/* A port that takes nothing is a part of a turn as well, for who sends to all. */
+static void test_flood_of_deaf_ports(void **state)
+{
+	struct soft_lane *lane = soft_instance(node[0].vmm->inst)->lane;
+	struct vmm_user *vmm[CROWD];
+	u64 before, now = 0;
+	u32 i;
+
+	(void)state;
+	crowd(vmm);
+	settle();
+	post_buffers(&node[1], 8);
+	udp_frame(&node[0], everybody, 100, 0);
+	for (i = 0; i < 8; i++)
+		send_frame(&node[0], 100, 18, 0);
+	for (i = 0; now < 8 * CROWD; i++) {
+		assert_true(i < 1000);
+		before = now;
+		soft_lane_turn(lane);
+		now = looked_at(vmm);
+		assert_in_range(now - before, 0, lane->params.wqe_budget);
+	}
+	settle();
+	assert_int_equal(COUNT(&node[1], eth_rx_bcast), 8);
+	assert_int_equal(looked_at(vmm), 8 * CROWD);
+	for (i = 0; i < CROWD; i++)
+		vmm_user_destroy(vmm[i]);
+}
+
+/* What nobody wants: a look at each port for the one that might, in parts of a turn. */
+static void test_unknown_in_a_crowd(void **state)
+{
+	static const u8 nobody[6] = { 2, 9, 9, 9, 9, 9 };
+	struct soft_lane *lane = soft_instance(node[0].vmm->inst)->lane;
+	struct vmm_user *vmm[CROWD];
+	u32 i, turns;
+
+	(void)state;
+	crowd(vmm);
+	settle();
+	udp_frame(&node[0], nobody, 100, 0);
+	lane->params.wqe_budget = 4;
+	for (i = 0; i < 4; i++)
+		send_frame(&node[0], 100, 18, 0);
+	for (turns = 0; COUNT(&node[0], wqes) < 4; turns++) {
+		assert_true(turns < 100);
+		soft_lane_turn(lane);
+	}
+	/* 42 ports are two frames' worth. */
+	assert_true(turns >= 2);
+	settle();
+	assert_int_equal(COUNT(&node[0], drop_no_peer), 4);
+	for (i = 0; i < CROWD; i++)
+		vmm_user_destroy(vmm[i]);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(odd_large_sends), TEST(large_flood), TEST(flood_by_rewriting),
+		TEST(flood_of_deaf_ports), TEST(unknown_in_a_crowd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

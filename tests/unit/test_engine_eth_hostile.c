@@ -292,6 +292,82 @@ static void test_sender_in_pieces(void **state)
 	assert_int_equal(client_destroy_mkey(&node[0].c, key), 0);
 }
 
+/* Also those of a WQE that was another one when its packet began. */
+static void test_pieces_by_rewriting(void **state)
+{
+	struct soft_lane *lane = soft_instance(node[0].vmm->inst)->lane;
+	u8 mac[6], head[42];
+	struct tx tx;
+	u32 key, i;
+
+	(void)state;
+	mac_of(&node[1], mac);
+	post_buffers(&node[1], 16);
+	key = pieces_key(&node[0], 0);
+	settle();
+	udp_frame(&node[0], mac, 42, 0);
+	memcpy(head, node[0].mem.va, 42);
+	lane->params.wqe_budget = 4;
+	tx_begin(&tx, MLX5_OPCODE_LSO);
+	tx_eth(&tx, head, 42)->mss = cpu_to_be16(8);
+	tx_data(&tx, (uintptr_t)node[0].mem.va, 60, node[0].key);
+	tx_post(&node[0], &tx);
+	for (i = 0; !COUNT(&node[1], eth_rx_ucast); i++) {
+		assert_true(i < 100);
+		soft_lane_turn(lane);
+	}
+	assert_int_equal(COUNT(&node[1], eth_rx_ucast), 4);
+	tx_begin(&tx, MLX5_OPCODE_LSO);
+	tx_eth(&tx, head, 42)->mss = cpu_to_be16(8);
+	tx_data(&tx, 0, 60, key);
+	tx_rewrite(&node[0], 0, &tx);
+	soft_lane_turn(lane);
+	assert_int_equal(COUNT(&node[1], eth_rx_ucast), 5);
+	assert_int_equal(sent(&node[0], 0), 0);
+	assert_int_equal(COUNT(&node[1], eth_rx_ucast), 8);
+	assert_int_equal(client_destroy_mkey(&node[0].c, key), 0);
+}
+
+/* A sender whose own pages are not there waits at nobody's expense. */
+static void test_own_memory(void **state)
+{
+	struct client_mkey_attr attr = {
+		.pd = node[0].pd, .access = CLIENT_ALL_ACCESS, .pa = true, .length64 = true,
+		.qpn = CLIENT_ANY_QP,
+	};
+	struct soft_port *port = soft_instance(node[1].vmm->inst)->port;
+	u8 mac[6], head[42], *f;
+	struct tx tx;
+	u32 key, i;
+
+	(void)state;
+	mac_of(&node[1], mac);
+	assert_int_equal(client_create_mkey(&node[0].c, &attr, &key), 0);
+	f = udp_frame(&node[0], mac, 42, 0);
+	memcpy(head, f, 42);
+	/* No buffer: it waits, and is another one then, whose pages nobody pins. */
+	tx_begin(&tx, MLX5_OPCODE_LSO);
+	tx_eth(&tx, head, 42)->mss = cpu_to_be16(200);
+	tx_data(&tx, (uintptr_t)f, 200, node[0].key);
+	tx_post(&node[0], &tx);
+	eth_run();
+	node[0].vmm->slow = true;
+	tx_begin(&tx, MLX5_OPCODE_LSO);
+	tx_eth(&tx, head, 42)->mss = cpu_to_be16(200);
+	tx_data(&tx, client_iova(&node[0].c, f), 200, key);
+	tx_rewrite(&node[0], 0, &tx);
+	post_buffers(&node[1], 1);
+	for (i = 0; i < 20; i++)
+		settle();
+	assert_false(port->stalled);
+	assert_int_equal(COUNT(&node[1], drop_rx_buffer), 0);
+	assert_int_equal(COUNT(&node[1], eth_rx_ucast), 0);
+	node[0].vmm->slow = false;
+	received(&node[1], &f);
+	assert_int_equal(sent(&node[0], 0), 0);
+	assert_int_equal(client_destroy_mkey(&node[0].c, key), 0);
+}
+
 /* A receiver's are its own loss. */
 static void test_receiver_in_pieces(void **state)
 {
@@ -384,7 +460,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(broken_wqes), TEST(broken_frames), TEST(record), TEST(wrap), TEST(nop),
 		TEST(sender_in_pieces), TEST(receiver_in_pieces), TEST(huge_receivers),
-		TEST(no_port_without_its_list),
+		TEST(no_port_without_its_list), TEST(own_memory), TEST(pieces_by_rewriting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

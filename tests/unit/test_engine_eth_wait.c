@@ -52,10 +52,58 @@ static void test_waiting_is_charged(void **state)
 		    list_empty(&instance(&node[1])->active_node));
 }
 
+#define CROWD		6
+#define STEP_NS		(400 * NSEC_PER_USEC)
+#define CROWD_NS	(5 * NSEC_PER_SEC)
+
+/*
+ * Receivers that conspire, each within what senders wait for it: they take a frame when they
+ * have let its sender wait for almost as long as it does. The sum is bounded for the sender.
+ */
+static void test_crowd_of_slow_receivers(void **state)
+{
+	static struct eth_node slow[CROWD];
+	u64 begin, held_up = 0, got;
+	struct eth_node *to;
+	u32 i, steps;
+
+	(void)state;
+	for (i = 0; i < CROWD; i++)
+		eth_node_up(&slow[i], 0x2000 + i, 5);
+	settle();
+	begin = ktime_get_ns();
+	for (i = 0; ktime_get_ns() - begin < CROWD_NS; i++) {
+		to = &slow[i % CROWD];
+		got = COUNT(to, eth_rx_ucast);
+		send_to(&node[0], to);
+		for (steps = 0; eth_run(), !cqe_next(&node[0].scq); steps++) {
+			assert_true(steps < 10);
+			if (steps == 4)
+				post_buffers(to, 1);
+			shim_clock_advance(STEP_NS);
+		}
+		held_up += steps * STEP_NS;
+		/* Who took nothing takes the next one at once, or nobody waits for it again. */
+		if (COUNT(to, eth_rx_ucast) == got) {
+			post_buffers(to, 1);
+			send_to(&node[0], to);
+			settle();
+			assert_non_null(cqe_next(&node[0].scq));
+		}
+		while (cqe_next(&to->rcq))
+			;
+		shim_clock_advance(STEP_NS);
+	}
+	/* 0.4 s at once and a tenth of the time; of each wait the last step is not counted. */
+	assert_in_range(held_up, 800 * NSEC_PER_MSEC, 1200 * NSEC_PER_MSEC);
+	for (i = 0; i < CROWD; i++)
+		eth_node_down(&slow[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(waiting_is_charged),
+		TEST(waiting_is_charged), TEST(crowd_of_slow_receivers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -308,6 +308,82 @@ static void test_charge(void **state)
 	share_destroy(e);
 }
 
+/* ns until a WRITE of node 0 is complete, beside a busy node 1. */
+static u64 time_of_a_write(struct engine *e, struct engine_pair *pair)
+{
+	struct client_sge sge = engine_sge(&e->node[0], 0, 8);
+	struct client_send wr = engine_send(MLX5_OPCODE_RDMA_WRITE, &sge);
+	u64 begin = ktime_get_ns();
+	struct client_wc wc;
+	u32 i;
+
+	wr.remote_addr = (uintptr_t)e->node[1].mem.va;
+	wr.rkey = e->node[1].key;
+	engine_post(&pair[0].qp[0], &wr);
+	for (i = 0; !client_poll_cq(&e->node[0].cq, 1, &wc); i++) {
+		assert_true(i < 100000);
+		keep_busy(e, 1, &pair[1], 1, MLX5_OPCODE_RDMA_WRITE, SIZE);
+		lanes_turn(&e->hca);
+	}
+	return ktime_get_ns() - begin;
+}
+
+static void owe(struct soft_instance *si)
+{
+	soft_share_charge(si, 8 * NSEC_PER_MSEC);
+	mutex_lock(&si->lane->lock);
+	soft_share_used(si, 0);
+	mutex_unlock(&si->lane->lock);
+}
+
+/* What a reset does to the lane's lists. The command itself would let node 1 finish. */
+static void forget(struct engine *e, struct engine_pair *pair)
+{
+	struct mhca_object *obj = mhca_object_find(e->node[0].vmm->inst, MHCA_QP,
+						   pair->qp[0].qpn);
+	struct soft_qp *qp = container_of(obj, struct soft_qp, obj);
+
+	mutex_lock(&qp->si->lane->lock);
+	soft_lane_forget_qp(qp->si->lane, qp);
+	mutex_unlock(&qp->si->lane->lock);
+}
+
+/* Who owes lane time owes it also after a reset of its queues, and a bounded time. */
+static void test_debt(void **state)
+{
+	struct engine *e = share_create();
+	struct soft_instance *si = soft_instance(e->node[0].vmm->inst);
+	struct engine_pair pair[2];
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(pair); i++)
+		engine_connect(e, MLX5_QP_ST_RC, &pair[i], NULL);
+	cqe_ns = 2000;
+	for (i = 0; i < 100; i++) {
+		keep_busy(e, 1, &pair[1], 1, MLX5_OPCODE_RDMA_WRITE, SIZE);
+		lanes_turn(&e->hca);
+	}
+	assert_in_range(time_of_a_write(e, pair), 0, NSEC_PER_MSEC);
+	/* A debt that comes while it is idle, … */
+	soft_share_charge(si, 4 * NSEC_PER_MSEC);
+	assert_in_range(time_of_a_write(e, pair), 3 * NSEC_PER_MSEC, 6 * NSEC_PER_MSEC);
+	/* … and while its queue is there, which then goes. */
+	owe(si);
+	forget(e, &pair[0]);
+	assert_in_range(time_of_a_write(e, pair), 6 * NSEC_PER_MSEC, 12 * NSEC_PER_MSEC);
+	/* When nobody wants the lane nobody owes anything. */
+	owe(si);
+	drain(e, 1);
+	forget(e, &pair[0]);
+	assert_in_range(time_of_a_write(e, pair), 0, NSEC_PER_MSEC);
+	cqe_ns = 0;
+	drain(e, 1);
+	for (i = 0; i < ARRAY_SIZE(pair); i++)
+		engine_disconnect(&pair[i]);
+	share_destroy(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_throttled_sleep),
 		cmocka_unit_test(test_throttled_end),
 		cmocka_unit_test(test_charge),
+		cmocka_unit_test(test_debt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

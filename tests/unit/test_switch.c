@@ -545,6 +545,12 @@ static void test_flood_bound(void **state)
 	}
 	for (i = 0; i < 2 * SOFT_FLOOD_BURST; i++)
 		assert_int_equal(frame(UP, broadcast, nobody, 0), 7);
+	/* An uplink that is not the host's own is one more tenant. */
+	WRITE_ONCE(port[UP].rated, true);
+	for (i = 0; i < SOFT_FLOOD_BURST; i++)
+		assert_int_equal(frame(UP, broadcast, nobody, 0), 7);
+	source = (struct soft_source){ .dmac = broadcast, .smac = nobody };
+	dropped(UP, &source, SOFT_DROP_FLOOD);
 }
 
 /* A sender that stopped after some receivers goes on with the next, though ports went. */
@@ -572,6 +578,54 @@ static void test_resume(void **state)
 	assert_ptr_equal(soft_forward_next(&forward), &port[2]);
 	assert_null(soft_forward_next(&forward));
 	srcu_read_unlock(&srcu, idx);
+}
+
+#define MANY	300U
+
+/* However often a sender stops, and whoever gets it: each port is looked at once. */
+static void test_walk(void **state)
+{
+	struct soft_source source = { .dmac = broadcast, .smac = mac(0), .frame = &(struct soft_frame){} };
+	struct soft_port *many = calloc(MANY, sizeof(*many)), *to;
+	struct soft_forward forward;
+	u32 i, at, looks = 0, found = 0, pauses = 0;
+	int idx;
+
+	(void)state;
+	populate();
+	for (i = 0; i < MANY; i++) {
+		soft_port_init(&many[i], SOFT_PORT_INSTANCE, NULL);
+		many[i].up = true;
+		assert_int_equal(soft_port_attach(&sw, &many[i], 7), 0);
+	}
+	idx = srcu_read_lock(&srcu);
+	for (at = 1; ; at = forward.at, looks += forward.looks, found++) {
+		assert_true(soft_forward_begin(&sw, &port[0], &source, 0, &forward) ==
+			    SOFT_DROP_NONE);
+		forward.at = at;
+		if (!soft_forward_next(&forward))
+			break;
+	}
+	assert_int_equal(found, MANY + 3);
+	assert_int_equal(looks, MANY + 4);
+	/* Only the last one wants it; the others take many calls. */
+	WRITE_ONCE(port[UP].up, false);
+	WRITE_ONCE(many[MANY - 1].promisc, true);
+	source.dmac = nobody;
+	assert_true(soft_forward_begin(&sw, &port[0], &source, 0, &forward) == SOFT_DROP_NONE);
+	while (!(to = soft_forward_next(&forward)) && forward.more)
+		pauses++;
+	assert_ptr_equal(to, &many[MANY - 1]);
+	assert_int_equal(pauses, (MANY + 3) / SOFT_FORWARD_LOOKS);
+	assert_int_equal(forward.looks, MANY + 4);
+	assert_null(soft_forward_next(&forward));
+	assert_false(forward.more);
+	srcu_read_unlock(&srcu, idx);
+	for (i = 0; i < MANY; i++) {
+		soft_port_detach(&sw, &many[i]);
+		soft_port_fini(&many[i]);
+	}
+	free(many);
 }
 
 /* Forwarding beside ports that come, go and change addresses. */
@@ -641,7 +695,7 @@ int main(void)
 		TEST(segment_ids), TEST(spoof), TEST(vlan), TEST(gid), TEST(down),
 		TEST(addresses), TEST(claims), TEST(failover), TEST(attach),
 		 TEST(full), TEST(no_memory), TEST(flood_bound),
-		TEST(resume), TEST(churn), TEST(texts),
+		TEST(resume), TEST(walk), TEST(churn), TEST(texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
