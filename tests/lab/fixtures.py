@@ -19,6 +19,8 @@ worse; @pytest.mark.kmsg_ok("regex", …) allows the lines a test provokes.
 """
 
 import functools
+import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -112,6 +114,44 @@ def pytest_generate_tests(metafunc):
         pairs = [ROCE_PAIR, OTHERS_PAIR][:len(suites())]
         metafunc.parametrize("roce_pair", others(*pairs), indirect=True,
                              ids=[p.name() for p in pairs])
+
+
+def chunks(items, backwards):
+    """The tests in order, or from the last file to the first; a file's own order is kept."""
+    groups = [list(g) for _, g in itertools.groupby(items, lambda i: (rank(i), i.path))]
+    return itertools.chain.from_iterable(reversed(groups) if backwards else groups)
+
+
+def claimed(items, claims):
+    """Of the tests those that no other host of this run has taken; each is taken when asked for."""
+    where = pathlib.Path(claims["dir"])
+    for item in chunks(items, claims["backwards"]):
+        try:
+            (where / hashlib.sha256(item.nodeid.encode()).hexdigest()).mkdir()
+        except FileExistsError:
+            continue
+        yield item
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session):
+    """Where several hosts divide the tests among themselves: as pytest's, over what is ours."""
+    claims = lab_config().get("claims")
+    if not claims:
+        return None
+    pathlib.Path(claims["dir"], "collected").write_text(str(len(session.items)))
+    mine = claimed(session.items, claims)
+    item = next(mine, None)
+    while item:
+        # One ahead: what the next one does not need is torn down after this one.
+        following = next(mine, None)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+        item = following
+    return True
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import termios
+import threading
 import time
 import tty
 import xml.etree.ElementTree as ET
@@ -29,13 +30,33 @@ from vm import HostVM, guest_cpus
 SILENCE = 1000
 
 
+class Share:
+    """A host's part of a run that several hosts divide among themselves (fixtures.py).
+
+    Each takes the next test that nobody has taken, by making a directory in `claims`;
+    one goes through the list backwards. Its output has its name before each line.
+    """
+
+    def __init__(self, name, claims, backwards, memory):
+        self.name, self.claims, self.backwards = name, claims, backwards
+        self.memory = memory
+        self.rest = b""
+        self.done = 0       # tests with a result
+
+    def emit(self, data):
+        """Whole lines only: another host writes, too."""
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        if lines:
+            emit(b"".join(b"%s| %s\n" % (self.name.encode(), line) for line in lines))
+
+
 def new_logs():
     """A directory for this run's logs; build/lab/logs/latest points to it."""
-    name = time.strftime("%Y%m%d-%H%M%S") + f"-{os.getpid()}"
+    name = time.strftime("%Y%m%d-%H%M%S") + f"-{threading.get_native_id()}"
     logs = BUILD / "logs" / name
     logs.mkdir(parents=True)
     latest = BUILD / "logs" / "latest"
-    tmp = latest.with_name(f".latest.{os.getpid()}")
+    tmp = latest.with_name(f".latest.{threading.get_native_id()}")
     tmp.symlink_to(name)
     tmp.rename(latest)
     return logs
@@ -61,7 +82,7 @@ def prepare(args):
     return guests, debug
 
 
-def host_vm(args, guests, debug, logs, interactive=False):
+def host_vm(args, guests, debug, logs, interactive=False, share=None):
     """The VM with the guests' images as disks and everything shared."""
     d = BUILD / args.suite
     (d / "out").mkdir(parents=True, exist_ok=True)
@@ -74,15 +95,17 @@ def host_vm(args, guests, debug, logs, interactive=False):
         if s != args.suite:
             disks.append((f"img-{s}", image.image_dir(s) / "rootfs.sqfs"))
     kw = {}
+    if share:
+        shares.append(("claims", share.claims, True))
+        kw["memory"] = share.memory
     if debug:
-        kw = {"kernel": debug.kernel, "initrd": debug.initrd,
-              "cmdline": debug.cmdline}
+        kw.update(kernel=debug.kernel, initrd=debug.initrd, cmdline=debug.cmdline)
         shares.append(("debug", debug.modules, False))
     return HostVM(args.suite, logs, disks=disks, shares=shares,
                   interactive=interactive, **kw)
 
 
-def lab_config(args, guests, here=False):
+def lab_config(args, guests, here=False, share=None):
     """What tests/system/conftest.py has to know, as JSON text."""
     def img(s):
         if here:
@@ -99,6 +122,8 @@ def lab_config(args, guests, here=False):
             # The CPU without guests (vm.guest_cpus()) is the lanes'.
             "lane_cpus": None if here else "0", "guests": {},
             "budget": getattr(args, "budget", None)}
+    if share:
+        conf["claims"] = {"dir": "/mhca/claims", "backwards": share.backwards}
     for s in dict.fromkeys([args.suite, *guests]):
         where, out = img(s)
         serial = "img-root" if s == args.suite else f"img-{s}"
@@ -211,23 +236,24 @@ def summary(passed, failed, skipped):
     return 1 if failed or not passed else 0
 
 
-def run_tests(args):
-    """`mhca-lab run`: (passed, failed, skipped)."""
+def run_tests(args, share=None):
+    """`mhca-lab run`: (passed, failed, skipped). With a Share, of some of the tests."""
     if args.here:
         return run_here(args)
     guests, debug = prepare(args)
     if wants_pyverbs(args):
         pyverbs.ensure(args.suite)
     logs = new_logs()
-    (logs / "lab.json").write_text(lab_config(args, guests))
+    (logs / "lab.json").write_text(lab_config(args, guests, share=share))
     problems, status = [], 1
-    with host_vm(args, guests, debug, logs) as vm:
+    show = share.emit if share else emit
+    with host_vm(args, guests, debug, logs, share=share) as vm:
         boot(vm)
         step("tests", "guests: " + " ".join(guests))
         with open(logs / "pytest.log", "wb", buffering=0) as log:
             def both(data):
                 log.write(data)
-                emit(data)
+                show(data)
             try:
                 status, _ = vm.channel.run(
                     pytest_command(args, "/mhca/src", "/mhca/run"),
@@ -237,6 +263,8 @@ def run_tests(args):
                 problems += check_host(vm, logs)
             except ChannelError as e:
                 problems.append(f"the host is lost: {e}")
+    if share:
+        share.done += sum(counts(logs / "junit.xml") or ())
     return verdict(logs, status, problems)
 
 

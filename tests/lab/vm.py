@@ -109,7 +109,7 @@ class HostVM:
     """One host VM. Use as a context manager: it never outlives the block."""
 
     def __init__(self, suite, logs, *, disks=(), shares=(), cmdline="",
-                 kernel=None, initrd=None, interactive=False):
+                 kernel=None, initrd=None, interactive=False, memory=None):
         image = image_dir(suite)
         self.kernel = kernel or image / "vmlinux"
         self.initrd = initrd or suite_initrd(suite)
@@ -119,6 +119,7 @@ class HostVM:
         self.logs = logs
         self.console = logs / "host-console.log"
         self.interactive = interactive
+        self.memory = memory or default_memory()
         self.proc = None
         self.tmp = tempfile.TemporaryDirectory(prefix="mhca-")
         self.channel = Channel(f"{self.tmp.name}/cmd", self.dead)
@@ -131,7 +132,7 @@ class HostVM:
         cmdline = self.cmdline + (" tsc=reliable" if "tcg" in cpu[1] else "")
         a = [*qemu_command(), "-name", "mhca-host", "-nodefaults",
              "-no-user-config", "-display", "none", "-M", MACHINE, "-no-reboot", *cpu,
-             "-smp", str(default_cpus()), "-m", str(default_memory()),
+             "-smp", str(default_cpus()), "-m", str(self.memory),
              "-kernel", self.kernel, "-initrd", self.initrd,
              "-append", cmdline, "-serial", f"file:{self.console}",
              "-device", "virtio-rng-pci"]
