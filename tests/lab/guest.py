@@ -129,6 +129,9 @@ class Guest:
         self.console = pathlib.Path(logs) / f"guest-{n:03d}-{name}-console.log"
         self.qemu_log = pathlib.Path(logs) / f"guest-{n:03d}-{name}-qemu.log"
         self.tmp = tempfile.TemporaryDirectory(prefix="mhca-guest-")
+        # What is read of the console is on a tmpfs: in a file on 9p that is read while QEMU
+        # writes it, characters get lost for good. The log is a copy that nobody reads meanwhile.
+        self.live = pathlib.Path(self.tmp.name) / "console"
         self.proc = self.qmp_link = None
         self.channel = Channel(f"{self.tmp.name}/cmd", self.dead)
         self.bg = 0
@@ -155,7 +158,9 @@ class Guest:
              "-accel", "kvm", "-cpu", "host",
              "-smp", str(self.cpus), "-m", str(self.mem),
              "-kernel", self.conf["kernel"], "-initrd", self.conf["initrd"],
-             "-append", cmdline, "-serial", f"file:{self.console}",
+             "-append", cmdline,
+             "-chardev", f"file,id=con,path={self.live},logfile={self.console}",
+             "-serial", "chardev:con",
              "-drive", f"file={self.disk()},if=none,id=d0,format=raw,"
                        "readonly=on,file.locking=off",
              "-device", "virtio-blk-pci,drive=d0",
@@ -285,7 +290,7 @@ class Guest:
     def console_bytes(self):
         """The console log so far."""
         try:
-            return self.console.read_bytes()
+            return self.live.read_bytes()
         except OSError:
             return b""
 

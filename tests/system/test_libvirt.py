@@ -98,7 +98,7 @@ def test_domain(lab, alone, virsh, tmp_path):
     xml = hostdev(tool, inst)
     conf = lab["guests"][lab["guest_suites"][0]]
     guest = Guest(conf, tmp_path, "libvirt")
-    guest.console = tmp_path / "console"
+    guest.console = guest.live = tmp_path / "console"
     (tmp_path / "domain.xml").write_text(DOMAIN.format(
         kernel=conf["kernel"], initrd=conf["initrd"], cmdline=CMDLINE, disk=guest.disk(),
         out=conf["out"], folder=tmp_path, hostdev=xml))
