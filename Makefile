@@ -28,6 +28,9 @@ demo: ## two stock guests exchange RDMA in a virtual host on this machine
 test: ## everything, as CI runs it
 	$(LAB) test
 
+test-quick: ## before each commit: unit tests, and the modules of one kernel
+	$(LAB) test --quick
+
 test-full: ## also what needs an otherwise idle machine or more than CI's time
 	MHCA_FULL=1 $(LAB) test
 
@@ -99,5 +102,5 @@ clean: ## what was built; images and logs stay
 	rm -f *.o *.ko *.mod *.mod.c .*.cmd modules.order Module.symvers
 	find mdev-driver \( -name '*.o' -o -name '.*.cmd' \) -delete
 
-.PHONY: all help modules modules_install install demo test test-full test-debug test-unit fuzz \
+.PHONY: all help modules modules_install install demo test test-quick test-full test-debug test-unit fuzz \
 	coverage bench bench-native bench-isolation libmhca libmhca_install deb shell lint clean

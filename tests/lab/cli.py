@@ -47,6 +47,8 @@ def parser():
                    help="arguments for pytest (after --)")
     c = command("test", "unit tests, every suite's modules, the system tests")
     c.add_argument("--debug-kernel", action="store_true")
+    c.add_argument("--quick", action="store_true",
+                   help="only the unit tests and the modules of one suite")
     c.add_argument("--timeout", type=int, default=36000,
                    help="seconds for the system tests (default %(default)s)")
     c = command("exec", "boot the host and run one command in it")
