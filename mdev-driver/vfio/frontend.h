@@ -123,7 +123,7 @@ struct mhca_claim {
  * @v: device; NULL once it was closed, when nothing is mapped any more; @map_lock
  * @scratch: stands behind UAR indices that do not exist
  * @mapping_file: owner of the doorbell mappings (kernels without a device inode)
- * @vmas: VMAs that map doorbell pages, those aside that are over MHCA_VMAS_MAX
+ * @vmas: VMAs that map doorbell pages, copies over MHCA_VMAS_MAX, which map none, too
  * @worker: thread of @work and @tick
  * @work: mhca_prm_work()
  * @tick: mhca_instance_tick()

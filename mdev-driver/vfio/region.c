@@ -312,14 +312,31 @@ static vm_fault_t mhca_region_map(struct mhca_open *open, struct vm_fault *vmf, 
 	return VM_FAULT_NOPAGE;
 }
 
+/*
+ * All VMAs are counted, since a zap looks at each. A copy that fork() or mremap() makes
+ * cannot be refused: over the limit it is marked, and faults for ever. The mark is in the
+ * lowest bit of vm_private_data, beside the opening.
+ */
+#define MHCA_VMA_REFUSED	1UL
+
+static struct mhca_open *mhca_vma_open(const struct vm_area_struct *vma)
+{
+	return (struct mhca_open *)((unsigned long)vma->vm_private_data & ~MHCA_VMA_REFUSED);
+}
+
+static bool mhca_vma_refused(const struct vm_area_struct *vma)
+{
+	return (unsigned long)vma->vm_private_data & MHCA_VMA_REFUSED;
+}
+
 /* Runs under the monitor's mmap_lock. */
 static vm_fault_t mhca_region_fault(struct vm_fault *vmf)
 {
-	struct mhca_open *open = vmf->vma->vm_private_data;
+	struct mhca_open *open = mhca_vma_open(vmf->vma);
 	u64 index = vmf->pgoff & (MHCA_REGION_MASK >> PAGE_SHIFT);
 	vm_fault_t ret;
 
-	if (!open || index < MHCA_UAR_FIRST || index >= MHCA_UAR_END)
+	if (mhca_vma_refused(vmf->vma) || index < MHCA_UAR_FIRST || index >= MHCA_UAR_END)
 		return VM_FAULT_SIGBUS;
 	mutex_lock(&open->map_lock);
 	ret = mhca_region_map(open, vmf, index);
@@ -327,39 +344,24 @@ static vm_fault_t mhca_region_fault(struct vm_fault *vmf)
 	return ret;
 }
 
-/*
- * VMAs are counted, since a zap looks at each. A copy that fork() or mremap() makes
- * cannot be refused: over the limit it faults for ever.
- */
-static bool mhca_region_vma_count(struct mhca_open *open)
-{
-	if (atomic_inc_return(&open->vmas) <= MHCA_VMAS_MAX)
-		return true;
-	atomic_dec(&open->vmas);
-	return false;
-}
-
 static void mhca_region_vma_open(struct vm_area_struct *vma)
 {
-	struct mhca_open *open = vma->vm_private_data;
+	struct mhca_open *open = mhca_vma_open(vma);
+	unsigned long refused = 0;
 
-	if (open && !mhca_region_vma_count(open))
-		vma->vm_private_data = NULL;
+	if (atomic_inc_return(&open->vmas) > MHCA_VMAS_MAX)
+		refused = MHCA_VMA_REFUSED;
+	vma->vm_private_data = (void *)((unsigned long)open | refused);
 }
 
 static void mhca_region_vma_close(struct vm_area_struct *vma)
 {
-	struct mhca_open *open = vma->vm_private_data;
-
-	if (open)
-		atomic_dec(&open->vmas);
+	atomic_dec(&mhca_vma_open(vma)->vmas);
 }
 
 static int mhca_region_vma_split(struct vm_area_struct *vma, unsigned long addr)
 {
-	const struct mhca_open *open = vma->vm_private_data;
-
-	return open && atomic_read(&open->vmas) < MHCA_VMAS_MAX ? 0 : -ENOSPC;
+	return atomic_read(&mhca_vma_open(vma)->vmas) < MHCA_VMAS_MAX ? 0 : -ENOSPC;
 }
 
 static const struct vm_operations_struct mhca_region_vm_ops = {
@@ -389,8 +391,10 @@ int mhca_region_mmap(struct mhca_vdev *v, struct vm_area_struct *vma)
 	    vma_pages(vma) > MHCA_UAR_END - first)
 		return -EINVAL;
 
-	if (!mhca_region_vma_count(open))
+	if (atomic_inc_return(&open->vmas) > MHCA_VMAS_MAX) {
+		atomic_dec(&open->vmas);
 		return -ENOSPC;
+	}
 
 	/* A child of the monitor has no use for it; its copy would be one more to zap. */
 	mhca_vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_DONTCOPY);

@@ -4,6 +4,7 @@
  * and what is behind one that it keeps when it closes the device. Prints what it saw as
  * JSON.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -56,6 +57,19 @@ static u64 *map_uar(int device, u32 index, u32 pages)
 
 /* ---- How many ------------------------------------------------------------------ */
 
+/* Map a page until that is refused, at most TRIES times; how often. */
+static int map_many(int fd, u8 **page)
+{
+	int n;
+
+	for (n = 0; n < TRIES; n++) {
+		page[n] = (u8 *)map_uar(fd, UAR_LAST, 1);
+		if (!page[n])
+			break;
+	}
+	return n;
+}
+
 /* What a child has of a mapping that it inherits after all. 0: nothing; -1: an error. */
 static int inherited(u64 *page)
 {
@@ -77,18 +91,40 @@ static int inherited(u64 *page)
 	return WEXITSTATUS(status);
 }
 
-/* As many as it gets, and not one more by splitting or by inheritance. */
+/*
+ * At the limit: a mapping that is moved is still one, however often, and none goes with
+ * its last page table.
+ */
+static int moved(int fd, u8 **page)
+{
+	u64 value;
+	u8 *next;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		next = mmap(NULL, CLIENT_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (next == MAP_FAILED ||
+		    mremap(*page, CLIENT_PAGE, CLIENT_PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+			   next) != next)
+			return complain("mremap: %s", strerror(errno));
+		*page = next;
+		if (map_uar(fd, UAR_LAST, 1))
+			return complain("%d moves make room for a mapping", i + 1);
+		if (madvise(next, CLIENT_PAGE, MADV_DONTNEED) ||
+		    peek((u64 *)next, &value) != SIGBUS)
+			return complain("a mapping that was moved at the limit is mapped");
+	}
+	return 0;
+}
+
+/* As many as it gets, and not one more by splitting, moving or inheritance. */
 static int count_mappings(struct node *n, int *count)
 {
 	int fd = client_vfio_fd(n->vfio), error, i;
 	u8 *page[TRIES], *whole;
 
 	whole = (u8 *)map_uar(fd, UAR_LAST - 3, 3);
-	for (*count = 0; whole && *count < TRIES; ++*count) {
-		page[*count] = (u8 *)map_uar(fd, UAR_LAST, 1);
-		if (!page[*count])
-			break;
-	}
+	*count = whole ? map_many(fd, page) : 0;
 	error = errno;
 	if (!whole || !*count || *count == TRIES || error != ENOSPC)
 		return complain("%d mappings, then %s", *count, strerror(error));
@@ -96,6 +132,13 @@ static int count_mappings(struct node *n, int *count)
 		return complain("a mapping is split beyond the limit");
 	if (inherited((u64 *)page[0]))
 		return complain("a child has a mapping beyond the limit");
+	if (moved(fd, &page[0]))
+		return -1;
+	for (i = 0; i < *count; i++)
+		munmap(page[i], CLIENT_PAGE);
+	/* Nor is one that was refused missing from the count. */
+	if (map_many(fd, page) != *count)
+		return complain("not as many as before");
 	for (i = 0; i < *count; i++)
 		munmap(page[i], CLIENT_PAGE);
 	if (munmap(whole + CLIENT_PAGE, CLIENT_PAGE))
