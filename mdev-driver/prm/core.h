@@ -169,13 +169,17 @@ void mhca_gmem_init(struct mhca_instance *inst);
 void mhca_gmem_fini(struct mhca_instance *inst);
 bool mhca_gmem_charge(struct mhca_instance *inst, u64 npages);
 void mhca_gmem_uncharge(struct mhca_instance *inst, u64 npages);
-void mhca_gmem_end(struct mhca_instance *inst);
+void mhca_gmem_begin(struct mhca_gmem *gmem, u64 iova, u64 last);	/* gmem.lock */
+void mhca_gmem_end(struct mhca_gmem *gmem);				/* gmem.lock */
 u64 mhca_pages_take_batch(struct mhca_pages *pages, u64 *n);		/* gmem.lock */
 void mhca_pages_unpin_batch(struct mhca_pages *pages, u64 i, u64 n);
 bool mhca_pages_doom(struct mhca_instance *inst, u64 iova, u64 last);	/* gmem.lock */
+bool mhca_pages_doomed(struct mhca_instance *inst, u64 first, u64 last); /* gmem.lock */
 
 /* unmap.c */
 bool mhca_closed_find(struct mhca_gmem *gmem, u64 iova, u64 last);	/* gmem.lock */
+void mhca_closed_reset(struct mhca_gmem *gmem);
+void mhca_closed_fini(struct mhca_gmem *gmem);
 u64 mhca_gmem_fence(struct mhca_instance *inst);
 
 /* pa.c */
@@ -185,6 +189,7 @@ void mhca_pa_work(struct mhca_instance *inst);
 void mhca_pa_flush(struct mhca_instance *inst);
 void mhca_pa_forget_failures(struct mhca_instance *inst);
 bool mhca_pa_retire(struct mhca_instance *inst, u64 first, u64 last);	/* gmem.lock */
+bool mhca_pa_leaving(struct mhca_instance *inst, u64 first, u64 last);	/* gmem.lock */
 void mhca_pa_release(struct mhca_instance *inst);
 
 /* eq.c */

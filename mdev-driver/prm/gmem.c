@@ -91,6 +91,7 @@ void mhca_pages_unpin_batch(struct mhca_pages *pages, u64 i, u64 n)
 		u64 run = mhca_pages_run(pages, i, end - i);
 
 		inst->vmm_ops->unpin(inst->vmm, mhca_pages_iova(pages, i), run);
+		atomic64_inc(&inst->gmem.moved);
 		i += run;
 	}
 }
@@ -114,11 +115,33 @@ u64 mhca_pages_take_batch(struct mhca_pages *pages, u64 *n)
 	return start;
 }
 
-/* A pin or unpin of the instance's worker is over: dma_unmap may be waiting for it. */
-void mhca_gmem_end(struct mhca_instance *inst)
+/**
+ * mhca_gmem_begin() - the instance's worker pins a range that is open
+ * @gmem: guest memory, its lock held
+ * @iova: first byte
+ * @last: last byte
+ *
+ * &struct mhca_gmem.pin_lost says at the end whether it was closed since.
+ */
+void mhca_gmem_begin(struct mhca_gmem *gmem, u64 iova, u64 last)
 {
-	lockdep_assert_held(&inst->gmem.lock);
-	inst->gmem.ended++;
+	lockdep_assert_held(&gmem->lock);
+	gmem->begun++;
+	gmem->pin_iova = iova;
+	gmem->pin_last = last;
+	gmem->pin_lost = false;
+}
+
+/**
+ * mhca_gmem_end() - and is through with it: dma_unmap may be waiting
+ * @gmem: guest memory, its lock held
+ */
+void mhca_gmem_end(struct mhca_gmem *gmem)
+{
+	lockdep_assert_held(&gmem->lock);
+	gmem->ended++;
+	gmem->pin_lost = false;
+	atomic64_inc(&gmem->moved);
 }
 
 /* Begin to pin a range: it is open, or was opened within @patience ms. */
@@ -132,7 +155,7 @@ static int mhca_pages_pin_begin(struct mhca_pages *pages, u64 iova, u64 last, u3
 		dead = pages->dead;
 		closed = mhca_closed_find(gmem, iova, last);
 		if (!dead && !closed)
-			gmem->begun++;
+			mhca_gmem_begin(gmem, iova, last);
 		mutex_unlock(&gmem->lock);
 		if (!dead && !closed)
 			return 0;
@@ -163,6 +186,7 @@ static int mhca_pages_pin_run(struct mhca_pages *pages, u64 i, u64 n, u32 *patie
 	}
 
 	mutex_lock(&gmem->lock);
+	/* Whoever closed the range has marked the list. */
 	if (!err && pages->dead) {
 		mutex_unlock(&gmem->lock);
 		mhca_gmem_uncharge(inst, n);
@@ -172,7 +196,7 @@ static int mhca_pages_pin_run(struct mhca_pages *pages, u64 i, u64 n, u32 *patie
 	}
 	if (!err)
 		pages->held += n;
-	mhca_gmem_end(inst);
+	mhca_gmem_end(gmem);
 	mutex_unlock(&gmem->lock);
 	return err;
 }
@@ -318,6 +342,38 @@ bool mhca_pages_doom(struct mhca_instance *inst, u64 iova, u64 last)
 	return hit;
 }
 
+/**
+ * mhca_pages_doomed() - is a page in a range still pinned that is on its way out?
+ * @inst: instance, gmem.lock held
+ * @first: first page number
+ * @last: last page number
+ *
+ * Return: true: a list that is dead holds one, or somebody is unpinning a batch of it.
+ */
+bool mhca_pages_doomed(struct mhca_instance *inst, u64 first, u64 last)
+{
+	struct mhca_gmem *gmem = &inst->gmem;
+	struct interval_tree_node *node;
+
+	lockdep_assert_held(&gmem->lock);
+	for (node = interval_tree_iter_first(&gmem->tree, first, last); node;
+	     node = interval_tree_iter_next(node, first, last)) {
+		struct mhca_pin_chunk *chunk = container_of(node, struct mhca_pin_chunk, range);
+		struct mhca_pages *pages = chunk->pages;
+
+		cond_resched();
+		if (!pages->dead)
+			continue;
+		/* Batches go from the end. */
+		if (!pages->unpinning &&
+		    pages->held <= (chunk - pages->chunk) * MHCA_PIN_BATCH)
+			continue;
+		if (mhca_chunk_overlaps(chunk, first, last))
+			return true;
+	}
+	return false;
+}
+
 /* ---- Pinning and unpinning ------------------------------------------------------ */
 
 static void mhca_pages_free(struct mhca_pages *pages)
@@ -461,13 +517,13 @@ void mhca_pages_put(struct mhca_pages *pages)
 	WRITE_ONCE(pages->dead, true);
 	while (pages->held) {
 		start = mhca_pages_take_batch(pages, &batch);
-		gmem->begun++;
+		pages->unpinning++;
 		mutex_unlock(&gmem->lock);
 
 		mhca_pages_unpin_batch(pages, start, batch);
 		cond_resched();
 		mutex_lock(&gmem->lock);
-		mhca_gmem_end(pages->inst);
+		pages->unpinning--;
 	}
 	/* The last batch may be in other hands. */
 	while (pages->unpinning) {
@@ -586,6 +642,7 @@ void mhca_gmem_init(struct mhca_instance *inst)
 	mutex_init(&gmem->lock);
 	gmem->tree = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&gmem->doomed);
+	INIT_LIST_HEAD(&gmem->closed);
 	gmem->limit = MHCA_MAX_PINNED_PAGES;
 	mhca_pa_init(inst);
 }
@@ -597,5 +654,6 @@ void mhca_gmem_init(struct mhca_instance *inst)
 void mhca_gmem_fini(struct mhca_instance *inst)
 {
 	mhca_pa_fini(inst);
+	mhca_closed_fini(&inst->gmem);
 	mutex_destroy(&inst->gmem.lock);
 }

@@ -140,6 +140,7 @@ void mhca_function_clear(struct mhca_instance *inst, enum mhca_function_state fn
 	mhca_eq_reset(inst);
 	mhca_pa_flush(inst);
 	if (fn == MHCA_FN_RESET) {
+		mhca_closed_reset(&inst->gmem);
 		inst->core->issi = 0;
 		inst->core->cap_mask1 = 0;
 		inst->core->eth_mtu = MHCA_MTU_DEFAULT + MHCA_FRAME_OVERHEAD;

@@ -22,7 +22,8 @@
 /* Values. */
 #define MHCA_PA_FAILED		xa_mk_value(0)	/* cannot be pinned */
 #define MHCA_PA_NO_WRITE	xa_mk_value(1)	/* cannot be pinned for writing */
-#define MHCA_PA_RETIRED		2		/* and the number of the fence */
+#define MHCA_PA_LEAVING		xa_mk_value(2)	/* being unpinned */
+#define MHCA_PA_RETIRED		3		/* and the number of the fence */
 
 /* Addresses that a page table could hold. */
 #define MHCA_PA_BITS		52
@@ -55,9 +56,11 @@ static bool mhca_pa_has(const void *entry, unsigned long flag)
 	return mhca_pa_is_page(entry) && (unsigned long)entry & flag;
 }
 
+/* Pinned, though nobody finds it any more. */
 static bool mhca_pa_is_retired(const void *entry)
 {
-	return xa_is_value(entry) && xa_to_value(entry) >= MHCA_PA_RETIRED;
+	return entry == MHCA_PA_LEAVING ||
+	       (xa_is_value(entry) && xa_to_value(entry) >= MHCA_PA_RETIRED);
 }
 
 /* Does an entry say that something did not go? It is forgotten with each tick. */
@@ -232,12 +235,11 @@ void mhca_pa_release(struct mhca_instance *inst)
 	mutex_lock(&gmem->lock);
 	if (gmem->pa_retired)
 		xa_for_each_range(&gmem->pa, page, entry, gmem->pa_first, gmem->pa_last) {
-			if (!mhca_pa_is_retired(entry) ||
+			if (!mhca_pa_is_retired(entry) || entry == MHCA_PA_LEAVING ||
 			    xa_to_value(entry) - MHCA_PA_RETIRED > gmem->fenced)
 				continue;
-			mhca_pa_erase(gmem, page, entry);
-			gmem->pa_retired--;
-			gmem->unpinning++;
+			/* It stands there until it is unpinned: dma_unmap looks for it. */
+			mhca_pa_store(gmem, page, entry, MHCA_PA_LEAVING);
 			mutex_unlock(&gmem->lock);
 
 			mhca_gmem_uncharge(inst, 1);
@@ -245,10 +247,38 @@ void mhca_pa_release(struct mhca_instance *inst)
 			cond_resched();
 
 			mutex_lock(&gmem->lock);
-			gmem->unpinning--;
-			gmem->unpinned++;
+			mhca_pa_erase(gmem, page, MHCA_PA_LEAVING);
+			gmem->pa_retired--;
+			atomic64_inc(&gmem->moved);
 		}
 	mutex_unlock(&gmem->lock);
+}
+
+/**
+ * mhca_pa_leaving() - is a page in a range still pinned that nobody finds any more?
+ * @inst: instance, gmem.lock held
+ * @first: first page number
+ * @last: last page number
+ */
+bool mhca_pa_leaving(struct mhca_instance *inst, u64 first, u64 last)
+{
+	struct mhca_gmem *gmem = &inst->gmem;
+	unsigned long page;
+	void *entry;
+
+	lockdep_assert_held(&gmem->lock);
+	if (!gmem->pa_retired)
+		return false;
+	first = max_t(u64, first, gmem->pa_first);
+	last = min_t(u64, last, gmem->pa_last);
+	if (first > last)
+		return false;
+	xa_for_each_range(&gmem->pa, page, entry, first, last) {
+		cond_resched();
+		if (mhca_pa_is_retired(entry))
+			return true;
+	}
+	return false;
 }
 
 /* Entries that the cache may have. */
@@ -303,23 +333,17 @@ static void mhca_pa_unpin(struct mhca_instance *inst, u64 page)
 	inst->vmm_ops->unpin(inst->vmm, page << MHCA_PAGE_SHIFT, 1);
 }
 
-static bool mhca_pa_closed(struct mhca_gmem *gmem, u64 page)
-{
-	u64 iova = page << MHCA_PAGE_SHIFT;
-
-	return mhca_closed_find(gmem, iova, iova + (MHCA_PAGE_SIZE - 1));
-}
-
 /*
  * gmem.lock held: a page was pinned. Return: true: it has one pin too many. That is the
- * new one when nothing could be made of it, or the one for reading that it had before.
+ * new one when nothing could be made of it or its range was closed since the pin began,
+ * or the one for reading that it had before.
  */
 static bool mhca_pa_pinned(struct mhca_gmem *gmem, u64 page, bool write, void *kva)
 {
 	void *old = xa_load(&gmem->pa, page);
 	void *entry = mhca_pa_entry(kva, write ? MHCA_PA_WRITABLE : 0);
 
-	if (mhca_pa_closed(gmem, page) || mhca_pa_is_retired(old))
+	if (gmem->pin_lost || mhca_pa_is_retired(old))
 		return true;
 	if (!mhca_pa_is_page(old))
 		return !mhca_pa_store(gmem, page, old, entry);
@@ -336,7 +360,7 @@ static void mhca_pa_failed(struct mhca_gmem *gmem, u64 page, bool write, int err
 	void *old = xa_load(&gmem->pa, page);
 	void *entry = write && err == -EPERM ? MHCA_PA_NO_WRITE : MHCA_PA_FAILED;
 
-	if (mhca_pa_closed(gmem, page) || mhca_pa_is_retired(old))
+	if (gmem->pin_lost || mhca_pa_is_retired(old))
 		return;
 	if (mhca_pa_is_page(old))
 		entry = mhca_pa_entry(old, MHCA_PA_READ_ONLY);
@@ -350,20 +374,21 @@ static void mhca_pa_failed(struct mhca_gmem *gmem, u64 page, bool write, int err
  */
 static int mhca_pa_try(struct mhca_instance *inst, u64 page, bool write, bool last)
 {
+	u64 iova = page << MHCA_PAGE_SHIFT, end = iova + (MHCA_PAGE_SIZE - 1);
 	struct mhca_gmem *gmem = &inst->gmem;
-	bool surplus = false;
+	bool surplus = false, retired;
 	void *entry, *kva;
 	int err = 0;
 
 	mutex_lock(&gmem->lock);
 	entry = xa_load(&gmem->pa, page);
-	if (mhca_pa_closed(gmem, page) || mhca_pa_is_retired(entry))
+	if (mhca_closed_find(gmem, iova, end) || mhca_pa_is_retired(entry))
 		err = -EAGAIN;
 	if (err || mhca_pa_serves(entry, write) || mhca_pa_refuses(entry, write)) {
 		mutex_unlock(&gmem->lock);
 		return err;
 	}
-	gmem->begun++;
+	mhca_gmem_begin(gmem, iova, end);
 	mutex_unlock(&gmem->lock);
 
 	err = mhca_pa_pin(inst, page, write, &kva);
@@ -376,8 +401,14 @@ static int mhca_pa_try(struct mhca_instance *inst, u64 page, bool write, bool la
 	if (surplus)
 		mhca_pa_unpin(inst, page);
 	mutex_lock(&gmem->lock);
-	mhca_gmem_end(inst);
+	mhca_gmem_end(gmem);
+	retired = mhca_pa_is_retired(xa_load(&gmem->pa, page));
 	mutex_unlock(&gmem->lock);
+	/* Nobody else may come and look for a page that was exchanged. */
+	if (retired) {
+		mhca_gmem_fence(inst);
+		mhca_pa_release(inst);
+	}
 	return err;
 }
 
@@ -476,7 +507,7 @@ static bool mhca_pa_busy(struct mhca_gmem *gmem)
 	bool busy;
 
 	mutex_lock(&gmem->lock);
-	busy = gmem->pa_retired || gmem->unpinning;
+	busy = gmem->pa_retired;
 	mutex_unlock(&gmem->lock);
 	return busy;
 }

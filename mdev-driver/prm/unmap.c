@@ -8,77 +8,78 @@
  * another thread, and waits for that.
  *
  * A VMM may count how often it had to ask before all was unpinned, and type 1 of VFIO
- * brings the host down when it was too often. So a range stays closed for a little while
- * after the callback: until the VMM has looked whether it is free, which it does not
- * tell. That it asks about another range with the same task ends the while; that it asks
- * about the same one again makes it longer. All instances of its container are asked one
- * after the other, so the while does not begin before the task is through with them.
+ * brings the host down when it was too often. It does not tell when it has looked whether
+ * the range is free, but it looks in the system call that asked. So a range stays closed
+ * until the task that takes it away is back in user mode, whatever that takes. A task takes
+ * one range at a time: when it asks about another, it is through with the first.
  */
 #include "core.h"
 
 /* How long dma_unmap waits for something to be unpinned, ms; after each it waits anew. */
 #define MHCA_UNMAP_WAIT_MS	200
 /*
- * After so many calls in vain there is no bound: the VMM's is not far (type 1 of VFIO gives up
- * at the twelfth), and who comes so far makes his own threads wait for each other.
+ * So many calls of a task for one range may end in vain; the next one has no bound. Type 1
+ * of VFIO asks eleven times, and the host is down when the eleventh was in vain. An instance
+ * that came into the container meanwhile was asked less often: two are to spare.
  */
-#define MHCA_UNMAP_STUCK	6
-/* How long a range stays closed after the first call for it, ns, and the greatest doubling. */
-#define MHCA_CLOSED_NS		(2 * NSEC_PER_MSEC)
-#define MHCA_CLOSED_DOUBLE	5
-/* How long calls for it are counted as one after the other, ns. */
-#define MHCA_CLOSED_MEMORY_NS	(10 * NSEC_PER_SEC)
-
-/* ---- Who takes memory away ----------------------------------------------------- */
-
-/**
- * struct mhca_taker - a task that is in mhca_instance_dma_unmap(), of any instance
- * @node: on mhca_takers
- * @who: task
- */
-struct mhca_taker {
-	struct list_head node;
-	const void *who;
-};
-
-/* A few: a task is there only as long as it waits for pages to be unpinned. */
-static LIST_HEAD(mhca_takers);
-static DEFINE_SPINLOCK(mhca_takers_lock);
-
-static void mhca_taker_begin(struct mhca_taker *taker)
-{
-	taker->who = current;
-	spin_lock(&mhca_takers_lock);
-	list_add_tail(&taker->node, &mhca_takers);
-	spin_unlock(&mhca_takers_lock);
-}
-
-static void mhca_taker_end(struct mhca_taker *taker)
-{
-	spin_lock(&mhca_takers_lock);
-	list_del(&taker->node);
-	spin_unlock(&mhca_takers_lock);
-}
-
-static bool mhca_taker_is_busy(const void *who)
-{
-	const struct mhca_taker *taker;
-	bool busy = false;
-
-	spin_lock(&mhca_takers_lock);
-	list_for_each_entry(taker, &mhca_takers, node)
-		busy |= taker->who == who;
-	spin_unlock(&mhca_takers_lock);
-	return busy;
-}
+#define MHCA_UNMAP_BOUNDED	8
 
 /* ---- Closed ranges ----------------------------------------------------------- */
 
-static u64 mhca_closed_linger(const struct mhca_closed *closed)
-{
-	u32 doubled = closed->rounds ? closed->rounds - 1 : 0;
+/**
+ * struct mhca_closed - guest memory that a task is taking away: nobody pins it
+ * @back: has mhca_closed_back() called when the task is back in user mode
+ * @node: on &struct mhca_gmem.closed
+ * @refs: one of the list, one of @back, who may be the last
+ * @open: the task is back; written by it, read under gmem.lock
+ * @who: the task
+ * @iova: first byte
+ * @last: last byte
+ * @calls: calls for this range
+ * @inside: it is in such a call
+ *
+ * gmem.lock protects all that is not said to be otherwise. There is one for each task that
+ * is in a system call, paid for by its memory cgroup.
+ */
+struct mhca_closed {
+	struct mhca_return back;
+	struct list_head node;
+	atomic_t refs;
+	bool open;
+	const void *who;
+	u64 iova;
+	u64 last;
+	u32 calls;
+	bool inside;
+};
 
-	return (u64)MHCA_CLOSED_NS << min_t(u32, doubled, MHCA_CLOSED_DOUBLE);
+static void mhca_closed_put(struct mhca_closed *closed)
+{
+	if (atomic_dec_and_test(&closed->refs))
+		kfree(closed);
+}
+
+/* The instance may be gone by then. */
+static void mhca_closed_back(struct mhca_return *back)
+{
+	struct mhca_closed *closed = container_of(back, struct mhca_closed, back);
+
+	WRITE_ONCE(closed->open, true);
+	mhca_closed_put(closed);
+}
+
+/* Drop what is open. A thread of the kernel may be "back" before it is through. */
+static void mhca_closed_reap(struct mhca_gmem *gmem)
+{
+	struct mhca_closed *closed, *next;
+
+	lockdep_assert_held(&gmem->lock);
+	list_for_each_entry_safe(closed, next, &gmem->closed, node) {
+		if (!READ_ONCE(closed->open) || closed->inside)
+			continue;
+		list_del(&closed->node);
+		mhca_closed_put(closed);
+	}
 }
 
 /**
@@ -91,104 +92,118 @@ static u64 mhca_closed_linger(const struct mhca_closed *closed)
  */
 bool mhca_closed_find(struct mhca_gmem *gmem, u64 iova, u64 last)
 {
-	struct mhca_closed *closed;
-	u64 now;
-	u32 i;
+	const struct mhca_closed *closed;
 
 	lockdep_assert_held(&gmem->lock);
-	if (!gmem->n_closed)
-		return false;
-	now = ktime_get_ns();
-	for (i = 0; i < gmem->n_closed; i++) {
-		closed = &gmem->closed[i];
-		if (closed->iova > last || closed->last < iova)
-			continue;
-		/* It asks another instance now: it looks after that. */
-		if (!closed->active && mhca_taker_is_busy(closed->who))
-			closed->until = now + mhca_closed_linger(closed);
-		if (closed->active || now < closed->until)
+	mhca_closed_reap(gmem);
+	if (gmem->shut_calls && gmem->shut_iova <= last && gmem->shut_last >= iova)
+		return true;
+	list_for_each_entry(closed, &gmem->closed, node)
+		if (closed->calls && closed->iova <= last && closed->last >= iova)
 			return true;
-	}
 	return false;
 }
 
-/* Drop ranges that were opened long ago, and those that their task has done with. */
-static void mhca_closed_forget(struct mhca_gmem *gmem, u64 iova, u64 last, u64 now)
+/**
+ * mhca_closed_reset() - forget what is closed for want of memory
+ * @gmem: guest memory of an instance that is being reset
+ *
+ * What a task is taking away stays closed: it is in the same system call as before.
+ */
+void mhca_closed_reset(struct mhca_gmem *gmem)
 {
-	u32 i = 0;
+	mutex_lock(&gmem->lock);
+	gmem->shut_calls = 0;
+	mhca_closed_reap(gmem);
+	mutex_unlock(&gmem->lock);
+}
 
-	while (i < gmem->n_closed) {
-		struct mhca_closed *closed = &gmem->closed[i];
-		bool same = closed->iova == iova && closed->last == last;
+/**
+ * mhca_closed_fini() - forget all of it
+ * @gmem: guest memory of an instance that goes
+ */
+void mhca_closed_fini(struct mhca_gmem *gmem)
+{
+	struct mhca_closed *closed, *next;
 
-		if (!closed->active &&
-		    (now >= closed->until + MHCA_CLOSED_MEMORY_NS ||
-		     (!same && closed->who == current)))
-			*closed = gmem->closed[--gmem->n_closed];
-		else
-			i++;
+	list_for_each_entry_safe(closed, next, &gmem->closed, node) {
+		list_del(&closed->node);
+		mhca_closed_put(closed);
 	}
 }
 
-/* The entry for exactly this range; a new one, or in want of room one that it is added to. */
-static struct mhca_closed *mhca_closed_entry(struct mhca_gmem *gmem, u64 iova, u64 last, u64 now)
+/* What current has closed; it alone can change that. */
+static struct mhca_closed *mhca_closed_mine(struct mhca_gmem *gmem)
 {
 	struct mhca_closed *closed;
-	u32 i;
 
-	for (i = 0; i < gmem->n_closed; i++) {
-		closed = &gmem->closed[i];
-		if (closed->iova == iova && closed->last == last)
+	lockdep_assert_held(&gmem->lock);
+	list_for_each_entry(closed, &gmem->closed, node)
+		if (closed->who == current)
 			return closed;
-	}
-	for (i = 0; i < gmem->n_closed && gmem->n_closed == MHCA_CLOSED_MAX; i++) {
-		closed = &gmem->closed[i];
-		if (!closed->active && now >= closed->until)
-			*closed = gmem->closed[--gmem->n_closed];
-	}
-	if (gmem->n_closed == MHCA_CLOSED_MAX) {
-		closed = &gmem->closed[MHCA_CLOSED_MAX - 1];
-		closed->iova = min(closed->iova, iova);
-		closed->last = max(closed->last, last);
+	return NULL;
+}
+
+/* Current's, made when it comes for the first time in this system call. NULL: no memory. */
+static struct mhca_closed *mhca_closed_get(struct mhca_instance *inst)
+{
+	struct mhca_gmem *gmem = &inst->gmem;
+	struct mhca_closed *closed;
+
+	mutex_lock(&gmem->lock);
+	mhca_closed_reap(gmem);
+	closed = mhca_closed_mine(gmem);
+	if (closed)
+		closed->inside = true;
+	mutex_unlock(&gmem->lock);
+	if (closed)
 		return closed;
+	closed = kzalloc(sizeof(*closed), GFP_KERNEL_ACCOUNT);
+	if (!closed)
+		return NULL;
+	closed->back.fn = mhca_closed_back;
+	closed->who = current;
+	closed->inside = true;
+	atomic_set(&closed->refs, 2);
+	if (inst->vmm_ops->at_return(inst->vmm, &closed->back)) {
+		kfree(closed);
+		return NULL;
 	}
-	closed = &gmem->closed[gmem->n_closed++];
-	*closed = (struct mhca_closed){ .iova = iova, .last = last };
+	mutex_lock(&gmem->lock);
+	list_add_tail(&closed->node, &gmem->closed);
+	mutex_unlock(&gmem->lock);
 	return closed;
 }
 
-/* Close a range; returns how often that was asked for in vain, one time after the other. */
-static u32 mhca_closed_begin(struct mhca_gmem *gmem, u64 iova, u64 last)
+/*
+ * Nothing tells when the task is back: closed until a reset. More than its range, if there
+ * was one before: never less.
+ */
+static u32 mhca_closed_shut(struct mhca_gmem *gmem, u64 iova, u64 last)
 {
-	u64 now = ktime_get_ns();
-	struct mhca_closed *closed;
-
-	lockdep_assert_held(&gmem->lock);
-	mhca_closed_forget(gmem, iova, last, now);
-	closed = mhca_closed_entry(gmem, iova, last, now);
-	if (!closed->active && now >= closed->until + mhca_closed_linger(closed))
-		closed->rounds = 0;
-	closed->rounds++;
-	closed->active++;
-	closed->who = current;
-	return closed->stuck;
+	if (!gmem->shut_calls) {
+		gmem->shut_iova = iova;
+		gmem->shut_last = last;
+	}
+	gmem->shut_iova = min(gmem->shut_iova, iova);
+	gmem->shut_last = max(gmem->shut_last, last);
+	if (gmem->shut_calls < U32_MAX)
+		gmem->shut_calls++;
+	return gmem->shut_calls;
 }
 
-static void mhca_closed_end(struct mhca_gmem *gmem, u64 iova, u64 last, bool done)
+/* Close a range; returns the how manieth call of the task for it this is. */
+static u32 mhca_closed_begin(struct mhca_gmem *gmem, struct mhca_closed *closed, u64 iova,
+			     u64 last)
 {
-	struct mhca_closed *closed;
-	u32 i;
-
 	lockdep_assert_held(&gmem->lock);
-	for (i = 0; i < gmem->n_closed; i++) {
-		closed = &gmem->closed[i];
-		if (!closed->active || closed->iova > iova || closed->last < last)
-			continue;
-		closed->active--;
-		closed->stuck = done ? 0 : closed->stuck + 1;
-		closed->until = ktime_get_ns() + mhca_closed_linger(closed);
-		return;
-	}
+	if (!closed)
+		return mhca_closed_shut(gmem, iova, last);
+	if (closed->iova != iova || closed->last != last)
+		closed->calls = 0;
+	closed->iova = iova;
+	closed->last = last;
+	return ++closed->calls;
 }
 
 /* ---- Fence ------------------------------------------------------------------- */
@@ -242,7 +257,6 @@ static void mhca_doomed_unpin(struct mhca_instance *inst)
 	while ((pages = mhca_doomed_next(gmem))) {
 		start = mhca_pages_take_batch(pages, &n);
 		pages->unpinning++;
-		gmem->unpinning++;
 		mutex_unlock(&gmem->lock);
 
 		mhca_pages_unpin_batch(pages, start, n);
@@ -251,8 +265,6 @@ static void mhca_doomed_unpin(struct mhca_instance *inst)
 		mutex_lock(&gmem->lock);
 		/* The last look at it: its owner may be waiting to free it. */
 		pages->unpinning--;
-		gmem->unpinning--;
-		gmem->unpinned++;
 	}
 	mutex_unlock(&gmem->lock);
 }
@@ -272,29 +284,56 @@ EXPORT_SYMBOL_GPL(mhca_instance_unpin);
 
 /* ---- dma_unmap ----------------------------------------------------------------- */
 
-/*
- * Is something still pinned, or was the worker met in the middle of a pin, its
- * @begun-th? @moved changes whenever something was done about it.
+/**
+ * struct mhca_unmap - a call of mhca_instance_dma_unmap()
+ * @iova: first byte
+ * @last: last byte
+ * @begun: the pin of the worker that it met in its range, or 0
  */
-static bool mhca_unmap_pending(struct mhca_gmem *gmem, u64 begun, u64 *moved)
+struct mhca_unmap {
+	u64 iova;
+	u64 last;
+	u64 begun;
+};
+
+/*
+ * Is something still pinned in the range, or is the pin that was met in it not over?
+ * @moved changes whenever something was unpinned, wherever: who unpins takes one after
+ * the other.
+ */
+static bool mhca_unmap_pending(struct mhca_instance *inst, const struct mhca_unmap *unmap,
+			       u64 *moved)
 {
+	u64 first = unmap->iova >> MHCA_PAGE_SHIFT, last = unmap->last >> MHCA_PAGE_SHIFT;
+	struct mhca_gmem *gmem = &inst->gmem;
 	bool pending;
 
 	mutex_lock(&gmem->lock);
-	pending = !list_empty(&gmem->doomed) || gmem->pa_retired || gmem->unpinning ||
-		  gmem->ended < begun;
-	*moved = gmem->unpinned + min(gmem->ended, begun);
+	pending = gmem->ended < unmap->begun || mhca_pages_doomed(inst, first, last) ||
+		  mhca_pa_leaving(inst, first, last);
 	mutex_unlock(&gmem->lock);
+	*moved = atomic64_read(&gmem->moved);
 	return pending;
 }
 
+/* The worker is in the middle of a pin in the range: it has to undo it. Which one, or 0. */
+static u64 mhca_unmap_met(struct mhca_gmem *gmem, u64 iova, u64 last)
+{
+	lockdep_assert_held(&gmem->lock);
+	if (gmem->begun == gmem->ended || gmem->pin_iova > last || gmem->pin_last < iova)
+		return 0;
+	gmem->pin_lost = true;
+	return gmem->begun;
+}
+
 /* Return: true: nothing is pinned any more. */
-static bool mhca_unmap_wait(struct mhca_gmem *gmem, u64 begun, bool bounded)
+static bool mhca_unmap_wait(struct mhca_instance *inst, const struct mhca_unmap *unmap,
+			    bool bounded)
 {
 	u64 start = ktime_get_ns(), seen = 0, moved;
 	u32 us = 10;
 
-	while (mhca_unmap_pending(gmem, begun, &moved)) {
+	while (mhca_unmap_pending(inst, unmap, &moved)) {
 		if (moved != seen) {
 			seen = moved;
 			start = ktime_get_ns();
@@ -314,40 +353,43 @@ static bool mhca_unmap_wait(struct mhca_gmem *gmem, u64 begun, bool bounded)
  * @iova: first byte
  * @len: bytes
  *
- * On return nobody uses a page in the range, and no page in it is pinned, unless the VMM's
- * own locks kept everything from being unpinned for MHCA_UNMAP_WAIT_MS.
+ * On return nobody uses a page in the range, and nobody pins one before the calling task
+ * is back in user mode.
+ *
+ * Return: true: no page in it is pinned. false: the VMM's own locks kept everything from
+ * being unpinned for MHCA_UNMAP_WAIT_MS.
  */
-void mhca_instance_dma_unmap(struct mhca_instance *inst, u64 iova, u64 len)
+bool mhca_instance_dma_unmap(struct mhca_instance *inst, u64 iova, u64 len)
 {
+	struct mhca_unmap unmap = { .iova = iova, .last = iova + (len - 1) };
 	struct mhca_gmem *gmem = &inst->gmem;
-	u64 last = iova + (len - 1);
-	struct mhca_taker taker;
-	u64 begun;
+	struct mhca_closed *closed;
 	bool hit, done;
-	u32 stuck;
+	u32 calls;
 
 	if (!len)
-		return;
-	if (last < iova)
-		last = U64_MAX;
+		return true;
+	if (unmap.last < iova)
+		unmap.last = U64_MAX;
 
-	mhca_taker_begin(&taker);
+	closed = mhca_closed_get(inst);
 	mutex_lock(&gmem->lock);
-	stuck = mhca_closed_begin(gmem, iova, last);
-	hit = mhca_pages_doom(inst, iova, last);
-	hit |= mhca_pa_retire(inst, iova >> MHCA_PAGE_SHIFT, last >> MHCA_PAGE_SHIFT);
-	begun = gmem->begun;
+	calls = mhca_closed_begin(gmem, closed, iova, unmap.last);
+	hit = mhca_pages_doom(inst, iova, unmap.last);
+	hit |= mhca_pa_retire(inst, iova >> MHCA_PAGE_SHIFT, unmap.last >> MHCA_PAGE_SHIFT);
+	unmap.begun = mhca_unmap_met(gmem, iova, unmap.last);
 	mutex_unlock(&gmem->lock);
 
 	if (hit) {
 		mhca_gmem_fence(inst);
 		inst->vmm_ops->unpin_work(inst->vmm);
 	}
-	done = mhca_unmap_wait(gmem, begun, stuck < MHCA_UNMAP_STUCK);
+	done = mhca_unmap_wait(inst, &unmap, calls <= MHCA_UNMAP_BOUNDED);
 
 	mutex_lock(&gmem->lock);
-	mhca_closed_end(gmem, iova, last, done);
+	if (closed)
+		closed->inside = false;
 	mutex_unlock(&gmem->lock);
-	mhca_taker_end(&taker);
+	return done;
 }
 EXPORT_SYMBOL_GPL(mhca_instance_dma_unmap);

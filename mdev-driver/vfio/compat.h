@@ -40,6 +40,16 @@ static inline void mhca_vm_flags_set(struct vm_area_struct *vma, vm_flags_t flag
 #endif
 }
 
+/* Pins go through iommufd, not through type 1. */
+static inline bool mhca_uses_iommufd(const struct vfio_device *vdev)
+{
+#if IS_ENABLED(CONFIG_IOMMUFD) && defined(MHCA_HAVE_IOMMUFD_OPS)
+	return vdev->iommufd_access;
+#else
+	return false;
+#endif
+}
+
 /* Up to 6.1 the last line of .release; later the core does it. */
 static inline void mhca_free_device(struct vfio_device *vdev)
 {

@@ -21,6 +21,7 @@ const struct mhca_vmm_ops mhca_frontend_ops = {
 	.raise = mhca_irq_raise,
 	.kick = mhca_work_kick,
 	.unpin_work = mhca_work_unpin,
+	.at_return = mhca_work_at_return,
 	.zap = mhca_region_zap,
 	.zap_async = mhca_region_zap_async,
 };
@@ -201,9 +202,17 @@ static void mhca_device_request(struct vfio_device *vdev, unsigned int count)
 		dev_notice(v->dev, "in use and its user takes no requests: waiting until it closes\n");
 }
 
+/*
+ * Type 1 asks again when something is left, and has a lock of the container meanwhile.
+ * iommufd holds nothing that an unpin takes, and forgets a pin that is left by a detach.
+ */
 static void mhca_device_dma_unmap(struct vfio_device *vdev, u64 iova, u64 len)
 {
-	mhca_instance_dma_unmap(to_mhca_vdev(vdev)->inst, iova, len);
+	bool done;
+
+	do
+		done = mhca_instance_dma_unmap(to_mhca_vdev(vdev)->inst, iova, len);
+	while (!done && mhca_uses_iommufd(vdev));
 }
 
 /* ---- ioctls ----------------------------------------------------------- */

@@ -307,6 +307,7 @@ int mhca_work_init(struct mhca_vdev *v);
 void mhca_work_fini(struct mhca_vdev *v);
 void mhca_work_kick(void *vmm);
 void mhca_work_unpin(void *vmm);
+int mhca_work_at_return(void *vmm, struct mhca_return *ret);
 int mhca_work_create(struct mhca_open *open);
 void mhca_work_destroy(struct mhca_open *open);
 void mhca_work_start(struct mhca_vdev *v);			/* v->lock */

@@ -11,7 +11,11 @@
  *
  * The work queue ("side") is for what must not wait until a command is over.
  */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/memcontrol.h>
+#include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
@@ -180,6 +184,40 @@ void mhca_work_unpin(void *vmm)
 	queue_work(v->side, &v->unpin_work);
 }
 
+/* ---- When a task is back in user mode ---------------------------------------------- */
+
+static int mhca_return_release(struct inode *inode, struct file *file)
+{
+	struct mhca_return *ret = file->private_data;
+
+	ret->fn(ret);
+	return 0;
+}
+
+static const struct file_operations mhca_return_fops = {
+	.owner = THIS_MODULE,
+	.release = mhca_return_release,
+};
+
+/**
+ * mhca_work_at_return() - &struct mhca_vmm_ops.at_return
+ * @vmm: device
+ * @ret: what to do
+ *
+ * What a module can use of task_work: the last fput() of a task is done when it returns to
+ * user mode, or ends; that of a kernel thread by a work item.
+ * Return: 0 or a negative errno.
+ */
+int mhca_work_at_return(void *vmm, struct mhca_return *ret)
+{
+	struct file *file = anon_inode_getfile("[mhca-unmap]", &mhca_return_fops, ret, O_RDONLY);
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	fput(file);
+	return 0;
+}
+
 /* ---- Starting and stopping ------------------------------------------------------- */
 
 /**
@@ -195,7 +233,9 @@ int mhca_work_init(struct mhca_vdev *v)
 	INIT_WORK(&v->revoke_work, mhca_device_revoke_run);
 	INIT_WORK(&v->unpin_work, mhca_work_unpin_run);
 	INIT_WORK(&v->zap_work, mhca_region_zap_run);
-	v->side = alloc_workqueue("mhca-%.13s", WQ_UNBOUND, 0, dev_name(v->dev));
+	/* Who needs memory may be waiting for pages to be unpinned. */
+	v->side = alloc_workqueue("mhca-%.13s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0,
+				  dev_name(v->dev));
 	return v->side ? 0 : -ENOMEM;
 }
 

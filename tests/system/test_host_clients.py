@@ -28,13 +28,15 @@ def test_instances_at_once(alone, number, record_property):
         assert inst.state == "closed"
 
 
-@pytest.mark.parametrize("number", [1, 2])
-def test_unmap_under_traffic(alone, number, record_property):
-    """Memory comes and goes while one or two instances of its container use it."""
+@pytest.mark.parametrize("number,class_", [(1, "normal"), (2, "normal"), (2, "idle")])
+def test_unmap_under_traffic(alone, number, class_, record_property):
+    """Memory comes and goes while one or two instances of its container use it, whether
+    the thread that takes it gets to run or not."""
     instances = [alone.instance() for _ in range(number)]
-    result = Client(alone, "unmap", 5, *[i.uuid for i in instances]).result()
+    result = Client(alone, "unmap", 5, class_, *[i.uuid for i in instances]).result()
     record_property("result", result)
-    assert not result["failed"] and result["unmaps"] > 10 and result["messages"] > 100
+    least = 10 if class_ == "normal" else 0
+    assert not result["failed"] and result["unmaps"] > least and result["messages"] > 100
     for inst in instances:
         assert_clean(inst)
 

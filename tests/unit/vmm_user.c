@@ -151,6 +151,8 @@ static int user_pin(void *arg, u64 iova, u64 npages, bool write, void **kva)
 	while (ret && i-- > 0)
 		page_unpin(vmm, (u64)page_index(vmm, iova + i * PAGE_SIZE));
 	pthread_mutex_unlock(&vmm->lock);
+	if (vmm->pinning)
+		vmm->pinning(vmm, iova);
 	return ret;
 }
 
@@ -248,6 +250,33 @@ static void user_unpin_work(void *arg)
 		mhca_instance_unpin(vmm->inst);
 }
 
+/* What is to be done when a thread has left its system call. */
+#define RETURNS	64
+static __thread struct mhca_return *returns[RETURNS];
+static __thread u32 n_returns;
+
+static int user_at_return(void *arg, struct mhca_return *ret)
+{
+	struct vmm_user *vmm = arg;
+
+	might_sleep();
+	if (vmm->no_return)
+		return -ENOMEM;
+	if (n_returns == RETURNS)
+		shim_warn(__FILE__, __LINE__, "a task waits for its return %u times", RETURNS);
+	returns[n_returns++] = ret;
+	return 0;
+}
+
+void vmm_user_return(void)
+{
+	while (n_returns) {
+		struct mhca_return *ret = returns[--n_returns];
+
+		ret->fn(ret);
+	}
+}
+
 /* One page: unmapped, and said so under the lock that a fault takes, as in vfio/region.c. */
 static void zap_run(struct vmm_user *vmm, u32 index)
 {
@@ -291,6 +320,7 @@ static const struct mhca_vmm_ops user_ops = {
 	.raise = user_raise,
 	.kick = user_kick,
 	.unpin_work = user_unpin_work,
+	.at_return = user_at_return,
 	.zap = user_zap,
 	.zap_async = user_zap_async,
 };
@@ -499,6 +529,8 @@ void vmm_user_destroy(struct vmm_user *vmm)
 	if (vmm->threaded)
 		unpinner_stop(vmm);
 	mhca_instance_destroy(vmm->inst);
+	/* A task may be later than the instance. */
+	vmm_user_return();
 	for (i = 0; i < VMM_USER_VECTORS; i++)
 		if (vmm->irq[i] >= 0)
 			close(vmm->irq[i]);
@@ -569,6 +601,7 @@ void vmm_user_unmap_all(struct vmm_user **vmms, u32 n, u64 iova, u64 len)
 			mhca_instance_dma_unmap(vmms[i]->inst, iova, len);
 	}
 	vmms[0]->unmap_calls = max(vmms[0]->unmap_calls, calls);
+	vmm_user_return();
 }
 
 void vmm_user_unmap(struct vmm_user *vmm, u64 iova, u64 len)

@@ -87,6 +87,8 @@ struct vmm_user_pin {
  * @idle: called while the client waits (runs lanes)
  * @slow: tests: the worker does not come to its work
  * @held_up: tests: nor does who unpins after an unmap
+ * @no_return: tests: at_return fails
+ * @pinning: tests: called by a pin that is done, before its caller hears of it
  */
 struct vmm_user {
 	struct mhca_instance *inst;
@@ -129,6 +131,8 @@ struct vmm_user {
 	bool (*idle)(struct soft_hca *hca);
 	bool slow;
 	bool held_up;
+	bool no_return;
+	void (*pinning)(struct vmm_user *vmm, u64 iova);
 };
 
 struct vmm_user *vmm_user_create(struct soft_hca *hca, const struct vmm_user_params *params,
@@ -146,6 +150,8 @@ void vmm_user_zap_pending(struct vmm_user *vmm);
  */
 void vmm_user_unmap(struct vmm_user *vmm, u64 iova, u64 len);
 void vmm_user_unmap_all(struct vmm_user **vmms, u32 n, u64 iova, u64 len);
+/* The calling thread leaves its system call (vmm_user_unmap() does at its end). */
+void vmm_user_return(void);
 void vmm_user_map(struct vmm_user *vmm, u64 iova, u64 len);
 /* The guest's IOVA of a byte of its memory. */
 u64 vmm_user_iova(struct vmm_user *vmm, const void *va);

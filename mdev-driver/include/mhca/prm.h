@@ -272,41 +272,21 @@ void mhca_guest_dirty(struct mhca_instance *inst, const void *ptr, u32 len);
 int mhca_pa_lookup(struct mhca_instance *inst, u64 iova, u32 want, bool write, void **kva,
 		   u32 *len);
 
-/* Ranges that are closed to pins at once; beyond that, neighbours are joined. */
-#define MHCA_CLOSED_MAX		16
-
-/**
- * struct mhca_closed - guest memory that the VMM is taking away: nobody pins it
- * @iova: first byte
- * @last: last byte
- * @who: the task that takes it: when it goes on to another range, this one is gone
- * @active: calls of mhca_instance_dma_unmap() for it that have not returned
- * @rounds: such calls one after the other, which say how long it stays closed
- * @stuck: the last so many of them returned while something was still pinned: a front end
- *         may have a bound for that
- * @until: ktime_get_ns() at which it opens, when it is not @active
- */
-struct mhca_closed {
-	u64 iova;
-	u64 last;
-	const void *who;
-	u32 active;
-	u32 rounds;
-	u32 stuck;
-	u64 until;
-};
-
 /**
  * struct mhca_gmem - guest memory that an instance holds
- * @lock: protects what is below, but @pinned, @peak, @limit and what @pa_lock protects
+ * @lock: protects what is below, but @moved, @pinned, @peak, @limit and what @pa_lock protects
  * @tree: where the pages of all lists lie (struct mhca_pin_chunk), by page number
  * @doomed: lists that dma_unmap marked and mhca_instance_unpin() has to unpin
- * @closed: ranges that nobody may pin now
- * @n_closed: how many
- * @begun: pins and unpins that the instance's worker has begun, one at a time
+ * @closed: ranges that nobody may pin now (unmap.c)
+ * @shut_iova: first byte of one that is closed until a reset
+ * @shut_last: its last byte
+ * @shut_calls: calls that it was closed for; 0: there is none
+ * @begun: pins that the instance's worker has begun, one at a time
  * @ended: of these, ended; dma_unmap waits for the one that it met
- * @unpinning: batches that mhca_instance_unpin() is unpinning
- * @unpinned: batches that it has unpinned
+ * @pin_iova: first byte of the one begun last
+ * @pin_last: its last byte
+ * @pin_lost: a part of it was closed since: it has to be undone
+ * @moved: changes with everything that is unpinned, and with @ended; atomic
  * @fences: fences that were begun: what is marked dead now waits for the next one
  * @fenced: the last one that ended
  * @pinned: pages pinned now (PA cache included)
@@ -327,12 +307,16 @@ struct mhca_gmem {
 	struct mutex lock;
 	struct rb_root_cached tree;
 	struct list_head doomed;
-	struct mhca_closed closed[MHCA_CLOSED_MAX];
-	u32 n_closed;
+	struct list_head closed;
+	u64 shut_iova;
+	u64 shut_last;
+	u32 shut_calls;
 	u64 begun;
 	u64 ended;
-	u32 unpinning;
-	u64 unpinned;
+	u64 pin_iova;
+	u64 pin_last;
+	bool pin_lost;
+	atomic64_t moved;
 	u64 fences;
 	u64 fenced;
 	atomic64_t pinned;

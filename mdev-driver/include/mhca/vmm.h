@@ -9,6 +9,14 @@
 #include <mhca/hca.h>
 
 /**
+ * struct mhca_return - something to be done when a task is back in user mode
+ * @fn: called then, in process context, with no lock held
+ */
+struct mhca_return {
+	void (*fn)(struct mhca_return *ret);
+};
+
+/**
  * struct mhca_vmm_ops - the front end as the core sees it
  * @pin: pin @npages consecutive pages of MHCA_PAGE_SIZE at @iova and give their
  *       host addresses. All or nothing. 0, -ENOMEM (memlock limit: -EDQUOT), -EINVAL
@@ -23,6 +31,9 @@
  *        once; any context
  * @unpin_work: have mhca_instance_unpin() called soon, in process context, beside
  *              mhca_prm_work(), never twice at once; any context that may sleep
+ * @at_return: have @ret->fn called, once, when the current task is on its way back to user
+ *             mode or ends; for a thread of the kernel: soon. The instance may be gone by
+ *             then. 0 or a negative errno: it will not be called. Sleeps
  * @zap: unmap UAR page @index from the guest: the next access faults. Sleeps, for as
  *       long as the monitor's mappings make it: only the instance's own work calls it
  * @zap_async: ask for the same and do not wait: &struct mhca_hca_ops.doorbell_zapped
@@ -37,6 +48,7 @@ struct mhca_vmm_ops {
 	void (*raise)(void *vmm, u32 vector);
 	void (*kick)(void *vmm);
 	void (*unpin_work)(void *vmm);
+	int (*at_return)(void *vmm, struct mhca_return *ret);
 	void (*zap)(void *vmm, u32 index);
 	void (*zap_async)(void *vmm, u32 index);
 };
@@ -78,11 +90,12 @@ void mhca_iseg_write(struct mhca_instance *inst, u32 offset, const void *buf, u3
 void mhca_instance_set_master(struct mhca_instance *inst, bool on);
 
 /*
- * The VMM removes [@iova, @iova + @len): nobody pins in it any more, users see their memory
- * as unmapped. Every pin in it is gone on return, unless unpinning made no progress for
- * MHCA_UNMAP_WAIT_MS: then call again. Calls neither @pin nor @unpin.
+ * The VMM removes [@iova, @iova + @len): users see their memory as unmapped, and nobody pins
+ * in it before the current task is back in user mode. True: every pin in it is gone. False:
+ * unpinning made no progress for MHCA_UNMAP_WAIT_MS: call again. Calls neither @pin nor
+ * @unpin.
  */
-void mhca_instance_dma_unmap(struct mhca_instance *inst, u64 iova, u64 len);
+bool mhca_instance_dma_unmap(struct mhca_instance *inst, u64 iova, u64 len);
 /* Unpin what mhca_instance_dma_unmap() left to do; see @unpin_work. */
 void mhca_instance_unpin(struct mhca_instance *inst);
 

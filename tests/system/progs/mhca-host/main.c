@@ -19,7 +19,7 @@ static const struct {
 	{ "sweep", sweep_main, 1, "UUID" },
 	{ "steady", steady_main, 2, "UUID UUID" },
 	{ "storm", storm_main, 1, "-L | NAME UUID [UUID]" },
-	{ "unmap", unmap_main, 2, "SECONDS UUID [UUID]" },
+	{ "unmap", unmap_main, 3, "SECONDS normal|idle UUID [UUID]" },
 	{ "fuzz", fuzz_main, 4, "SEED COMMANDS WQES UUID" },
 	{ "hostile", hostile_main, 1, "-L | UUID UUID CASE…" },
 };
