@@ -13,6 +13,7 @@
 #include <shim/core.h>
 #include <shim/atomic.h>
 #include <shim/checksum.h>
+#include <shim/crc32.h>
 #include <shim/interval_tree.h>
 #include <shim/list.h>
 #include <shim/lock.h>

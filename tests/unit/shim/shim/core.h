@@ -217,6 +217,8 @@ static inline void be32_add_cpu(__be32 *p, u32 n) { *p = cpu_to_be32(be32_to_cpu
 static inline u16 get_unaligned_be16(const void *p) { __be16 v; memcpy(&v, p, 2); return be16_to_cpu(v); }
 static inline u32 get_unaligned_be32(const void *p) { __be32 v; memcpy(&v, p, 4); return be32_to_cpu(v); }
 static inline u64 get_unaligned_be64(const void *p) { __be64 v; memcpy(&v, p, 8); return be64_to_cpu(v); }
+static inline u32 get_unaligned_le32(const void *p) { const u8 *b = p; return b[0] | b[1] << 8 | b[2] << 16 | (u32)b[3] << 24; }
+static inline void put_unaligned_le32(u32 v, void *p) { u8 b[4] = { v, v >> 8, v >> 16, v >> 24 }; memcpy(p, b, 4); }
 static inline void put_unaligned_be16(u16 v, void *p) { __be16 b = cpu_to_be16(v); memcpy(p, &b, 2); }
 static inline void put_unaligned_be32(u32 v, void *p) { __be32 b = cpu_to_be32(v); memcpy(p, &b, 4); }
 static inline void put_unaligned_be64(u64 v, void *p) { __be64 b = cpu_to_be64(v); memcpy(p, &b, 8); }
