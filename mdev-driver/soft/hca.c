@@ -3,8 +3,7 @@
  * The software HCA as a backend: its instances, their LIDs and lanes.
  */
 #include <mhca/kernel.h>
-#include "flow.h"
-#include "packet.h"
+#include "hca.h"
 
 static void soft_free_lanes(struct soft_hca *hca)
 {
@@ -43,15 +42,17 @@ int soft_hca_init(struct soft_hca *hca, u32 lanes, const struct soft_lane_params
 			return -ENOMEM;
 		}
 	}
-	err = soft_mcast_init(hca);
+	hca->sw = kzalloc(sizeof(*hca->sw), GFP_KERNEL);
+	err = hca->sw ? soft_mcast_init(hca) : -ENOMEM;
 	if (!err)
 		err = init_srcu_struct(&hca->srcu);
 	if (err) {
 		soft_mcast_fini(hca);
+		kfree(hca->sw);
 		soft_free_lanes(hca);
 		return err;
 	}
-	soft_switch_init(&hca->sw, &hca->srcu);
+	soft_switch_init(hca->sw, &hca->srcu);
 	mutex_init(&hca->lock);
 	xa_init_flags(&hca->lids, XA_FLAGS_ALLOC);
 	hca->next_lid = MHCA_LID_FIRST;
@@ -74,22 +75,11 @@ void soft_hca_fini(struct soft_hca *hca)
 	for (i = 0; i < hca->n_lanes; i++)
 		soft_timers_free(&hca->lanes[i].timers);
 	xa_destroy(&hca->lids);
-	soft_switch_fini(&hca->sw);
+	soft_switch_fini(hca->sw);
 	cleanup_srcu_struct(&hca->srcu);
 	soft_mcast_fini(hca);
+	kfree(hca->sw);
 	soft_free_lanes(hca);
-}
-
-/**
- * soft_instance_by_lid() - who has a unicast LID
- * @hca: HCA
- * @lid: LID
- *
- * Inside srcu. Return: the instance or NULL.
- */
-struct soft_instance *soft_instance_by_lid(struct soft_hca *hca, u16 lid)
-{
-	return xa_load(&hca->lids, lid);
 }
 
 /* hca->lock held */
@@ -273,20 +263,6 @@ static void soft_fence(struct mhca_hca *hca)
 	struct soft_hca *soft = hca->backend;
 
 	synchronize_srcu_expedited(&soft->srcu);
-}
-
-/**
- * soft_lane_resume() - end a QP's wait
- * @lane: its lane; lock held
- * @qp: QP that waits, or does not any more
- */
-void soft_lane_resume(struct soft_lane *lane, struct soft_qp *qp)
-{
-	lockdep_assert_held(&lane->lock);
-	list_del_init(&qp->memory_node);
-	soft_timer_cancel(&lane->timers, &qp->timer);
-	qp->req.waiting = false;
-	soft_lane_activate(lane, qp);
 }
 
 /*

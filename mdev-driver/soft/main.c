@@ -7,8 +7,8 @@
 
 #include <mhca/kernel.h>
 #include "pci.h"
-#include "soft.h"
-#include "uplink.h"
+#include "hca.h"
+#include "switch/uplink.h"
 
 #define SOFT_MAX_LANES		256U
 #define SOFT_MAX_INSTANCES	4096U

@@ -14,7 +14,7 @@
 #include <mhca/kernel.h>
 #include <shim/control.h>
 #include "command.h"
-#include "soft.h"
+#include "hca.h"
 #include "vmm_user.h"
 
 #define FUZZ_NODES	2

@@ -5,7 +5,7 @@ set -eu
 cd "$1"
 find prm soft -name '*.c' | LC_ALL=C sort | while read -r file; do
 	case $file in
-	soft/main.c | soft/lane_thread.c | soft/pci.c | soft/uplink.c) ;;
+	soft/main.c | soft/pci.c | soft/schedule/wake.c | soft/switch/uplink.c | soft/lane/lane_thread.c) ;;
 	*) echo "$PWD/$file" ;;
 	esac
 done

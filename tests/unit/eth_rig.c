@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <mhca/policy.h>
 #include "eth_rig.h"
-#include "eth.h"
+#include "hca.h"
 
 struct soft_hca hca;
 struct eth_node node[NODES];

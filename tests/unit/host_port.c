@@ -41,7 +41,7 @@ int host_port_up(struct host_port *host, struct soft_hca *hca, u32 segment)
 	hca->uplink_ops = &ops;
 	soft_port_init(&host->port, SOFT_PORT_UPLINK, host);
 	host->port.up = true;
-	ret = soft_port_attach(&hca->sw, &host->port, segment);
+	ret = soft_port_attach(hca->sw, &host->port, segment);
 	if (!ret)
 		soft_switch_carrier(hca, segment);
 	return ret;
@@ -49,7 +49,7 @@ int host_port_up(struct host_port *host, struct soft_hca *hca, u32 segment)
 
 void host_port_down(struct host_port *host)
 {
-	soft_port_detach(&host->hca->sw, &host->port);
+	soft_port_detach(host->hca->sw, &host->port);
 	soft_port_fini(&host->port);
 }
 

@@ -3,8 +3,7 @@
 #ifndef HOST_PORT_H
 #define HOST_PORT_H
 
-#include "eth.h"
-#include "packet.h"
+#include "hca.h"
 
 /**
  * struct host_port - an uplink

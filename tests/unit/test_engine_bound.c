@@ -126,7 +126,7 @@ static void test_memory_of_many(void **state)
 		struct soft_qp *qp = qp_of(a, &pair[i].qp[0]);
 
 		qp->req.waiting = true;
-		list_add_tail(&qp->memory_node, &lane->memory);
+		list_add_tail(&qp->base.memory_node, &lane->memory);
 	}
 	/* The worker that pinned waits for no lane. */
 	e->hca.hca.ops->memory_ready(a->vmm->inst);
@@ -172,7 +172,7 @@ static void test_condemned_in_reset(void **state)
 		sched_yield();
 	usleep_range(20000, 20000);
 	qp->rsp.dead = true;
-	soft_lane_fail(qp);
+	soft_lane_fail(&qp->base);
 	mutex_unlock(&qp->rsp.lock);
 	pthread_join(thread, NULL);
 	engine_modify(&e->node[1], pair.qp[1].qpn, &modify);

@@ -2,7 +2,7 @@
 /* Large sends that are odd, many, or another one meanwhile. */
 #include <mhca/policy.h>
 #include "eth_rig.h"
-#include "packet.h"
+#include "hca.h"
 
 /*
  * Large sends that a guest's user can have its netdev make are no errors: headers that are

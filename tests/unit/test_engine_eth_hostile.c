@@ -2,7 +2,7 @@
 /* Ethernet queues of a guest that breaks the rules. */
 #include <mhca/policy.h>
 #include "eth_rig.h"
-#include "packet.h"
+#include "hca.h"
 
 /* Every broken WQE: the syndrome of its error CQE, then flushes; recovery by RST, RDY. */
 static void broken(struct tx *tx, u32 syndrome)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Senders that wait for receivers: whose time it is. */
 #include "eth_rig.h"
-#include "eth.h"
+#include "hca.h"
 
 #define LOOK_NS		(100 * NSEC_PER_USEC)
 

@@ -138,15 +138,15 @@ static void test_own_work_waits(void **state)
 	engine_fill(a->mem.va, 256, 3);
 	memset(b->mem.va, 0, 2 * PAGE_SIZE);
 	engine_post(&pair.qp[0], &wr);
-	soft_lane_fail(soft_qp_find(a->vmm->inst, broken.qp[0].qpn));
+	soft_lane_fail(&soft_qp_find(a->vmm->inst, broken.qp[0].qpn)->base);
 	soft_lane_wake(soft_instance(a->vmm->inst)->lane);
 	mhca_event_qp(a->vmm->inst, MLX5_EVENT_TYPE_COMM_EST, 77);
 	engine_pass(e, 20 * NSEC_PER_MSEC);
 	assert_int_equal(a->vmm->raised[0] + a->vmm->raised[1], raised);
 	assert_int_equal(client_poll_cq(&a->cq, 1, &wc), 0);
 	assert_int_equal(b->mem.va[PAGE_SIZE], 0);
-	soft_qp_describe(mhca_object_find(a->vmm->inst, MHCA_QP, pair.qp[0].qpn), text,
-			 sizeof(text));
+	soft_qp_ops.describe(mhca_object_find(a->vmm->inst, MHCA_QP, pair.qp[0].qpn), text,
+			     sizeof(text));
 	/* It costs no CPU either, though its pages are mapped. */
 	assert_ptr_not_equal(soft_instance(a->vmm->inst)->lane,
 			     soft_instance(b->vmm->inst)->lane);
@@ -206,7 +206,7 @@ static void test_last_wqe(void **state)
 	lanes_turn(&e->hca);
 	lanes_turn(&e->hca);
 	master(b->vmm, false);
-	soft_lane_fail(soft_qp_find(b->vmm->inst, qp[1].qpn));
+	soft_lane_fail(&soft_qp_find(b->vmm->inst, qp[1].qpn)->base);
 	engine_pass(e, NSEC_PER_MSEC);
 	master(b->vmm, true);
 	while (client_poll_eq(&b->c.async_eq, &eqe))

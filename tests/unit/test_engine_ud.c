@@ -317,7 +317,7 @@ static void test_multicast_crowd(void **state)
 	engine_no_wc(e, &b->cq);
 	for (i = 0; i < CROWD + 1; i++)
 		assert_int_equal(client_destroy_qp(&member[i]), 0);
-	assert_int_equal(e->hca.mcast.n, 0);
+	assert_int_equal(e->hca.mcast->n, 0);
 	free(member);
 	ud_end();
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Flow tables: what commands build, what a frame finds in them. */
 #include "fixture.h"
-#include "flow.h"
+#include "hca.h"
+#include "ethernet/flow.h"
 
 #define GROUP_MAX	64U
 

@@ -7,7 +7,7 @@
 
 #include <mhca/policy.h>
 #include "shim/control.h"
-#include "packet.h"
+#include "hca.h"
 
 #define LIST	"192.0.2.7,198.51.100.0/24,2001:db8::7,2001:db8:1::/48"
 #define MAC	0x02, 0x00, 0x5e, 0x00, 0x00, 0x01

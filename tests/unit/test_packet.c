@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include <mhca/kernel.h>
-#include "packet.h"
+#include "hca.h"
 
 #define TCP	6
 #define UDP	17

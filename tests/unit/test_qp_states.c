@@ -13,7 +13,7 @@
 #include <mhca/kernel.h>
 #include <mhca/vmm.h>
 #include <shim/control.h>
-#include "soft.h"
+#include "hca.h"
 
 #define IN_BYTES	MLX5_ST_SZ_BYTES(create_qp_in)
 
@@ -112,11 +112,11 @@ static enum mhca_syndrome qp_create(struct bench *b, u8 type, const u8 *in)
 	enum mhca_syndrome syndrome;
 
 	b->qp = kzalloc(sizeof(*b->qp), GFP_KERNEL);
-	b->qp->obj.inst = &b->inst;
-	b->qp->obj.kind = MHCA_QP;
-	b->qp->obj.buffer = &b->ring;
-	b->qp->obj.record = &b->record;
-	cmd.obj = &b->qp->obj;
+	b->qp->base.obj.inst = &b->inst;
+	b->qp->base.obj.kind = MHCA_QP;
+	b->qp->base.obj.buffer = &b->ring;
+	b->qp->base.obj.record = &b->record;
+	cmd.obj = &b->qp->base.obj;
 	mutex_lock(&b->inst.cmd_lock);
 	syndrome = soft_qp_ops.create(&cmd);
 	mutex_unlock(&b->inst.cmd_lock);
@@ -143,8 +143,8 @@ static enum mhca_syndrome qp_new(struct bench *b, u8 type)
 static void qp_destroy(struct bench *b)
 {
 	mutex_lock(&b->inst.cmd_lock);
-	xa_release(&b->inst.objects[MHCA_QP], b->qp->obj.num);
-	soft_qp_ops.destroy(&b->qp->obj);
+	xa_release(&b->inst.objects[MHCA_QP], b->qp->base.obj.num);
+	soft_qp_ops.destroy(&b->qp->base.obj);
 	mutex_unlock(&b->inst.cmd_lock);
 	kfree(b->qp);
 	b->qp = NULL;
@@ -155,7 +155,7 @@ static enum mhca_syndrome qp_modify(struct bench *b, u16 opcode, u32 opt, const 
 	u8 in[MLX5_ST_SZ_BYTES(init2rtr_qp_in)] __aligned(8) = { 0 };
 	struct mhca_cmd cmd = {
 		.inst = &b->inst, .opcode = opcode, .in = in, .inlen = sizeof(in),
-		.obj = &b->qp->obj,
+		.obj = &b->qp->base.obj,
 	};
 	enum mhca_syndrome syndrome;
 
@@ -255,9 +255,9 @@ static void bring_to(struct bench *b, u8 state)
 	for (i = 0; i < steps; i++)
 		assert_int_equal(qp_modify(b, way[i], 0, qpc), MHCA_SYN_NONE);
 	if (state == MLX5_QP_STATE_SQER) {
-		mutex_lock(&b->qp->si->lane->lock);
+		mutex_lock(&b->qp->base.si->lane->lock);
 		soft_qp_to_sq_error(b->qp);
-		mutex_unlock(&b->qp->si->lane->lock);
+		mutex_unlock(&b->qp->base.si->lane->lock);
 	}
 	assert_int_equal(b->qp->state, state);
 }
@@ -403,7 +403,7 @@ static void reset_forgets(void **state)
 	assert_int_equal(qp->rsp.consumer, 0);
 	assert_int_equal(qp->req.psn, 0);
 	assert_false(qp->req.busy || qp->rsp.busy || qp->rsp.dead || qp->req.waiting);
-	assert_true(list_empty(&qp->active_node) && list_empty(&qp->err_node));
+	assert_true(list_empty(&qp->base.active_node) && list_empty(&qp->base.err_node));
 	/* Nothing was completed: the CQ's producer has not moved. */
 	assert_int_equal(b->cq.pi, 0);
 	qp_destroy(b);
@@ -506,7 +506,7 @@ static u32 members(struct bench *b, const u8 gid[16], u32 most)
 	do {
 		idx = srcu_read_lock(&b->hca.srcu);
 		left = most;
-		all = soft_mcast_walk(b->qp->si, gid, &at, &left, count_one, &n);
+		all = soft_mcast_walk(b->qp->base.si, gid, &at, &left, count_one, &n);
 		srcu_read_unlock(&b->hca.srcu, idx);
 	} while (!all);
 	assert_int_equal(at.reached, !!n);
@@ -520,27 +520,27 @@ static void groups_hold_who_attached(void **state)
 	struct soft_qp *first;
 
 	qp_new(b, MLX5_QP_ST_RC);
-	assert_int_equal(soft_mcast_attach(&b->qp->obj, gid), MHCA_SYN_QP_TYPE);
+	assert_int_equal(soft_mcast_attach(&b->qp->base.obj, gid), MHCA_SYN_QP_TYPE);
 	qp_destroy(b);
 	qp_new(b, MLX5_QP_ST_UD);
-	assert_int_equal(soft_mcast_detach(&b->qp->obj, gid), MHCA_SYN_MCG);
-	assert_int_equal(soft_mcast_attach(&b->qp->obj, gid), MHCA_SYN_NONE);
-	assert_int_equal(soft_mcast_attach(&b->qp->obj, gid), MHCA_SYN_NONE);
-	assert_int_equal(soft_mcast_attach(&b->qp->obj, other), MHCA_SYN_NONE);
+	assert_int_equal(soft_mcast_detach(&b->qp->base.obj, gid), MHCA_SYN_MCG);
+	assert_int_equal(soft_mcast_attach(&b->qp->base.obj, gid), MHCA_SYN_NONE);
+	assert_int_equal(soft_mcast_attach(&b->qp->base.obj, gid), MHCA_SYN_NONE);
+	assert_int_equal(soft_mcast_attach(&b->qp->base.obj, other), MHCA_SYN_NONE);
 	first = b->qp;
 	qp_new(b, MLX5_QP_ST_UD);
-	assert_int_equal(soft_mcast_attach(&b->qp->obj, gid), MHCA_SYN_NONE);
+	assert_int_equal(soft_mcast_attach(&b->qp->base.obj, gid), MHCA_SYN_NONE);
 	assert_int_equal(members(b, gid, 10), 2);
 	assert_int_equal(members(b, gid, 2), 2);
 	assert_int_equal(members(b, gid, 1), 2);
-	assert_int_equal(soft_mcast_detach(&b->qp->obj, gid), MHCA_SYN_NONE);
+	assert_int_equal(soft_mcast_detach(&b->qp->base.obj, gid), MHCA_SYN_NONE);
 	assert_int_equal(members(b, gid, 1), 1);
 	qp_destroy(b);
 	b->qp = first;
-	assert_int_equal(b->hca.mcast.n, 2);
+	assert_int_equal(b->hca.mcast->n, 2);
 	assert_int_equal(members(b, other, 1), 1);
 	qp_destroy(b);
-	assert_int_equal(b->hca.mcast.n, 0);
+	assert_int_equal(b->hca.mcast->n, 0);
 	bench_destroy(b);
 }
 
@@ -555,21 +555,21 @@ static void groups_are_bounded(void **state)
 	qp_new(b, MLX5_QP_ST_UD);
 	for (i = 0; i < most; i++) {
 		put_unaligned_be32(i, gid + 12);
-		assert_int_equal(soft_mcast_attach(&b->qp->obj, gid), MHCA_SYN_NONE);
+		assert_int_equal(soft_mcast_attach(&b->qp->base.obj, gid), MHCA_SYN_NONE);
 	}
 	put_unaligned_be32(most, gid + 12);
-	assert_int_equal(soft_mcast_attach(&b->qp->obj, gid), MHCA_SYN_QUOTA);
-	assert_int_equal(b->hca.mcast.n, most);
+	assert_int_equal(soft_mcast_attach(&b->qp->base.obj, gid), MHCA_SYN_QUOTA);
+	assert_int_equal(b->hca.mcast->n, most);
 	for (i = 0; i < most; i += 7) {
 		put_unaligned_be32(i, gid + 12);
 		assert_int_equal(members(b, gid, 1), 1);
-		assert_int_equal(soft_mcast_detach(&b->qp->obj, gid), MHCA_SYN_NONE);
+		assert_int_equal(soft_mcast_detach(&b->qp->base.obj, gid), MHCA_SYN_NONE);
 		assert_int_equal(members(b, gid, 1), 0);
 	}
 	for (i = 1; i < most - 3; i++) {
 		put_unaligned_be32(i, gid + 12);
 		assert_int_equal(members(b, gid, 1), !!(i % 7));
-		assert_int_equal(soft_mcast_detach(&b->qp->obj, gid),
+		assert_int_equal(soft_mcast_detach(&b->qp->base.obj, gid),
 				 i % 7 ? MHCA_SYN_NONE : MHCA_SYN_MCG);
 	}
 	for (; i < most; i++) {
@@ -577,7 +577,7 @@ static void groups_are_bounded(void **state)
 		assert_int_equal(members(b, gid, 1), !!(i % 7));
 	}
 	qp_destroy(b);
-	assert_int_equal(b->hca.mcast.n, 0);
+	assert_int_equal(b->hca.mcast->n, 0);
 	bench_destroy(b);
 }
 

@@ -2,8 +2,7 @@
 /* RoCE between two instances: who is reached by MAC, GID, VLAN and segment. */
 #include <mhca/policy.h>
 #include "fixture.h"
-#include "eth.h"
-#include "switch.h"
+#include "hca.h"
 
 #define TO	(BUF_BYTES / 2)
 #define GRH	40U

@@ -10,7 +10,7 @@
 #include <mhca/kernel.h>
 #include <mhca/limits.h>
 #include "shim/control.h"
-#include "packet.h"
+#include "hca.h"
 
 #define PORTS	5
 #define UP	4	/* port[UP] is an uplink */

@@ -499,7 +499,7 @@ static void groups_come_and_go(void **state)
 	assert_true(crier.sent > 0);
 	for (i = 0; i < 4; i++)
 		assert_ok(client_destroy_qp(&qp[i]));
-	assert_int_equal(w->hca.mcast.n, 0);
+	assert_int_equal(w->hca.mcast->n, 0);
 	/* The one that was attached all the time. */
 	assert_true(counter(&w->g[1], drop_no_buffer) > 0);
 	assert_int_equal(counter(&w->g[0], drop_no_peer), 0);

@@ -5,8 +5,7 @@
 
 #include <mhca/policy.h>
 #include "fixture.h"
-#include "eth.h"
-#include "switch.h"
+#include "hca.h"
 
 static const u8 foreign[6] = { 2, 9, 9, 9, 9, 9 };
 
@@ -250,7 +249,7 @@ static void groups_beside_policy(void **state)
 	}
 	pthread_join(thread, NULL);
 	pthread_join(reader, NULL);
-	assert_int_equal(w->hca.mcast.n, 0);
+	assert_int_equal(w->hca.mcast->n, 0);
 }
 
 #define roce_test(fn) cmocka_unit_test_setup_teardown(fn, world_setup_roce, world_teardown)

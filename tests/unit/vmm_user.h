@@ -14,7 +14,7 @@
 #include <semaphore.h>
 #include <mhca/kernel.h>
 #include <mhca/vmm.h>
-#include "soft.h"
+#include "hca.h"
 #include "client.h"
 
 #define VMM_USER_IOVA		0x100000000ULL	/* guest memory begins here */
