@@ -5,7 +5,6 @@
 #include "command.h"
 
 #define MHCA_ISSI_SUPPORTED	(BIT(0) | BIT(1))
-#define MHCA_ISSI_MAX		1
 #define MHCA_VENDOR_OUI		0x0002c9
 #define MHCA_VENDOR_PCI		0x15b3
 /* 16 bytes; the driver shows it as the board id. */

@@ -5,6 +5,21 @@
  */
 #include "command.h"
 
+/* What an image says of the object: all of the input but the list of its pages. */
+static enum mhca_syndrome mhca_create_remember(struct mhca_cmd *cmd, struct mhca_object *obj)
+{
+	u32 len = cmd->inlen;
+
+	if (cmd->row->pages)
+		len = min(len, cmd->row->pages->pas);
+	obj->created = kvmalloc(len, GFP_KERNEL_ACCOUNT);
+	if (!obj->created)
+		return MHCA_SYN_NO_MEMORY;
+	memcpy(obj->created, cmd->in, len);
+	obj->created_len = len;
+	return MHCA_SYN_NONE;
+}
+
 /* Everything that the object under creation stands on. */
 static enum mhca_syndrome mhca_create_prepare(struct mhca_cmd *cmd, struct mhca_object *obj)
 {
@@ -12,6 +27,10 @@ static enum mhca_syndrome mhca_create_prepare(struct mhca_cmd *cmd, struct mhca_
 	u8 i;
 
 	obj->created_by = cmd->opcode;
+	obj->num = cmd->load_number;
+	syndrome = mhca_create_remember(cmd, obj);
+	if (syndrome)
+		return syndrome;
 	for (i = 0; i < cmd->row->n_refs; i++) {
 		if (!cmd->ref[i])
 			continue;

@@ -17,12 +17,6 @@
 #define MHCA_PORT_ACTIVE	4
 #define MHCA_SUBNET_TIMEOUT	18
 
-/*
- * Port capability bits that a guest's services announce about themselves:
- * communication management, SNMP tunnelling, device management, vendor class.
- */
-#define MHCA_CAP_MASK1		(BIT(16) | BIT(17) | BIT(19) | BIT(20))
-
 /* ---- Checks -------------------------------------------------------------------- */
 
 /* All vport commands name the vport alike: only the guest's own exists. */

@@ -13,6 +13,7 @@
  *   gmem.c  pa.c     pinned guest memory; pages of PA keys
  *   unmap.c          guest memory that the VMM takes away
  *   eq.c             event queues
+ *   image.c  save.c  load.c     an instance as a stream of records, and back
  *   instance.c       life of an instance
  *
  * Locks, in order (docs/locking.md):
@@ -36,6 +37,17 @@
 /* Event types that the core can post are all below this. */
 #define MHCA_EVENT_TYPES	64
 #define MHCA_PENDING_EVENTS	64
+
+#define MHCA_ISSI_MAX		1
+#define MHCA_LEASE_BYTES	16	/* of an image: as good as nobody guesses */
+
+/*
+ * Port capability bits that a guest's services announce about themselves:
+ * communication management, SNMP tunnelling, device management, vendor class.
+ */
+#define MHCA_CAP_MASK1		(BIT(16) | BIT(17) | BIT(19) | BIT(20))
+
+struct mhca_taken;
 
 /* Size of every capability structure (the PRM's union of them). */
 #define MHCA_CAP_SIZE		MLX5_UN_SZ_BYTES(hca_cap_union)
@@ -118,6 +130,10 @@ struct mhca_command_stats {
  * @pma_base: what a performance manager's counters begin at, by cmd_mad.c's table; cmd_lock
  * @node_desc: node description, as text that need not end with a 0; cmd_lock
  * @stats: by row of the command table
+ * @leased: an image of it was made: it may have moved
+ * @lease: what that image knows to prove that it is its; backend's lock of LIDs
+ * @moved: another instance has taken its place: it does not run before it is reset
+ * @taken: loaded: the identity that it takes over when it first runs, or NULL
  * @rate: cost units that commands may spend; only the worker and, while it is
  *        stopped, a reset
  */
@@ -142,6 +158,10 @@ struct mhca_core {
 	u64 pma_base[MHCA_PMA_FIELDS];
 	char node_desc[MHCA_NODE_DESC_SIZE];
 	struct mhca_command_stats *stats;
+	bool leased;
+	u8 lease[MHCA_LEASE_BYTES];
+	bool moved;
+	struct mhca_taken *taken;
 	struct mhca_bucket rate;
 };
 
@@ -160,6 +180,12 @@ enum mhca_syndrome mhca_object_publish(struct mhca_object *obj);
 void mhca_object_free(struct mhca_object *obj);		/* not published */
 void mhca_object_remove(struct mhca_object *obj);	/* published */
 void mhca_object_remove_all(struct mhca_instance *inst);
+
+/* Does an image have a place for all that such an object is? */
+static inline bool mhca_object_has_codec(const struct mhca_object_ops *ops)
+{
+	return ops->stateless || (ops->save && ops->load);
+}
 
 /* Pages pinned or unpinned without looking at what others want. */
 #define MHCA_PIN_BATCH		512
@@ -194,6 +220,7 @@ void mhca_pa_release(struct mhca_instance *inst);
 
 /* eq.c */
 extern const struct mhca_object_ops mhca_eq_ops;
+bool mhca_eq_may_subscribe(const struct mhca_core *core, u32 eqn, u32 type);
 bool mhca_eq_command_subscribed(struct mhca_instance *inst);
 void mhca_eq_post_command(struct mhca_instance *inst, u32 entries);
 void mhca_event_flush(struct mhca_instance *inst);

@@ -423,9 +423,46 @@ static void mhca_eq_destroy(struct mhca_object *obj)
 	spin_unlock(&core->eq_lock);
 }
 
+static void mhca_eq_save(struct mhca_object *obj, struct mhca_image *image)
+{
+	const struct mhca_eq *eq = mhca_eq_of(obj);
+
+	mhca_image_put_u32(image, eq->pi);
+	mhca_image_put_u32(image, eq->ci);
+}
+
+static enum mhca_syndrome mhca_eq_load(struct mhca_object *obj, struct mhca_reader *in)
+{
+	struct mhca_core *core = obj->inst->core;
+	struct mhca_eq *eq = mhca_eq_of(obj);
+	bool fits;
+
+	spin_lock(&core->eq_lock);
+	eq->pi = mhca_reader_u32(in);
+	eq->ci = mhca_reader_u32(in) & MHCA_EQ_INDEX_MASK;
+	fits = mhca_eq_unread(eq) <= 1U << eq->log_size;
+	spin_unlock(&core->eq_lock);
+	return fits ? MHCA_SYN_NONE : MHCA_SYN_INDEX;
+}
+
+/**
+ * mhca_eq_may_subscribe() - can an EQ be the one that takes events of a type?
+ * @core: core, command lock held
+ * @eqn: EQ; 0: nobody takes them
+ * @type: event
+ */
+bool mhca_eq_may_subscribe(const struct mhca_core *core, u32 eqn, u32 type)
+{
+	if (!eqn)
+		return true;
+	return eqn < MHCA_MAX_EQ && core->eq[eqn] && core->eq[eqn]->mask >> type & 1;
+}
+
 const struct mhca_object_ops mhca_eq_ops = {
 	.size = sizeof(struct mhca_eq),
 	.create = mhca_eq_create,
+	.save = mhca_eq_save,
+	.load = mhca_eq_load,
 	.query = mhca_eq_query,
 	.destroy = mhca_eq_destroy,
 };

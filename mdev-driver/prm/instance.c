@@ -5,6 +5,7 @@
 #include <mhca/migrate.h>
 #include <mhca/policy.h>
 #include "command.h"
+#include "image_format.h"
 
 /* Kinds that no attribute limits get what the host allows. */
 static void mhca_instance_default_policy(struct mhca_instance *inst)
@@ -172,6 +173,10 @@ void mhca_instance_reset(struct mhca_instance *inst)
 	atomic_set(&core->doorbell, 0);
 	spin_unlock(&core->reg_lock);
 
+	core->leased = false;
+	core->moved = false;
+	kfree(core->taken);
+	core->taken = NULL;
 	atomic_set(&inst->port.qkey_violations, 0);
 	memset(&core->rate, 0, sizeof(core->rate));
 	mutex_unlock(&inst->cmd_lock);
@@ -224,6 +229,58 @@ void mhca_instance_set_master(struct mhca_instance *inst, bool on)
 EXPORT_SYMBOL_GPL(mhca_instance_set_master);
 
 /**
+ * mhca_lease_swap() - may an instance take the place of another?
+ * @inst: instance, not running
+ * @from: the other one
+ * @lease: what proves it
+ *
+ * Who moves a connection's other end knows the lease from the image; nobody else can
+ * become an instance that merely stands still. Backend's lock of LIDs.
+ *
+ * Return: true: they have exchanged GUIDs and MAC, and @from may not run.
+ */
+bool mhca_lease_swap(struct mhca_instance *inst, struct mhca_instance *from, const u8 *lease)
+{
+	struct mhca_core *core = from->core;
+	u32 i;
+
+	if (!core->leased || READ_ONCE(from->run) != MHCA_RUN_NONE ||
+	    from->personality != inst->personality ||
+	    READ_ONCE(from->port.segment) != READ_ONCE(inst->port.segment) ||
+	    memcmp(core->lease, lease, sizeof(core->lease)))
+		return false;
+	core->leased = false;
+	core->moved = true;
+	swap(inst->id.node_guid, from->id.node_guid);
+	swap(inst->id.port_guid, from->id.port_guid);
+	for (i = 0; i < sizeof(inst->id.mac); i++)
+		swap(inst->id.mac[i], from->id.mac[i]);
+	return true;
+}
+EXPORT_SYMBOL_GPL(mhca_lease_swap);
+
+/* It is about to run again: as whom? */
+static int mhca_instance_appear(struct mhca_instance *inst)
+{
+	struct mhca_taken *taken = inst->core->taken;
+	bool own;
+	int err;
+
+	if (inst->core->moved)
+		return -EADDRINUSE;
+	if (!taken)
+		return 0;
+	own = taken->id.node_guid == inst->id.node_guid &&
+	      taken->id.port_guid == inst->id.port_guid;
+	err = inst->hca->ops->claim(inst, taken->lid, taken->lease, own);
+	if (err)
+		return err;
+	inst->core->taken = NULL;
+	kfree(taken);
+	return 0;
+}
+
+/**
  * mhca_instance_run() - have an instance run, or stop it
  * @inst: instance
  * @run: what of it is to run
@@ -232,7 +289,19 @@ EXPORT_SYMBOL_GPL(mhca_instance_set_master);
  */
 int mhca_instance_run(struct mhca_instance *inst, enum mhca_run run)
 {
-	return mhca_instance_gate(inst, inst->master, run);
+	bool loaded = inst->core->taken;
+	int err;
+
+	if (run != MHCA_RUN_NONE) {
+		err = mhca_instance_appear(inst);
+		if (err)
+			return err;
+	}
+	err = mhca_instance_gate(inst, inst->master, run);
+	/* What its guest was not told before it moved. */
+	if (loaded && run != MHCA_RUN_NONE)
+		mhca_eq_tick(inst);
+	return err;
 }
 EXPORT_SYMBOL_GPL(mhca_instance_run);
 

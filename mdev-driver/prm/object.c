@@ -65,21 +65,44 @@ static void mhca_uar_destroy(struct mhca_object *obj)
 	obj->inst->vmm_ops->zap(obj->inst->vmm, obj->num);
 }
 
+static void mhca_qcounter_save(struct mhca_object *obj, struct mhca_image *image)
+{
+	struct mhca_qcounter *q = (struct mhca_qcounter *)obj;
+
+#define MHCA_Q_COUNTER_PUT(name) mhca_image_put_u64(image, atomic64_read(&q->name));
+	MHCA_Q_COUNTERS(MHCA_Q_COUNTER_PUT)
+#undef MHCA_Q_COUNTER_PUT
+}
+
+static enum mhca_syndrome mhca_qcounter_load(struct mhca_object *obj, struct mhca_reader *in)
+{
+	struct mhca_qcounter *q = (struct mhca_qcounter *)obj;
+
+#define MHCA_Q_COUNTER_GET(name) atomic64_set(&q->name, mhca_reader_u64(in));
+	MHCA_Q_COUNTERS(MHCA_Q_COUNTER_GET)
+#undef MHCA_Q_COUNTER_GET
+	return MHCA_SYN_NONE;
+}
+
 static const struct mhca_object_ops mhca_plain_ops = {
 	.size = sizeof(struct mhca_object),
 	.create = mhca_plain_create,
+	.stateless = true,
 };
 
 /* The engine finds it by its number. */
 static const struct mhca_object_ops mhca_qcounter_ops = {
 	.size = sizeof(struct mhca_qcounter),
 	.create = mhca_qcounter_create,
+	.save = mhca_qcounter_save,
+	.load = mhca_qcounter_load,
 	.fenced = true,
 };
 
 static const struct mhca_object_ops mhca_uar_ops = {
 	.size = sizeof(struct mhca_object),
 	.create = mhca_uar_create,
+	.stateless = true,
 	.destroy = mhca_uar_destroy,
 };
 
@@ -115,8 +138,10 @@ const struct mhca_object_ops *mhca_object_ops(const struct mhca_instance *inst,
  * @min: least number
  * @max: greatest number
  *
- * Cyclic: a number freed just before is the last to come again. Under the command
- * lock. Return: MHCA_SYN_NONE, QUOTA or NO_MEMORY.
+ * Cyclic: a number freed just before is the last to come again. An object that comes from
+ * an image has its number already. Under the command lock.
+ *
+ * Return: MHCA_SYN_NONE, QUOTA, NO_MEMORY, or INDEX for a number that cannot be.
  */
 enum mhca_syndrome mhca_object_number(struct mhca_object *obj, u32 min, u32 max)
 {
@@ -126,6 +151,12 @@ enum mhca_syndrome mhca_object_number(struct mhca_object *obj, u32 min, u32 max)
 
 	lockdep_assert_held(&inst->cmd_lock);
 
+	if (obj->num) {
+		if (obj->num < min || obj->num > max)
+			return MHCA_SYN_INDEX;
+		err = xa_insert(&inst->objects[obj->kind], obj->num, NULL, GFP_KERNEL_ACCOUNT);
+		return err == -EBUSY ? MHCA_SYN_INDEX : mhca_syndrome_from_errno(err);
+	}
 	err = xa_alloc_cyclic(&inst->objects[obj->kind], &num, NULL, XA_LIMIT(min, max),
 			      &inst->next_number[obj->kind], GFP_KERNEL_ACCOUNT);
 	if (err < 0)
@@ -277,6 +308,7 @@ void mhca_object_free(struct mhca_object *obj)
 		mhca_object_unref(obj, obj->refs[obj->n_refs - 1]);
 	mhca_pages_put(obj->buffer);
 	mhca_pages_put(obj->record);
+	kvfree(obj->created);
 	kvfree(obj);
 }
 

@@ -311,6 +311,54 @@ static void soft_vport_changed(struct mhca_instance *inst)
 	soft_switch_update(soft_instance(inst));
 }
 
+static void soft_set_lid(struct soft_instance *si, u16 lid)
+{
+	WRITE_ONCE(si->lid, lid);
+	WRITE_ONCE(si->inst->port.lid, lid);
+}
+
+/**
+ * soft_instance_claim() - an instance that was loaded takes its place
+ * @inst: instance, not running
+ * @lid: LID that it had
+ * @lease: what its image says to prove that it is the source's
+ * @own: all else in its identity is @inst's own
+ *
+ * The source is another instance of this HCA, which stands still and gets what @inst had;
+ * or it is on another host: then the identity has to be @inst's own, and nobody has the LID.
+ *
+ * Return: 0; -EADDRINUSE: it may not; -ENOMEM.
+ */
+static int soft_instance_claim(struct mhca_instance *inst, u16 lid, const u8 *lease, bool own)
+{
+	struct soft_instance *si = soft_instance(inst), *from;
+	struct soft_hca *hca = si->hca;
+	u16 old = si->lid;
+	int err = 0;
+
+	mutex_lock(&hca->lock);
+	from = xa_load(&hca->lids, lid);
+	if (from && from != si) {
+		err = mhca_lease_swap(inst, from->inst, lease) ? 0 : -EADDRINUSE;
+		if (!err) {
+			/* Both places are there: nothing is allocated. */
+			xa_store(&hca->lids, lid, si, GFP_KERNEL);
+			xa_store(&hca->lids, old, from, GFP_KERNEL);
+			soft_set_lid(from, old);
+		}
+	} else if (!own) {
+		err = -EADDRINUSE;
+	} else if (!from) {
+		err = xa_err(xa_store(&hca->lids, lid, si, GFP_KERNEL));
+		if (!err)
+			xa_erase(&hca->lids, old);
+	}
+	if (!err)
+		soft_set_lid(si, lid);
+	mutex_unlock(&hca->lock);
+	return err;
+}
+
 const struct mhca_hca_ops soft_hca_ops = {
 	.name = "soft",
 	.object = {
@@ -338,6 +386,7 @@ const struct mhca_hca_ops soft_hca_ops = {
 	.attach_mcg = soft_mcast_attach,
 	.detach_mcg = soft_mcast_detach,
 	.flow_root = soft_flow_set_root,
+	.claim = soft_instance_claim,
 	.port_changed = soft_port_changed,
 	.vport_changed = soft_vport_changed,
 };

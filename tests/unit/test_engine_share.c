@@ -341,11 +341,11 @@ static void forget(struct engine *e, struct engine_pair *pair)
 {
 	struct mhca_object *obj = mhca_object_find(e->node[0].vmm->inst, MHCA_QP,
 						   pair->qp[0].qpn);
-	struct soft_qp *qp = container_of(obj, struct soft_qp, obj);
+	struct soft_qp *qp = container_of(obj, struct soft_qp, base.obj);
 
-	mutex_lock(&qp->si->lane->lock);
-	soft_lane_forget_qp(qp->si->lane, qp);
-	mutex_unlock(&qp->si->lane->lock);
+	mutex_lock(&qp->base.si->lane->lock);
+	soft_lane_forget_qp(qp->base.si->lane, &qp->base);
+	mutex_unlock(&qp->base.si->lane->lock);
 }
 
 /* Who owes lane time owes it also after a reset of its queues, and a bounded time. */

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <mhca/migrate.h>
 #include "vmm_user.h"
 
 /* gcc defines a macro, clang has a feature. */
@@ -484,6 +485,33 @@ struct vmm_user *vmm_user_create(struct soft_hca *hca, const struct vmm_user_par
 		worker_start(vmm);
 	}
 	return vmm;
+}
+
+struct mhca_instance *vmm_user_target(struct vmm_user *vmm, u64 guid)
+{
+	struct mhca_identity id = { .node_guid = guid, .port_guid = guid + 1 };
+	struct mhca_instance *inst;
+
+	snprintf(id.name, sizeof(id.name), "target-%llx", guid);
+	id.mac[0] = 2;
+	put_unaligned_be32(guid, &id.mac[2]);
+	inst = mhca_instance_create(&vmm->hca->hca, vmm->inst->personality, &id, &user_ops, vmm);
+	if (IS_ERR_OR_NULL(inst) || mhca_instance_run(inst, MHCA_RUN_NONE))
+		shim_warn(__FILE__, __LINE__, "no target");
+	mhca_instance_set_master(inst, true);
+	return inst;
+}
+
+void vmm_user_switch(struct vmm_user *vmm, struct mhca_instance *to)
+{
+	struct mhca_instance *from = vmm->inst;
+
+	spin_lock(&vmm->uar_lock);
+	memset(vmm->uar_page, 0, sizeof(vmm->uar_page));
+	vmm->inst = to;
+	spin_unlock(&vmm->uar_lock);
+	__atomic_store_n(&vmm->work_pending, 1, __ATOMIC_SEQ_CST);
+	mhca_instance_destroy(from);
 }
 
 static void user_reset(struct vmm_user *vmm)

@@ -139,6 +139,13 @@ struct vmm_user *vmm_user_create(struct soft_hca *hca, const struct vmm_user_par
 				 u64 guid);
 /* Resets and destroys the instance; aborts when a pin or an object is left. */
 void vmm_user_destroy(struct vmm_user *vmm);
+/*
+ * Where the instance may move to: a second one over the same guest memory, reset and at
+ * MHCA_RUN_NONE. To be destroyed, or to be vmm_user_switch()'s: the guest goes on with it,
+ * and the instance that it had is gone.
+ */
+struct mhca_instance *vmm_user_target(struct vmm_user *vmm, u64 guid);
+void vmm_user_switch(struct vmm_user *vmm, struct mhca_instance *to);
 /* Run pending commands here (not threaded). true: there were some. */
 bool vmm_user_work(struct vmm_user *vmm);
 /* Do the zaps that lanes asked for (zaps_held). */

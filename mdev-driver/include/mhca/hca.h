@@ -7,6 +7,7 @@
 #ifndef MHCA_HCA_H
 #define MHCA_HCA_H
 
+#include <mhca/image.h>
 #include <mhca/prm.h>
 
 /**
@@ -22,6 +23,12 @@
  *           DMA and no completion for @obj any more, and the core unpins and
  *           frees it. Cannot fail. NULL: nothing to do.
  * @describe: the object's own state as text, for people; its length. NULL: none
+ * @update: bring obj->created up to date: what a guest would say to create it as it is now;
+ *          NULL: it says what was said once
+ * @save: put what obj->created does not say into an image; the instance stands still
+ * @load: the opposite, once for an object that was created a moment ago: the bytes come
+ *        from anybody. Neither reads nor writes guest memory
+ * @stateless: obj->created says it all: there is no @save
  * @fenced: the engine finds the object by its number for each use, so that
  *          &struct mhca_hca_ops.fence is all it takes to stop them. The core calls
  *          it before @destroy: once for many objects, when many go at once.
@@ -35,6 +42,10 @@ struct mhca_object_ops {
 	enum mhca_syndrome (*query)(struct mhca_cmd *cmd);
 	void (*destroy)(struct mhca_object *obj);
 	int (*describe)(const struct mhca_object *obj, char *buf, size_t size);
+	void (*update)(struct mhca_object *obj);
+	void (*save)(struct mhca_object *obj, struct mhca_image *image);
+	enum mhca_syndrome (*load)(struct mhca_object *obj, struct mhca_reader *in);
+	bool stateless;
 	bool fenced;
 };
 
@@ -81,6 +92,10 @@ struct mhca_doorbell {
  * @detach_mcg: detach it
  * @flow_root: frames for @inst are looked up in @table from now on; NULL: in none.
  *             Command lock held
+ * @claim: an instance that was loaded, and does not run, takes the LID that its source had,
+ *         and what is bound to it. @lease: what the image knows of the source; @own: the rest
+ *         of the identity is the instance's own anyway, so that the source may be on another
+ *         host. 0; -EADDRINUSE: it may not; -ENOMEM. NULL: no instance can be moved
  * @port_changed: the port's state, segment or checks changed by policy; port lock held;
  *                may sleep
  * @vport_changed: the guest changed its NIC vport context or RoCE address table, or
@@ -103,6 +118,7 @@ struct mhca_hca_ops {
 	enum mhca_syndrome (*attach_mcg)(struct mhca_object *qp, const u8 gid[16]);
 	enum mhca_syndrome (*detach_mcg)(struct mhca_object *qp, const u8 gid[16]);
 	enum mhca_syndrome (*flow_root)(struct mhca_instance *inst, struct mhca_object *table);
+	int (*claim)(struct mhca_instance *inst, u16 lid, const u8 *lease, bool own);
 	void (*port_changed)(struct mhca_instance *inst);
 	void (*vport_changed)(struct mhca_instance *inst);
 };
@@ -122,6 +138,12 @@ struct mhca_hca {
 	void *backend;
 	void *frontend;
 };
+
+/*
+ * For @claim: has @from, which stands still, given @lease away with its image? Then the two
+ * have exchanged GUIDs and MAC, and @from does not run before it is reset.
+ */
+bool mhca_lease_swap(struct mhca_instance *inst, struct mhca_instance *from, const u8 *lease);
 
 struct device;
 struct module;

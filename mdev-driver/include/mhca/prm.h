@@ -379,6 +379,8 @@ const char *mhca_object_name(enum mhca_object_kind kind);
  * @buffer: pinned queue memory or MTT pages, or NULL
  * @record: pinned doorbell record (8 bytes at @record_offset), or NULL
  * @record_offset: of the record in its page
+ * @created: input of the command that made it, without its page list (that is @buffer's)
+ * @created_len: bytes of it
  *
  * Embedded at offset 0 of the backend's object. Found through
  * mhca_object_find() inside the engine's SRCU section or under the command
@@ -395,9 +397,14 @@ struct mhca_object {
 	struct mhca_pages *buffer;
 	struct mhca_pages *record;
 	u32 record_offset;
+	void *created;
+	u32 created_len;
 };
 
-/* Reserve a free number in [@min, @max], cyclic, never one freed just before. */
+/*
+ * Reserve a free number in [@min, @max], cyclic, never one freed just before. One that an
+ * image names (obj->num) is taken as it is.
+ */
 enum mhca_syndrome mhca_object_number(struct mhca_object *obj, u32 min, u32 max);
 /* NULL when this instance has no such object. */
 struct mhca_object *mhca_object_find(struct mhca_instance *inst,
@@ -462,6 +469,8 @@ struct mhca_qcounter {
 /**
  * struct mhca_cmd - one command in execution: input copied in once, validated
  * @inst: instance
+ * @load_number: it comes from an image, and creates the object of this number; 0: it is
+ *               the guest's
  * @row: its row of the command table
  * @opcode: PRM opcode
  * @op_mod: opcode modifier
@@ -480,6 +489,7 @@ struct mhca_qcounter {
  */
 struct mhca_cmd {
 	struct mhca_instance *inst;
+	u32 load_number;
 	const struct mhca_command *row;
 	u16 opcode;
 	u16 op_mod;

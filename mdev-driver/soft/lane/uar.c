@@ -91,8 +91,28 @@ void soft_uar_tell(struct soft_uar *uar, bool mapped)
 	}
 }
 
+/* What was stored until now goes into the state of EQs, which are saved later. */
+static void soft_uar_save(struct mhca_object *obj, struct mhca_image *image)
+{
+	struct soft_lane *lane = soft_instance(obj->inst)->lane;
+	int idx;
+
+	mutex_lock(&lane->lock);
+	idx = soft_enter(obj->inst);
+	soft_doorbell_look(lane, (struct soft_uar *)obj);
+	soft_leave(obj->inst, idx);
+	mutex_unlock(&lane->lock);
+}
+
+static enum mhca_syndrome soft_uar_load(struct mhca_object *obj, struct mhca_reader *in)
+{
+	return MHCA_SYN_NONE;
+}
+
 const struct mhca_object_ops soft_uar_ops = {
 	.size = sizeof(struct soft_uar),
 	.create = soft_uar_create,
+	.save = soft_uar_save,
+	.load = soft_uar_load,
 	.destroy = soft_uar_destroy,
 };

@@ -387,6 +387,75 @@ enum soft_result soft_mkey_invalidate(struct mhca_instance *inst, u32 key, u32 p
 	return allowed ? SOFT_OK : SOFT_REMOTE_ACCESS;
 }
 
+/* ---- Migration ---------------------------------------------------------------- */
+
+/* Other keys never change. */
+static void soft_mkey_save(struct mhca_object *obj, struct mhca_image *image)
+{
+	struct soft_mkey *mkey = (struct soft_mkey *)obj;
+	u32 i;
+
+	mhca_image_put_u8(image, mkey->umr);
+	if (!mkey->umr)
+		return;
+	mhca_image_put_u8(image, mkey->key & 0xff);
+	mhca_image_put_u32(image, mkey->pd);
+	mhca_image_put_u32(image, mkey->qpn);
+	mhca_image_put_u8(image, mkey->access);
+	mhca_image_put_u8(image, mkey->length64);
+	mhca_image_put_u8(image, mkey->free);
+	mhca_image_put_u8(image, mkey->en_rinval);
+	mhca_image_put_u64(image, mkey->start);
+	mhca_image_put_u64(image, mkey->len);
+	mhca_image_put_u8(image, mkey->shift);
+	for (i = 0; mkey->xlt && i < mkey->n_xlt; i++)
+		mhca_image_put(image, &mkey->xlt[i], sizeof(mkey->xlt[i]));
+}
+
+static enum mhca_syndrome soft_mkey_load_fields(struct soft_mkey *mkey, struct mhca_reader *in)
+{
+	u32 all = SOFT_LOCAL_READ | SOFT_WRITES | SOFT_REMOTE_READ;
+
+	mkey->key = mkey->obj.num << 8 | mhca_reader_u8(in);
+	mkey->pd = mhca_reader_u32(in);
+	mkey->qpn = mhca_reader_u32(in);
+	mkey->access = mhca_reader_u8(in);
+	mkey->length64 &= mhca_reader_u8(in);
+	mkey->free = mhca_reader_u8(in);
+	mkey->en_rinval = mhca_reader_u8(in);
+	mkey->start = mhca_reader_u64(in);
+	mkey->len = mhca_reader_u64(in);
+	mkey->shift = mhca_reader_u8(in);
+	if (!mhca_object_find(mkey->obj.inst, MHCA_PD, mkey->pd))
+		return MHCA_SYN_NO_OBJECT;
+	if (mkey->access & ~all || mkey->qpn > SOFT_ANY_QP)
+		return MHCA_SYN_ACCESS_MODE;
+	if (mkey->xlt ? !soft_mkey_fits(mkey, mkey->start, mkey->len, mkey->shift) && !mkey->free :
+	    mkey->access & SOFT_WRITES && !(mkey->obj.buffer && mkey->obj.buffer->writable))
+		return MHCA_SYN_KEY_RANGE;
+	if (!mkey->xlt && (!mkey->obj.buffer || mkey->shift != mkey->obj.buffer->shift))
+		return MHCA_SYN_PAGE_SIZE;
+	return MHCA_SYN_NONE;
+}
+
+static enum mhca_syndrome soft_mkey_load(struct mhca_object *obj, struct mhca_reader *in)
+{
+	struct soft_mkey *mkey = (struct soft_mkey *)obj;
+	enum mhca_syndrome syndrome;
+
+	if (mhca_reader_u8(in) != mkey->umr)
+		return MHCA_SYN_ACCESS_MODE;
+	if (!mkey->umr)
+		return MHCA_SYN_NONE;
+	syndrome = soft_mkey_load_fields(mkey, in);
+	if (syndrome || !mkey->xlt)
+		return syndrome;
+	mhca_reader_get(in, mkey->xlt, mkey->n_xlt * sizeof(*mkey->xlt));
+	if (mkey->indirect)
+		soft_mkey_add_up(mkey, 0, soft_mkey_klms(mkey));
+	return MHCA_SYN_NONE;
+}
+
 /*
  * Copies look a key up for each run, inside srcu: when the engine's sections that
  * began before are over, nobody moves bytes through it.
@@ -421,6 +490,8 @@ const struct mhca_object_ops soft_mkey_ops = {
 	.create = soft_mkey_create,
 	.query = soft_mkey_query,
 	.describe = soft_mkey_describe,
+	.save = soft_mkey_save,
+	.load = soft_mkey_load,
 	.destroy = soft_mkey_destroy,
 	.fenced = true,
 };

@@ -38,7 +38,7 @@ static struct soft_lane *soft_cq_lane(const struct soft_cq *cq)
 	return soft_instance(cq->obj.inst)->lane;
 }
 
-static void soft_cq_call_lane(struct soft_cq *cq)
+void soft_cq_call_lane(struct soft_cq *cq)
 {
 	struct soft_lane *lane = soft_cq_lane(cq);
 

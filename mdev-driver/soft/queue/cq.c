@@ -99,7 +99,8 @@ static enum mhca_syndrome soft_cq_create(struct mhca_cmd *cmd)
 	if (soft_timers_reserve(&lane->timers, &lane->lock))
 		return MHCA_SYN_NO_MEMORY;
 	syndrome = mhca_object_number(&cq->obj, 1, MHCA_NUMBER_MAX);
-	if (!syndrome)
+	/* An image's CQ has its arm in guest memory, which may still be on its way. */
+	if (!syndrome && !cmd->load_number)
 		soft_cq_poison(cq);
 
 	mutex_lock(&lane->lock);
@@ -325,5 +326,8 @@ const struct mhca_object_ops soft_cq_ops = {
 	.modify = soft_cq_modify,
 	.query = soft_cq_query,
 	.describe = soft_cq_describe,
+	.update = soft_cq_update,
+	.save = soft_cq_save,
+	.load = soft_cq_load,
 	.destroy = soft_cq_destroy,
 };

@@ -108,6 +108,10 @@ struct soft_cq {
 };
 
 extern const struct mhca_object_ops soft_cq_ops;
+/* save.c: struct mhca_object_ops.update, .save, .load */
+void soft_cq_update(struct mhca_object *obj);
+void soft_cq_save(struct mhca_object *obj, struct mhca_image *image);
+enum mhca_syndrome soft_cq_load(struct mhca_object *obj, struct mhca_reader *in);
 
 enum soft_srq_flavour { SOFT_SRQ, SOFT_XRC_SRQ, SOFT_RMP };
 
@@ -196,6 +200,8 @@ u32 soft_cq_used(const struct soft_cq *cq, const __be32 *record);
 bool soft_cq_armed(const struct soft_cq *cq, __be32 word);
 /* An arm was seen or may have been missed: fire if CQEs are waiting. */
 void soft_cq_check_arm(struct soft_cq *cq);
+/* It owes an event, or has failed: have its lane see to that. Any lane. */
+void soft_cq_call_lane(struct soft_cq *cq);
 /* The CQ's timer is due (lane->lock held). */
 void soft_cq_timer(struct soft_cq *cq);
 /* The CQ was on lane->attention: arm its timer, or fail its QPs (lane->lock held): how many. */

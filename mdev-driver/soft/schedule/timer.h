@@ -42,4 +42,12 @@ void soft_timer_cancel(struct soft_timers *timers, struct soft_timer *timer);
 struct soft_timer *soft_timer_pop(struct soft_timers *timers, u64 now);
 void soft_timers_free(struct soft_timers *timers);
 
+/* ns until a deadline, 0: it is over. */
+static inline u64 soft_remaining(u64 deadline)
+{
+	u64 now = ktime_get_ns();
+
+	return deadline > now ? deadline - now : 0;
+}
+
 #endif /* SOFT_SCHEDULE_TIMER_H */

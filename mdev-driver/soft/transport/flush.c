@@ -191,7 +191,7 @@ static void soft_stop_requester(struct soft_qp *qp)
 }
 
 /* Look at it at once, and then often again: a drain follows soon. */
-static void soft_watch_error(struct soft_qp *qp)
+void soft_watch_error(struct soft_qp *qp)
 {
 	struct soft_lane *lane = qp->base.si->lane;
 

@@ -347,6 +347,49 @@ enum mhca_syndrome soft_mcast_attach(struct mhca_object *obj, const u8 gid[16])
 	return syndrome;
 }
 
+/**
+ * soft_mcast_save() - put a QP's groups into an image
+ * @qp: QP
+ * @image: image
+ */
+void soft_mcast_save(struct soft_qp *qp, struct mhca_image *image)
+{
+	struct soft_mcast *mcast = qp->base.si->hca->mcast;
+	struct soft_member *member;
+	u32 n = 0;
+
+	/* Only its own commands change the list, and they wait. */
+	list_for_each_entry(member, &qp->groups, node)
+		n++;
+	mhca_image_put_u32(image, n);
+	mutex_lock(&mcast->lock);
+	list_for_each_entry(member, &qp->groups, node)
+		mhca_image_put(image, member->group->gid, sizeof(member->group->gid));
+	mutex_unlock(&mcast->lock);
+}
+
+/**
+ * soft_mcast_load() - attach a QP to the groups that an image says
+ * @qp: QP, created a moment ago
+ * @in: image
+ *
+ * Return: 0 or a syndrome.
+ */
+enum mhca_syndrome soft_mcast_load(struct soft_qp *qp, struct mhca_reader *in)
+{
+	enum mhca_syndrome syndrome = MHCA_SYN_NONE;
+	u32 n = mhca_reader_u32(in);
+	const u8 *gid;
+
+	while (n-- && !syndrome) {
+		gid = mhca_reader_take(in, 16);
+		if (!gid)
+			break;
+		syndrome = gid[0] == 0xff ? soft_mcast_attach(&qp->base.obj, gid) : MHCA_SYN_MCG;
+	}
+	return syndrome;
+}
+
 /* Out of its group. Return: the group, if it was the last one: free it, after a grace period. */
 static struct soft_group *soft_member_remove(struct soft_member *member)
 {

@@ -54,6 +54,9 @@ bool soft_mcast_walk(const struct soft_instance *from, const u8 gid[16],
 void soft_mcast_update(struct soft_instance *si);
 enum mhca_syndrome soft_mcast_attach(struct mhca_object *qp, const u8 gid[16]);
 enum mhca_syndrome soft_mcast_detach(struct mhca_object *qp, const u8 gid[16]);
+/* A QP's groups in an image, which may come from anybody. */
+void soft_mcast_save(struct soft_qp *qp, struct mhca_image *image);
+enum mhca_syndrome soft_mcast_load(struct soft_qp *qp, struct mhca_reader *in);
 void soft_mcast_forget(struct soft_qp *qp);	/* QP destroyed */
 
 #endif /* SOFT_TRANSPORT_MCAST_H */

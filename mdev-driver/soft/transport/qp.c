@@ -352,5 +352,7 @@ const struct mhca_object_ops soft_qp_ops = {
 	.modify = soft_qp_modify,
 	.query = soft_qp_query,
 	.describe = soft_qp_describe,
+	.save = soft_qp_save,
+	.load = soft_qp_load,
 	.destroy = soft_qp_destroy,
 };

@@ -416,6 +416,67 @@ unlock:
 	return syndrome;
 }
 
+/* Attributes that a QP has in @state, when it came there from RST. false: it cannot. */
+static bool soft_attrs_of_state(const struct soft_qp *qp, u8 state, u32 *attrs)
+{
+	static const u16 way[] = {
+		MLX5_CMD_OP_RST2INIT_QP, MLX5_CMD_OP_INIT2RTR_QP, MLX5_CMD_OP_RTR2RTS_QP,
+	};
+	const struct soft_transition *edge;
+	u8 at = MLX5_QP_STATE_RST;
+	u32 i;
+
+	*attrs = 0;
+	for (i = 0; at != state && i < ARRAY_SIZE(way); i++) {
+		edge = soft_transition_find(way[i], qp->type, at);
+		if (!edge)
+			return false;
+		*attrs |= edge->required | soft_optional_attrs(edge->optional);
+		at = edge->to;
+	}
+	return at == state;
+}
+
+/**
+ * soft_qp_restore() - give a fresh QP the state that an image says
+ * @qp: QP in RST; its lane's lock and rsp.lock are held
+ * @state: MLX5_QP_STATE_*
+ * @attr: its attributes, from anybody
+ *
+ * They are checked as those of the transitions are by which a guest gets there. How far it
+ * was when it failed is not known: one in ERR gets the attributes of the last state that
+ * they make sense in.
+ *
+ * Return: MHCA_SYN_NONE; or why not, and then nothing has changed.
+ */
+enum mhca_syndrome soft_qp_restore(struct soft_qp *qp, u8 state, const __be32 *attr)
+{
+	static const u8 lives[] = {
+		MLX5_QP_STATE_RTS, MLX5_QP_STATE_RTR, MLX5_QP_STATE_INIT, MLX5_QP_STATE_RST,
+	};
+	enum mhca_syndrome syndrome = MHCA_SYN_QP_STATE;
+	__be32 mine[MLX5_ST_SZ_DW(qpc)];
+	u32 i, attrs;
+	u8 life;
+
+	for (i = 0; syndrome && i < ARRAY_SIZE(lives); i++) {
+		life = state == MLX5_QP_STATE_SQER ? MLX5_QP_STATE_RTS : state;
+		if (state == MLX5_QP_STATE_ERR)
+			life = lives[i];
+		if (!soft_attrs_of_state(qp, life, &attrs))
+			continue;
+		memcpy(mine, qp->attr, sizeof(mine));
+		soft_attrs_take(mine, attr, attrs);
+		syndrome = soft_attrs_check(qp, mine, attrs);
+	}
+	if (syndrome)
+		return syndrome;
+	memcpy(qp->attr, mine, sizeof(qp->attr));
+	soft_qp_refresh(qp);
+	soft_qp_set_state(qp, state);
+	return MHCA_SYN_NONE;
+}
+
 static enum mhca_syndrome soft_qp_fail(struct soft_qp *qp)
 {
 	struct soft_lane *lane = qp->base.si->lane;

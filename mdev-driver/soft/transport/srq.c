@@ -446,5 +446,7 @@ const struct mhca_object_ops soft_srq_ops = {
 	.modify = soft_srq_modify,
 	.query = soft_srq_query,
 	.describe = soft_srq_describe,
+	.save = soft_srq_save,
+	.load = soft_srq_load,
 	.destroy = soft_srq_destroy,
 };

@@ -249,5 +249,15 @@ enum mhca_syndrome soft_qp_modify(struct mhca_cmd *cmd);
 void soft_qp_set_state(struct soft_qp *qp, u8 state);
 /* qp_modify.c: the data path's copies of @qp->attr; lane->lock and rsp.lock held */
 void soft_qp_refresh(struct soft_qp *qp);
+/* qp_modify.c: a fresh QP gets a state and attributes that an image says; both locks held */
+enum mhca_syndrome soft_qp_restore(struct soft_qp *qp, u8 state, const __be32 *attr);
+/* flush.c: look at it at once, and then often, for a drain follows soon. lane->lock */
+void soft_watch_error(struct soft_qp *qp);
+
+/* save.c: struct mhca_object_ops.save, .load */
+void soft_srq_save(struct mhca_object *obj, struct mhca_image *image);
+enum mhca_syndrome soft_srq_load(struct mhca_object *obj, struct mhca_reader *in);
+void soft_qp_save(struct mhca_object *obj, struct mhca_image *image);
+enum mhca_syndrome soft_qp_load(struct mhca_object *obj, struct mhca_reader *in);
 
 #endif /* SOFT_TRANSPORT_TRANSPORT_H */

@@ -1,0 +1,661 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * An instance moves to another one of the same HCA while its guest's connections carry
+ * traffic: everything arrives once and whole, and the peer notices nothing. And images
+ * that are not what they should be.
+ */
+#include <mhca/migrate.h>
+#include <mhca/policy.h>
+#include "core.h"
+#include "image_format.h"
+#include "engine.h"
+
+#define IMAGE_MAX	(1U << 20)
+#define SRQ_WQES	16
+
+static u8 image[IMAGE_MAX];
+static u64 guids = 0x9000;
+
+static u32 dice(u32 sides)
+{
+	static u32 seed = 0x13579bdf;
+
+	seed ^= seed << 13;
+	seed ^= seed >> 17;
+	seed ^= seed << 5;
+	return seed % sides;
+}
+
+static void stop(struct mhca_instance *inst)
+{
+	assert_int_equal(mhca_instance_run(inst, MHCA_RUN_RESPONDER), 0);
+	assert_int_equal(mhca_instance_run(inst, MHCA_RUN_NONE), 0);
+}
+
+/* The whole image, in pieces. */
+static u32 save(struct mhca_instance *inst)
+{
+	struct mhca_save *s = mhca_save_begin(inst);
+	u64 initial, dirty, rest;
+	ssize_t n;
+	u32 at = 0;
+
+	assert_false(IS_ERR(s));
+	mhca_save_sizes(s, &initial, &dirty, &rest);
+	assert_true(initial && !dirty && rest);
+	while ((n = mhca_save_read(s, image + at, 1000)) > 0)
+		at += n;
+	assert_int_equal(n, -ENOMSG);
+	assert_int_equal(at, initial);
+	assert_int_equal(mhca_save_stop(s), 0);
+	mhca_save_sizes(s, &initial, &dirty, &rest);
+	assert_int_equal(initial, 0);
+	while ((n = mhca_save_read(s, image + at, 1 + dice(5000))) > 0) {
+		at += n;
+		assert_true(at + 5000 < IMAGE_MAX);
+	}
+	assert_int_equal(n, 0);
+	mhca_save_end(s);
+	return at;
+}
+
+/* 0, or what the target said. */
+static int load(struct mhca_instance *to, const void *from, u32 len, char *why)
+{
+	struct mhca_load *l = mhca_load_begin(to);
+	u32 at = 0, run;
+	int err = 0;
+
+	assert_false(IS_ERR(l));
+	while (at < len && !err) {
+		run = min_t(u32, len - at, 1 + dice(3000));
+		err = min_t(ssize_t, mhca_load_write(l, (const u8 *)from + at, run), 0);
+		at += run;
+	}
+	if (!err)
+		err = mhca_load_finish(l);
+	assert_int_equal(!!err, !!*mhca_load_why(l));
+	if (why)
+		strcpy(why, mhca_load_why(l));
+	mhca_load_end(l);
+	return err;
+}
+
+static void discard(struct mhca_instance *inst)
+{
+	mhca_instance_destroy(inst);
+}
+
+/* The guest of @node goes on in a new instance. */
+static void move(struct engine_node *node)
+{
+	struct mhca_instance *to = vmm_user_target(node->vmm, guids += 0x10);
+	u16 lid = node->vmm->inst->port.lid;
+	char why[200];
+	u32 len;
+	int err;
+
+	stop(node->vmm->inst);
+	len = save(node->vmm->inst);
+	err = load(to, image, len, why);
+	if (err)
+		fail_msg("load: %d: %s", err, why);
+	assert_int_equal(mhca_instance_run(to, MHCA_RUN_RESPONDER), 0);
+	/* The source has lost its place. */
+	assert_int_equal(mhca_instance_run(node->vmm->inst, MHCA_RUN_ALL), -EADDRINUSE);
+	vmm_user_switch(node->vmm, to);
+	assert_int_equal(mhca_instance_run(to, MHCA_RUN_ALL), 0);
+	assert_int_equal(to->port.lid, lid);
+}
+
+/* ---- Traffic --------------------------------------------------------------------- */
+
+#define SLOTS		4
+#define SLOT_BYTES	(ENGINE_BYTES / 4 / SLOTS)
+
+/* One message of each kind at once, both ways, on a QP each; then somebody moves. */
+static void traffic(struct engine *e, struct engine_pair *pair, u32 round, u32 who)
+{
+	static const u8 opcodes[] = {
+		MLX5_OPCODE_SEND, MLX5_OPCODE_RDMA_WRITE, MLX5_OPCODE_RDMA_WRITE_IMM,
+		MLX5_OPCODE_RDMA_READ,
+	};
+	u32 lens[2][SLOTS], i, side, turns;
+	struct client_send wr;
+	struct client_sge sge;
+	struct client_wc wc;
+	u64 *counter[2], sum[2];
+
+	for (side = 0; side < 2; side++) {
+		struct engine_node *me = &e->node[side], *peer = &e->node[!side];
+		u64 out = 0, in = ENGINE_BYTES / 2;
+
+		/* Quarters: what is sent, what is read, what arrives, the counter. */
+		counter[side] = (u64 *)(me->mem.va + ENGINE_BYTES * 3 / 4);
+		sum[side] = *counter[side];
+		for (i = 0; i < SLOTS; i++) {
+			lens[side][i] = 1 + dice(SLOT_BYTES);
+			engine_fill(me->mem.va + out + i * SLOT_BYTES, lens[side][i],
+				    round * 16 + side * 8 + i);
+			engine_recv(&pair->qp[side], me, 100 + i, in + (i == 2 ? 2 : 0) * SLOT_BYTES,
+				    SLOT_BYTES);
+			if (i == 1)
+				break;
+		}
+		for (; i < SLOTS; i++) {
+			lens[side][i] = 1 + dice(SLOT_BYTES);
+			engine_fill(me->mem.va + out + i * SLOT_BYTES, lens[side][i],
+				    round * 16 + side * 8 + i);
+		}
+		(void)peer;
+	}
+	for (side = 0; side < 2; side++) {
+		struct engine_node *me = &e->node[side], *peer = &e->node[!side];
+		u64 in = ENGINE_BYTES / 2;
+
+		for (i = 0; i < SLOTS; i++) {
+			sge = engine_sge(me, i * SLOT_BYTES, lens[side][i]);
+			wr = engine_send(opcodes[i], &sge);
+			wr.wr_id = 200 + i;
+			wr.rkey = peer->key;
+			wr.remote_addr = (uintptr_t)peer->mem.va + in + i * SLOT_BYTES;
+			if (opcodes[i] == MLX5_OPCODE_RDMA_READ) {
+				/* The peer's slot 3, into what nobody writes. */
+				sge = engine_sge(me, ENGINE_BYTES / 4, lens[!side][i]);
+				wr.remote_addr = (uintptr_t)peer->mem.va + i * SLOT_BYTES;
+			}
+			engine_post(&pair->qp[side], &wr);
+		}
+		sge = engine_sge(me, ENGINE_BYTES * 3 / 4 + 64, 8);
+		wr = engine_send(MLX5_OPCODE_ATOMIC_FA, &sge);
+		wr.wr_id = 200 + SLOTS;
+		wr.rkey = peer->key;
+		wr.remote_addr = (uintptr_t)peer->mem.va + ENGINE_BYTES * 3 / 4;
+		wr.swap_add = 3 + side;
+		engine_post(&pair->qp[side], &wr);
+		client_arm_cq(&me->cq, false);
+	}
+	for (turns = dice(40); turns; turns--)
+		lanes_turn(&e->hca);
+	move(&e->node[who]);
+	if (!dice(3))
+		move(&e->node[!who]);
+
+	for (side = 0; side < 2; side++) {
+		u32 sent = 0, received = 0;
+
+		while (sent <= SLOTS || received < 2) {
+			wc = engine_wc(e, &e->node[side].cq);
+			assert_int_equal(wc.status, 0);
+			if (wc.wr_id >= 200)
+				assert_int_equal(wc.wr_id, 200 + sent++);
+			else
+				assert_int_equal(wc.wr_id, 100 + received++);
+		}
+	}
+	engine_settle(e);
+	for (side = 0; side < 2; side++) {
+		struct engine_node *me = &e->node[side];
+
+		engine_no_wc(e, &me->cq);
+		/* SEND, WRITE, WRITE_IMM of the peer; own READ; the peer's atomic, once. */
+		for (i = 0; i < 3; i++)
+			assert_true(engine_is(me->mem.va + ENGINE_BYTES / 2 + i * SLOT_BYTES,
+					      lens[!side][i], round * 16 + !side * 8 + i));
+		assert_true(engine_is(me->mem.va + ENGINE_BYTES / 4, lens[!side][3],
+				      round * 16 + !side * 8 + 3));
+		assert_int_equal(*counter[side], sum[side] + 3 + !side);
+	}
+}
+
+static void test_rc(void **state)
+{
+	struct engine *e = *state;
+	struct engine_pair pair;
+	u32 round;
+
+	engine_connect(e, MLX5_QP_ST_RC, &pair, NULL);
+	for (round = 0; round < 60; round++)
+		traffic(e, &pair, round, dice(2));
+	assert_int_equal(atomic64_read(&e->node[0].vmm->inst->counters.qp_errors), 0);
+	engine_disconnect(&pair);
+}
+
+/* The receiver moves in the middle of a SEND: it holds the receive WQE, wherever it is. */
+static void test_held(void **state)
+{
+	struct engine *e = *state;
+	struct engine_pair pair;
+	struct client_send wr;
+	struct client_sge sge;
+	struct client_wc wc;
+	u32 who, i;
+
+	engine_connect(e, MLX5_QP_ST_RC, &pair, NULL);
+	for (who = 0; who < 2; who++) {
+		engine_recv(&pair.qp[1], &e->node[1], 7, 0, 1 << 20);
+		engine_recv(&pair.qp[1], &e->node[1], 8, 1 << 20, 1 << 20);
+		engine_fill(e->node[0].mem.va, 1 << 20, who);
+		sge = engine_sge(&e->node[0], 0, 1 << 20);
+		wr = engine_send(MLX5_OPCODE_SEND, &sge);
+		engine_post(&pair.qp[0], &wr);
+		engine_post(&pair.qp[0], &wr);
+		for (i = 0; i < 4; i++)
+			lanes_turn(&e->hca);
+		assert_true(soft_qp_find(e->node[1].vmm->inst, pair.qp[1].qpn)->rsp.busy);
+		move(&e->node[who]);
+		for (i = 0; i < 2; i++) {
+			wc = engine_wc(e, &e->node[1].cq);
+			assert_int_equal(wc.status, 0);
+			assert_int_equal(wc.wr_id, 7 + i);
+			assert_true(engine_is(e->node[1].mem.va + (i << 20), 1 << 20, who));
+			assert_int_equal(engine_wc(e, &e->node[0].cq).status, 0);
+		}
+	}
+	engine_disconnect(&pair);
+}
+
+/* Armed and moved: the event comes, once. */
+static void test_arm(void **state)
+{
+	struct engine *e = *state;
+	struct engine_node *b = &e->node[1];
+	struct engine_pair pair;
+	struct client_send wr;
+	struct client_sge sge;
+	struct mlx5_eqe eqe;
+	u32 i;
+
+	engine_connect(e, MLX5_QP_ST_RC, &pair, NULL);
+	for (i = 0; i < 4; i++) {
+		engine_recv(&pair.qp[1], b, 7, 0, 64);
+		/* The store to the doorbell page was seen, or it was not. */
+		client_arm_cq(&b->cq, false);
+		if (i & 1)
+			engine_settle(e);
+		move(b);
+		sge = engine_sge(&e->node[0], 0, 64);
+		wr = engine_send(MLX5_OPCODE_SEND, &sge);
+		engine_post(&pair.qp[0], &wr);
+		assert_int_equal(client_wait_eq(&b->c.comp_eq, &eqe, 1000), 0);
+		assert_int_equal(be32_to_cpu(eqe.data.comp.cqn) & 0xffffff, b->cq.cqn);
+		assert_int_equal(engine_wc(e, &b->cq).wr_id, 7);
+		assert_int_equal(engine_wc(e, &e->node[0].cq).status, 0);
+		engine_settle(e);
+		assert_false(client_poll_eq(&b->c.comp_eq, &eqe));
+	}
+	engine_disconnect(&pair);
+}
+
+/* What was posted and not rung, and what is posted to a QP in error after the move. */
+static void test_error_state(void **state)
+{
+	struct engine *e = *state;
+	struct engine_node *a = &e->node[0];
+	struct engine_pair pair;
+	struct client_send wr;
+	struct client_sge sge;
+
+	engine_connect(e, MLX5_QP_ST_RC, &pair, NULL);
+	assert_int_equal(client_modify_qp(&pair.qp[0], MLX5_CMD_OP_2ERR_QP, NULL), 0);
+	move(a);
+	assert_int_equal(engine_qp_state(&pair.qp[0]), MLX5_QP_STATE_ERR);
+	/* A receive rings no doorbell, and after that no page is looked at for another reason. */
+	engine_pass(e, 200 * NSEC_PER_MSEC);
+	engine_recv(&pair.qp[0], a, 9, 0, 64);
+	engine_pass(e, 200 * NSEC_PER_MSEC);
+	assert_int_equal(engine_wc(e, &a->cq).status, MLX5_CQE_SYNDROME_WR_FLUSH_ERR);
+	sge = engine_sge(a, 0, 64);
+	wr = engine_send(MLX5_OPCODE_SEND, &sge);
+	engine_post(&pair.qp[0], &wr);
+	engine_pass(e, 200 * NSEC_PER_MSEC);
+	assert_int_equal(engine_wc(e, &a->cq).status, MLX5_CQE_SYNDROME_WR_FLUSH_ERR);
+	engine_reconnect(&pair);
+	traffic(e, &pair, 1, 0);
+	engine_disconnect(&pair);
+}
+
+/* UD, a multicast group, and receives through an SRQ whose limit is armed. */
+static void test_ud_srq(void **state)
+{
+	struct engine *e = *state;
+	struct engine_node *a = &e->node[0], *b = &e->node[1];
+	u8 gid[16] = { 0xff, 0x12, [15] = 9 };
+	struct client_srq_attr srq_attr = {
+		.type = CLIENT_SRQ, .pd = b->pd, .log_size = 4, .max_sge = 1,
+	};
+	struct client_modify modify;
+	struct client_qp_attr attr;
+	struct client_path path;
+	struct client_qp qp[2];
+	struct client_send wr;
+	struct client_srq srq;
+	struct client_sge sge;
+	struct client_wc wc;
+	u32 i, n;
+
+	assert_int_equal(client_create_srq(&b->c, &srq_attr, &srq), 0);
+	for (i = 0; i < 2; i++) {
+		client_qp_attr_init(&attr, MLX5_QP_ST_UD, e->node[i].pd, &e->node[i].cq);
+		if (i) {
+			attr.srq = &srq;
+			attr.log_rq = CLIENT_NO_QUEUE;
+		}
+		assert_int_equal(client_create_qp(&e->node[i].c, &attr, &qp[i]), 0);
+		engine_modify(&e->node[!i], 0, &modify);
+		assert_int_equal(client_connect_qp(&qp[i], &modify), 0);
+	}
+	assert_int_equal(client_attach_mcast(&qp[1], gid), 0);
+	for (n = 0; n < 20; n++) {
+		sge = engine_sge(b, 0, 2048);
+		for (i = 0; i < 2; i++)
+			assert_int_equal(client_post_srq(&srq, n * 2 + i, &sge, 1), 0);
+		if (n % 2)
+			move(&e->node[n / 2 % 2]);
+		engine_fill(a->mem.va, 1000, n);
+		sge = engine_sge(a, 0, 1000);
+		wr = engine_send(MLX5_OPCODE_SEND, &sge);
+		engine_path(b, &path);
+		wr.path = &path;
+		wr.qkey = ENGINE_QKEY;
+		wr.dqpn = qp[1].qpn;
+		engine_post(&qp[0], &wr);
+		assert_int_equal(engine_wc(e, &a->cq).status, 0);
+		wc = engine_wc(e, &b->cq);
+		assert_int_equal(wc.status, 0);
+		assert_int_equal(wc.src_qpn, qp[0].qpn);
+		assert_true(engine_is(b->mem.va + 40, 1000, n));
+
+		path.grh = true;
+		path.dlid = 0xc009;
+		memcpy(path.dgid, gid, sizeof(gid));
+		wr.dqpn = 0xffffff;
+		engine_post(&qp[0], &wr);
+		assert_int_equal(engine_wc(e, &a->cq).status, 0);
+		assert_int_equal(engine_wc(e, &b->cq).status, 0);
+	}
+	for (i = 0; i < 2; i++)
+		assert_int_equal(client_destroy_qp(&qp[i]), 0);
+	assert_int_equal(client_destroy_srq(&srq), 0);
+}
+
+/* Numbers that were given, and those that come next. */
+static void test_numbers(void **state)
+{
+	struct engine *e = *state;
+	struct engine_node *a = &e->node[0];
+	u32 pd[3], uar, xrcd, key, i;
+
+	for (i = 0; i < 2; i++)
+		assert_int_equal(client_alloc_pd(&a->c, &pd[i]), 0);
+	assert_int_equal(client_alloc_uar(&a->c, &uar), 0);
+	assert_int_equal(client_alloc_xrcd(&a->c, &xrcd), 0);
+	assert_int_equal(client_reg_mr(&a->c, pd[1], a->mem.va, 3 * PAGE_SIZE,
+				       CLIENT_ALL_ACCESS, &key), 0);
+	assert_int_equal(client_dealloc_pd(&a->c, pd[0]), 0);
+	for (i = 0; i < 2; i++) {
+		move(a);
+		assert_int_not_equal(client_dealloc_pd(&a->c, pd[0]), 0);
+		assert_int_equal(client_alloc_pd(&a->c, &pd[2]), 0);
+		assert_int_equal(pd[2], pd[1] + 1 + i);
+		if (!i)
+			assert_int_equal(client_dealloc_pd(&a->c, pd[2]), 0);
+	}
+	assert_int_not_equal(client_dealloc_pd(&a->c, pd[1]), 0);
+	assert_int_equal(client_destroy_mkey(&a->c, key), 0);
+	assert_int_equal(client_dealloc_pd(&a->c, pd[1]), 0);
+	assert_int_equal(client_dealloc_pd(&a->c, pd[2]), 0);
+	assert_int_equal(client_dealloc_uar(&a->c, uar), 0);
+	assert_int_equal(client_dealloc_xrcd(&a->c, xrcd), 0);
+}
+
+/* ---- Kinds ----------------------------------------------------------------------- */
+
+/* What an image has no place for yet: save refuses it by name. */
+static const enum mhca_object_kind missing[] = {
+	MHCA_FLOW_GROUP, MHCA_FLOW_TABLE, MHCA_TIR, MHCA_RQT, MHCA_RQ, MHCA_SQ, MHCA_TIS,
+};
+
+static void test_kinds(void **state)
+{
+	struct engine *e = *state;
+	const struct mhca_object_ops *ops;
+	bool expected;
+	u32 kind, i;
+
+	for (kind = 0; kind < MHCA_OBJECT_KINDS; kind++) {
+		ops = mhca_object_ops(e->node[0].vmm->inst, kind);
+		if (!ops)
+			continue;
+		for (expected = true, i = 0; i < ARRAY_SIZE(missing); i++)
+			expected &= missing[i] != kind;
+		if (mhca_object_has_codec(ops) != expected)
+			fail_msg("%s", mhca_object_name(kind));
+	}
+}
+
+static void test_ethernet_refused(void **state)
+{
+	struct vmm_user_params params = { .roce = true };
+	struct engine *e = *state;
+	struct vmm_user *vmm = vmm_user_create(&e->hca, &params, 0x7000);
+	struct mhca_save *s;
+
+	assert_non_null(vmm);
+	s = mhca_save_begin(vmm->inst);
+	assert_int_equal(mhca_save_stop(s), -EBUSY);
+	stop(vmm->inst);
+	assert_int_equal(mhca_save_stop(s), -EOPNOTSUPP);
+	mhca_save_end(s);
+	assert_int_equal(mhca_instance_run(vmm->inst, MHCA_RUN_ALL), 0);
+	vmm_user_destroy(vmm);
+}
+
+/* ---- Images that are wrong ------------------------------------------------------------ */
+
+/* A target for each try; nothing may be left of it. */
+static int attempt(struct engine_node *node, const void *from, u32 len, char *why)
+{
+	struct mhca_instance *to = vmm_user_target(node->vmm, guids += 0x10);
+	s64 pinned = node->vmm->pinned;
+	int err = load(to, from, len, why);
+
+	discard(to);
+	assert_int_equal(node->vmm->pinned, pinned);
+	return err;
+}
+
+static u32 image_of_pair(struct engine *e, struct engine_pair *pair)
+{
+	struct client_send wr;
+	struct client_sge sge;
+	u32 i;
+
+	engine_connect(e, MLX5_QP_ST_RC, pair, NULL);
+	engine_recv(&pair->qp[0], &e->node[0], 7, 0, 1 << 20);
+	sge = engine_sge(&e->node[1], 0, 1 << 20);
+	wr = engine_send(MLX5_OPCODE_SEND, &sge);
+	engine_post(&pair->qp[1], &wr);
+	for (i = 0; i < 4; i++)
+		lanes_turn(&e->hca);
+	stop(e->node[0].vmm->inst);
+	return save(e->node[0].vmm->inst);
+}
+
+/* The source goes on after that as if nothing had been. */
+static void abort_pair(struct engine *e, struct engine_pair *pair)
+{
+	assert_int_equal(mhca_instance_run(e->node[0].vmm->inst, MHCA_RUN_ALL), 0);
+	assert_int_equal(engine_wc(e, &e->node[0].cq).wr_id, 7);
+	assert_int_equal(engine_wc(e, &e->node[1].cq).status, 0);
+	engine_disconnect(pair);
+}
+
+/* Bytes of the body of the record at @at. */
+static u32 body_of(u32 at)
+{
+	struct mhca_record record;
+
+	memcpy(&record, image + at, sizeof(record));
+	return le32_to_cpu(record.length);
+}
+
+static void test_truncated(void **state)
+{
+	struct engine *e = *state;
+	const u32 record = sizeof(struct mhca_record);
+	struct engine_pair pair;
+	u32 len, at, cut, body;
+
+	len = image_of_pair(e, &pair);
+	for (at = 0; at < len; at += record + body) {
+		body = body_of(at);
+		for (cut = 0; cut < record + body; cut += cut < 24 ? 1 : 1 + dice(200))
+			assert_int_equal(attempt(&e->node[0], image, at + cut, NULL), -EINVAL);
+	}
+	assert_int_equal(attempt(&e->node[0], image, len, NULL), 0);
+	abort_pair(e, &pair);
+}
+
+static void test_spoiled(void **state)
+{
+	struct engine *e = *state;
+	struct mhca_instance *to;
+	struct engine_pair pair;
+	u32 len, at, refused = 0;
+	u8 old;
+
+	len = image_of_pair(e, &pair);
+	for (at = 0; at < len; at += at < 64 ? 1 : 1 + dice(24)) {
+		old = image[at];
+		image[at] ^= 1 << dice(8);
+		if (!dice(4))
+			image[at] = dice(2) ? 0xff : 0;
+		to = vmm_user_target(e->node[0].vmm, guids += 0x10);
+		if (load(to, image, len, NULL))
+			refused++;
+		discard(to);
+		image[at] = old;
+	}
+	assert_true(refused > 100);
+	abort_pair(e, &pair);
+}
+
+static void test_wrong(void **state)
+{
+	struct engine *e = *state;
+	struct engine_node *a = &e->node[0];
+	struct mhca_instance *to;
+	struct engine_pair pair;
+	char why[200];
+	u32 len, early;
+
+	len = image_of_pair(e, &pair);
+	image[sizeof(struct mhca_record) + 8]++;
+	assert_int_equal(attempt(a, image, len, why), -EOPNOTSUPP);
+	assert_non_null(strstr(why, "version"));
+	image[sizeof(struct mhca_record) + 8]--;
+	image[0] = MHCA_IMAGE_TAGS + 3;
+	assert_int_equal(attempt(a, image, len, why), -EOPNOTSUPP);
+	image[0] = MHCA_IMAGE_HEADER;
+
+	/* Refused by what can be read before the source stops. */
+	to = vmm_user_target(a->vmm, guids += 0x10);
+	to->quota.max[MHCA_QP] = 16;
+	early = sizeof(struct mhca_record) + body_of(0);
+	early += sizeof(struct mhca_record) + body_of(early);
+	assert_int_equal(load(to, image, early, why), -EINVAL);
+	assert_non_null(strstr(why, "QP"));
+	discard(to);
+	to = vmm_user_target(a->vmm, guids += 0x10);
+	to->port.segment = 77;
+	assert_int_equal(load(to, image, len, why), -EINVAL);
+	assert_non_null(strstr(why, "segment"));
+	discard(to);
+	/* Too little memory for what it has registered. */
+	to = vmm_user_target(a->vmm, guids += 0x10);
+	to->gmem.limit = 64;
+	assert_int_equal(load(to, image, len, why), -EINVAL);
+	assert_non_null(strstr(why, "0x"));
+	discard(to);
+	abort_pair(e, &pair);
+}
+
+/* Records that nobody knows are skipped if they say so. */
+static void test_unknown(void **state)
+{
+	struct engine *e = *state;
+	struct engine_pair pair;
+	struct mhca_record odd = { .tag = cpu_to_le16(99), .length = cpu_to_le32(300) };
+	u32 len, head;
+
+	len = image_of_pair(e, &pair);
+	head = sizeof(odd) + body_of(0);
+	memmove(image + head + sizeof(odd) + 300, image + head, len - head);
+	memcpy(image + head, &odd, sizeof(odd));
+	len += sizeof(odd) + 300;
+	assert_int_equal(attempt(&e->node[0], image, len, NULL), -EOPNOTSUPP);
+	odd.flags = cpu_to_le16(MHCA_IMAGE_OPTIONAL);
+	memcpy(image + head, &odd, sizeof(odd));
+	assert_int_equal(attempt(&e->node[0], image, len, NULL), 0);
+	abort_pair(e, &pair);
+}
+
+/* Nobody becomes an instance that has not given its image away, or that goes on. */
+static void test_identity(void **state)
+{
+	struct engine *e = *state;
+	struct engine_node *a = &e->node[0];
+	u64 guid = a->vmm->inst->id.node_guid;
+	struct mhca_instance *to, *second;
+	struct engine_pair pair;
+	u32 len;
+
+	len = image_of_pair(e, &pair);
+	to = vmm_user_target(a->vmm, guids += 0x10);
+	second = vmm_user_target(a->vmm, guids += 0x10);
+	assert_int_equal(load(to, image, len, NULL), 0);
+	assert_int_equal(load(second, image, len, NULL), 0);
+	/* The source was told to go on. */
+	assert_int_equal(mhca_instance_run(a->vmm->inst, MHCA_RUN_RESPONDER), 0);
+	assert_int_equal(mhca_instance_run(to, MHCA_RUN_RESPONDER), -EADDRINUSE);
+	/* It stands still again, and its image is another one. */
+	stop(a->vmm->inst);
+	len = save(a->vmm->inst);
+	assert_int_equal(mhca_instance_run(to, MHCA_RUN_RESPONDER), -EADDRINUSE);
+	discard(to);
+	discard(second);
+	to = vmm_user_target(a->vmm, guids += 0x10);
+	second = vmm_user_target(a->vmm, guids += 0x10);
+	assert_int_equal(load(to, image, len, NULL), 0);
+	assert_int_equal(load(second, image, len, NULL), 0);
+	assert_int_equal(mhca_instance_run(to, MHCA_RUN_RESPONDER), 0);
+	assert_int_equal(to->id.node_guid, guid);
+	assert_int_not_equal(a->vmm->inst->id.node_guid, guid);
+	assert_int_equal(mhca_instance_run(second, MHCA_RUN_RESPONDER), -EADDRINUSE);
+	discard(second);
+	vmm_user_switch(a->vmm, to);
+	abort_pair(e, &pair);
+}
+
+int main(void)
+{
+#define TEST(name)	cmocka_unit_test_setup_teardown(test_##name, engine_setup, engine_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(rc),
+		TEST(held),
+		TEST(arm),
+		TEST(error_state),
+		TEST(ud_srq),
+		TEST(numbers),
+		TEST(kinds),
+		TEST(ethernet_refused),
+		TEST(truncated),
+		TEST(spoiled),
+		TEST(wrong),
+		TEST(unknown),
+		TEST(identity),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
