@@ -34,7 +34,7 @@ COMMANDS = [
     ("test", "make help"),
     ("full", "make demo"),
     ("full", "make test-unit && meson test -C build/meson 'hostile*'"),
-    ("full", "make test-quick"),
+    ("full", "make test-quick && meson test -C build/meson command"),
     ("full", "make coverage"),
     ("full", "make fuzz TIME=1"),
     ("full", "make bench-native"),

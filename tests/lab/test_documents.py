@@ -12,7 +12,7 @@ import deps  # noqa: E402
 import fresh  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-DOCUMENTS = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md")),
+DOCUMENTS = [TOP / "README.md", TOP / "CONTRIBUTING.md", *sorted((TOP / "docs").glob("*.md")),
              *sorted((TOP / "tests").glob("*/README.md")), *sorted((TOP / "tests").glob("*/*/README.md"))]
 
 def commands_in(text):
