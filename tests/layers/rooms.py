@@ -31,8 +31,6 @@ CIRCLES = [
     ({"prm/caps", "prm/cmd_flow", "prm/cmd_hca", "prm/cmd_object", "prm/cmdq", "prm/command",
       "prm/command_table", "prm/instance", "prm/policy"},
      "the command table names the handlers, which use the accessors of commands"),
-    ({"soft/lane/doorbell", "soft/lane/sq"},
-     "a doorbell names an SQ; a queue that becomes ready takes what was stored before"),
 ]
 
 HEADER_LINES = 300
@@ -41,7 +39,6 @@ FILE_LINES = 700
 LONG = {
     "mdev-driver/include/mhca/prm.h": "objects, commands, memory and events are still to be parted",
     "mdev-driver/soft/switch/uplink.c": "a netdev with its queues, statistics and link operations",
-    "mdev-driver/soft/switch/switch.h": "one switch: its structures and what may be asked of it",
     "mdev-driver/vfio/frontend.h": "the front end's one structure, and the doors of its files",
     "guest-provider/client.h": "objects, posting and polling are still to be parted",
 }

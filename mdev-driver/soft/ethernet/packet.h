@@ -119,4 +119,20 @@ static inline bool soft_packet_fits(const struct soft_packet *packet)
 	       SOFT_FRAME_MAX;
 }
 
+static inline bool soft_mac_is_group(const u8 *mac)
+{
+	return mac[0] & 1;
+}
+
+static inline bool soft_mac_is_broadcast(const u8 *mac)
+{
+	return (mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff;
+}
+
+static inline u64 soft_mac_key(const u8 *mac)
+{
+	return (u64)mac[0] << 40 | (u64)mac[1] << 32 | (u64)mac[2] << 24 |
+	       (u64)mac[3] << 16 | (u64)mac[4] << 8 | mac[5];
+}
+
 #endif /* SOFT_ETHERNET_PACKET_H */

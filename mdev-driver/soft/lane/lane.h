@@ -36,6 +36,5 @@ struct soft_uar *soft_uar_find(struct mhca_instance *inst, u32 index);	/* inside
 
 extern const struct mhca_object_ops soft_uar_ops;
 extern const struct mhca_object_ops soft_sq_ops;
-struct soft_sq *soft_sq_find(struct mhca_instance *inst, u32 sqn);	/* inside srcu */
 
 #endif /* SOFT_LANE_LANE_H */

@@ -135,18 +135,6 @@ static void soft_sq_destroy(struct mhca_object *obj)
 	synchronize_srcu_expedited(&sq->si->hca->srcu);
 }
 
-/**
- * soft_sq_find() - an SQ by its number
- * @inst: instance
- * @sqn: number
- *
- * Inside srcu. Return: the SQ or NULL.
- */
-struct soft_sq *soft_sq_find(struct mhca_instance *inst, u32 sqn)
-{
-	return (struct soft_sq *)mhca_object_find(inst, MHCA_SQ, sqn);
-}
-
 const struct mhca_object_ops soft_sq_ops = {
 	.size = sizeof(struct soft_sq),
 	.create = soft_sq_create,

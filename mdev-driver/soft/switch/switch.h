@@ -282,22 +282,6 @@ static inline void soft_port_drop(struct soft_port *port, enum soft_drop cause)
 	soft_port_drop_many(port, cause, 1);
 }
 
-static inline bool soft_mac_is_group(const u8 *mac)
-{
-	return mac[0] & 1;
-}
-
-static inline bool soft_mac_is_broadcast(const u8 *mac)
-{
-	return (mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff;
-}
-
-static inline u64 soft_mac_key(const u8 *mac)
-{
-	return (u64)mac[0] << 40 | (u64)mac[1] << 32 | (u64)mac[2] << 24 |
-	       (u64)mac[3] << 16 | (u64)mac[4] << 8 | mac[5];
-}
-
 #include "deliver.h"
 
 #endif /* SOFT_SWITCH_SWITCH_H */

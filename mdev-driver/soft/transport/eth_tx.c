@@ -351,6 +351,18 @@ bool soft_sq_has_work(const struct soft_sq *sq)
 }
 
 /**
+ * soft_sq_find() - an SQ by its number
+ * @inst: instance
+ * @sqn: number
+ *
+ * Inside srcu. Return: the SQ or NULL.
+ */
+struct soft_sq *soft_sq_find(struct mhca_instance *inst, u32 sqn)
+{
+	return (struct soft_sq *)mhca_object_find(inst, MHCA_SQ, sqn);
+}
+
+/**
  * soft_sq_run() - execute send WQEs within a turn's budget
  * @sq: SQ; its lane's lock held, inside srcu
  *

@@ -86,5 +86,6 @@ void soft_sq_begin(struct soft_sq *sq);
 void soft_sq_bell(struct soft_sq *sq);
 void soft_lane_activate_sq(struct soft_lane *lane, struct soft_sq *sq);
 void soft_lane_forget_sq(struct soft_lane *lane, struct soft_sq *sq);
+struct soft_sq *soft_sq_find(struct mhca_instance *inst, u32 sqn);	/* inside srcu */
 
 #endif /* SOFT_TRANSPORT_ETH_TX_H */
