@@ -127,6 +127,13 @@ def build_tools(suite):
             shutil.copy(line.split()[2], bindir / "lib")
 
 
+def build_disk(suite):
+    """out/bin as a disk, for guests that can be moved: QEMU does not move a 9p share."""
+    out = suite_dir(suite) / "out"
+    run(["mksquashfs", out / "bin", out / "programs.sqfs", "-keep-as-directory",
+         "-comp", "lz4", "-noappend", "-quiet", "-no-progress"])
+
+
 def ensure(suite, modules=True):
     """Build what changed since the last time."""
     with locked(BUILD / f".{suite}.build.lock", f"the {suite} build"):
@@ -147,7 +154,7 @@ def _ensure(suite, modules):
         part for n in names
         if n.startswith(("tests/system/progs/", "guest-provider/", "tests/unit/mlx5-"))
         for part in (n, d / "src" / n)))
-    tool_key = digest(prog_key, *(
+    tool_key = digest(prog_key, "programs.sqfs", *(
         part for n in names
         if n.startswith(("host-tools/", "mdev-driver/include/", "meson"))
         for part in (n, d / "src" / n)))
@@ -172,6 +179,7 @@ def _ensure(suite, modules):
     if stamp(d / "out/.tools") != tool_key:
         step("build", f"{suite}: mhcactl")
         build_tools(suite)
+        build_disk(suite)
         (d / "out/.tools").write_text(tool_key)
 
 

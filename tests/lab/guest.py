@@ -113,18 +113,20 @@ class Guest:
     systemd    boot with systemd and udev, which load what they find, and not with mhca-init
     machine    QEMU's: "q35", or "pc" (i440fx, without PCIe)
     iommu      an IOMMU of the guest's own: a QEMU device ("intel-iommu,…") or None
+    movable    it can be moved to another QEMU (move.py): no 9p share, which QEMU does not move
     root_ports number of empty PCIe root ports (rp0, rp1, …) for hot-plug
     extra      further QEMU arguments
     """
 
     def __init__(self, conf, logs, name, instances=(), *, mem=1024, cpus=1,
-                 load=True, systemd=False, machine="q35", iommu=None, root_ports=0,
-                 extra=(), cmdline=""):
+                 load=True, systemd=False, machine="q35", iommu=None, movable=False,
+                 root_ports=0, extra=(), cmdline=""):
         self.conf, self.name = conf, name
         self.instances = list(instances)
         self.mem, self.cpus, self.load = mem, cpus, load
         self.machine, self.root_ports, self.extra = machine, root_ports, list(extra)
         self.cmdline, self.iommu = f"{SYSTEMD} {cmdline}" if systemd else cmdline, iommu
+        self.movable = movable
         n = next(_numbers)
         self.console = pathlib.Path(logs) / f"guest-{n:03d}-{name}-console.log"
         self.qemu_log = pathlib.Path(logs) / f"guest-{n:03d}-{name}-qemu.log"
@@ -133,7 +135,8 @@ class Guest:
         # writes it, characters get lost for good. The log is a copy that nobody reads meanwhile.
         self.live = pathlib.Path(self.tmp.name) / "console"
         self.proc = self.qmp_link = None
-        self.channel = Channel(f"{self.tmp.name}/cmd", self.dead)
+        self.moves = 0          # QEMUs that it has left
+        self.channel = Channel(self.socket("cmd"), self.dead)
         self.bg = 0
         self.seen = 0           # console bytes already checked
 
@@ -146,10 +149,24 @@ class Guest:
                 return f"/dev/{d.name}"
         raise RuntimeError(f"no disk with serial {self.conf['serial']}")
 
+    def socket(self, name):
+        """The path of a socket of the guest's QEMU; each has its own."""
+        return f"{self.tmp.name}/{name}.{self.moves}"
+
+    def programs(self):
+        """QEMU's arguments for /mhca/out."""
+        out = self.conf["out"]
+        if self.movable:
+            return ["-drive", f"file={out}/programs.sqfs,if=none,id=d1,format=raw,"
+                              "readonly=on,file.locking=off",
+                    "-device", "virtio-blk-pci,drive=d1,serial=programs"]
+        return ["-fsdev", f"local,id=out,path={out},security_model=none,readonly=on",
+                "-device", "virtio-9p-pci,fsdev=out,mount_tag=out"]
+
     def argv(self):
         """The QEMU command line."""
-        t = self.tmp.name
         cmdline = f"{CMDLINE} mhca.load={int(self.load)} {self.cmdline}"
+        again = "on" if self.moves else "off"
         # Before the devices that stand behind it.
         iommu = ["-device", self.iommu] if self.iommu else []
         a = ["qemu-system-x86_64", "-name", f"mhca-{self.name}", *iommu,
@@ -158,33 +175,37 @@ class Guest:
              "-accel", "kvm", "-cpu", "host",
              "-smp", str(self.cpus), "-m", str(self.mem),
              "-kernel", self.conf["kernel"], "-initrd", self.conf["initrd"],
-             "-append", cmdline,
-             "-chardev", f"file,id=con,path={self.live},logfile={self.console}",
-             "-serial", "chardev:con",
+             "-append", cmdline, "-serial", "chardev:con",
+             # Each boot begins a new log, a QEMU to which the guest moves goes on with it.
+             "-chardev", f"file,id=con,path={self.live},append={again},"
+                         f"logfile={self.console},logappend={again}",
              "-drive", f"file={self.disk()},if=none,id=d0,format=raw,"
                        "readonly=on,file.locking=off",
              "-device", "virtio-blk-pci,drive=d0",
-             "-fsdev", f"local,id=out,path={self.conf['out']},"
-                       "security_model=none,readonly=on",
-             "-device", "virtio-9p-pci,fsdev=out,mount_tag=out",
+             *self.programs(),
              "-device", "virtio-serial-pci",
-             "-chardev", f"socket,id=cmd,path={t}/cmd,server=on,wait=off",
+             "-chardev", f"socket,id=cmd,path={self.socket('cmd')},server=on,wait=off",
              "-device", "virtserialport,chardev=cmd,name=mhca.cmd",
-             "-qmp", f"unix:{t}/qmp,server=on,wait=off"]
+             "-qmp", f"unix:{self.socket('qmp')},server=on,wait=off"]
         for i in range(self.root_ports):
             a += ["-device", f"pcie-root-port,id=rp{i},chassis={i + 1},"
                   f"slot={i + 1},pref64-reserve=64M"]
         for i, inst in enumerate(self.instances):
             a += ["-device", f"vfio-pci,id=hca{i},sysfsdev="
-                             f"/sys/bus/mdev/devices/{getattr(inst, 'uuid', inst)}"]
+                             f"/sys/bus/mdev/devices/{getattr(inst, 'uuid', inst)}"
+                             + ",enable-migration=on" * self.movable]
         return a + self.extra
+
+    def spawn(self, extra=()):
+        """Start a QEMU, and nothing else; its process."""
+        with open(self.qemu_log, "ab" if self.moves else "wb") as log:
+            return subprocess.Popen(
+                self.argv() + list(extra), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=_in_child(self.conf.get("cpus")))
 
     def start(self, wait=True, timeout=180):
         """Start QEMU; with `wait`, until the guest answers."""
-        with open(self.qemu_log, "wb") as log:
-            self.proc = subprocess.Popen(
-                self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=_in_child(self.conf.get("cpus")))
+        self.proc = self.spawn()
         self.seen = 0
         self.channel.connect()
         if wait:
@@ -238,7 +259,7 @@ class Guest:
     def qmp(self, command, **arguments):
         """Execute a QMP command."""
         if self.qmp_link is None:
-            self.qmp_link = Qmp(f"{self.tmp.name}/qmp")
+            self.qmp_link = Qmp(self.socket("qmp"))
         return self.qmp_link.command(command, **arguments)
 
     def reboot(self, timeout=180):

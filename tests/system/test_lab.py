@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The lab itself: guests boot, answer, reboot and end."""
 
+import pytest
+
 from guest import ExitCauses
+from move import Move, MoveError, move
 
 
 def test_guest(make_guest):
@@ -29,6 +32,37 @@ def test_guest(make_guest):
     assert g.run("[ -e /tmp/mark ]")[0] != 0
     g.kill()
     assert g.dead()
+
+
+def test_guest_moves(make_guest):
+    """A guest without an instance, twice; between that a move that is cancelled, fails, is refused."""
+    g = make_guest(mem=512, movable=True)
+    g.check("[ -x /mhca/out/bin/mhca-verify ]; echo kept > /tmp/mark")
+    job = g.start_bg("n=0; while sleep 0.2; do n=$((n + 1)); echo $n; done")
+    first = g.pid
+    result = move(g)
+    assert result["ram"]["transferred"] > 0 and g.pid != first
+    assert g.check("cat /tmp/mark").strip() == "kept"
+    assert job.running() and g.check("cat /sys/block/vdb/serial").strip() == "programs"
+
+    second = g.pid
+    slow = Move(g, limit=1 << 20).begin()
+    slow.cancel()
+    with pytest.raises(MoveError, match="cancel"):
+        slow.wait()
+    slow = Move(g, limit=1 << 20).begin()
+    slow.drop()
+    with pytest.raises(MoveError, match="failed"):
+        slow.wait()
+    with pytest.raises(MoveError, match="failed"):
+        move(g, mem=640)
+    assert g.pid == second and g.qmp("query-status")["status"] == "running"
+    assert job.running() and g.check("cat /tmp/mark").strip() == "kept"
+
+    move(g)
+    counted = [int(n) for n in job.output().split()]
+    assert counted == list(range(1, len(counted) + 1))
+    job.kill()
 
 
 def test_modules_load_and_unload(host):
