@@ -27,7 +27,7 @@ from vm import HostVM, guest_cpus
 
 
 # Longer than any test of a run with a budget may take (fixtures.py).
-SILENCE = 1000
+SILENCE = 2000
 
 
 class Share:
