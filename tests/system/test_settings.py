@@ -75,10 +75,10 @@ class Walk:
             return all(b > a + 2 * FLOWS for a, b in zip(first, self.frames()))
 
         try:
-            wait_until(both, 20, "", 0.2)
+            wait_until(both, 60, "", 0.2)
             return []
         except AssertionError:
-            line = f"{name}: frames received and sent were {first}, 20 s later {self.frames()}"
+            line = f"{name}: frames received and sent were {first}, a minute later {self.frames()}"
         self.guest.check(f"ip link set {self.dev} down && ip link set {self.dev} up", 120)
         self.neighbour()
         return [line]
