@@ -188,18 +188,21 @@ EXPORT_SYMBOL_GPL(mhca_instance_reset);
  * is looked at: commands that were rung meanwhile, events that waited, the engine's work.
  * What goes off has ended on return, unless the caller is killed: -EINTR.
  */
-static int mhca_instance_gate(struct mhca_instance *inst, bool master, enum mhca_run run)
+static int mhca_instance_gate(struct mhca_instance *inst, const bool *master,
+			      const enum mhca_run *run)
 {
 	struct mhca_core *core = inst->core;
-	bool away = run == MHCA_RUN_NONE;
+	bool away;
 
 	spin_lock(&core->eq_lock);
-	inst->master = master;
-	inst->run = run;
+	/* What the caller does not say stays, whoever else says it at this moment. */
+	inst->master = master ? *master : inst->master;
+	inst->run = run ? *run : inst->run;
+	away = inst->run == MHCA_RUN_NONE;
 	if (away != !!inst->away_since)
 		WRITE_ONCE(inst->away_since, away ? ktime_get_ns() : 0);
-	WRITE_ONCE(inst->begins, master && run == MHCA_RUN_ALL);
-	WRITE_ONCE(inst->dma, master && !away);
+	WRITE_ONCE(inst->begins, inst->master && inst->run == MHCA_RUN_ALL);
+	WRITE_ONCE(inst->dma, inst->master && !away);
 	if (inst->dma)
 		mhca_event_flush(inst);
 	spin_unlock(&core->eq_lock);
@@ -224,7 +227,7 @@ static int mhca_instance_gate(struct mhca_instance *inst, bool master, enum mhca
  */
 void mhca_instance_set_master(struct mhca_instance *inst, bool on)
 {
-	mhca_instance_gate(inst, on, inst->run);
+	mhca_instance_gate(inst, &on, NULL);
 }
 EXPORT_SYMBOL_GPL(mhca_instance_set_master);
 
@@ -297,7 +300,7 @@ int mhca_instance_run(struct mhca_instance *inst, enum mhca_run run)
 		if (err)
 			return err;
 	}
-	err = mhca_instance_gate(inst, inst->master, run);
+	err = mhca_instance_gate(inst, NULL, &run);
 	/* What its guest was not told before it moved. */
 	if (loaded && run != MHCA_RUN_NONE)
 		mhca_eq_tick(inst);

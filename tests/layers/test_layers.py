@@ -17,6 +17,7 @@ def tree(tmp_path):
     """A driver of a few files: write(name, text)."""
     (tmp_path / "guest-provider").mkdir()
     (tmp_path / "host-tools").mkdir()
+    (tmp_path / "tests").mkdir()
 
     def write(name, text):
         path = tmp_path / "mdev-driver" / name

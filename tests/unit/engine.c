@@ -296,3 +296,14 @@ void engine_event(struct engine *e, struct engine_node *node, u8 type, u32 numbe
 		assert_int_equal(be32_to_cpu(eqe.data.qp_srq.qp_srq_n) & 0xffffff, number);
 	}
 }
+
+struct client_send engine_message(struct engine *e, u32 from, u8 opcode, struct client_sge *sge)
+{
+	struct client_send wr;
+
+	*sge = engine_sge(&e->node[from], 0, opcode == MLX5_OPCODE_ATOMIC_FA ? 8 : 256);
+	wr = engine_send(opcode, sge);
+	wr.remote_addr = (uintptr_t)e->node[!from].mem.va + PAGE_SIZE;
+	wr.rkey = e->node[!from].key;
+	return wr;
+}

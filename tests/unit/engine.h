@@ -97,5 +97,7 @@ struct client_send engine_send(u8 opcode, const struct client_sge *sge);
 void engine_post(struct client_qp *qp, const struct client_send *wr);
 /* The next asynchronous event of @node of @type; fails when there is none. */
 void engine_event(struct engine *e, struct engine_node *node, u8 type, u32 number);
+/* A work request of node @from that reaches the other one's second page; *@sge is its memory. */
+struct client_send engine_message(struct engine *e, u32 from, u8 opcode, struct client_sge *sge);
 
 #endif /* TEST_ENGINE_H */

@@ -30,17 +30,6 @@ static void hasty(struct client_qp_attr *attr, struct client_modify *modify, u32
 	modify->retry = 1;
 }
 
-static struct client_send message(struct engine *e, u32 from, u8 opcode, struct client_sge *sge)
-{
-	struct client_send wr;
-
-	*sge = engine_sge(&e->node[from], 0, opcode == MLX5_OPCODE_ATOMIC_FA ? 8 : 256);
-	wr = engine_send(opcode, sge);
-	wr.remote_addr = (uintptr_t)e->node[!from].mem.va + PAGE_SIZE;
-	wr.rkey = e->node[!from].key;
-	return wr;
-}
-
 /* What a peer sends waits like on a wire, and comes when the function is back in time. */
 static void test_peers_wait(void **state)
 {
@@ -59,7 +48,7 @@ static void test_peers_wait(void **state)
 	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
 		engine_fill(a->mem.va, 256, i);
 		engine_recv(&pair.qp[1], b, 7, PAGE_SIZE, 256);
-		wr = message(e, 0, opcodes[i], &sge);
+		wr = engine_message(e, 0, opcodes[i], &sge);
 		engine_settle(e);
 		master(b->vmm, false);
 		engine_post(&pair.qp[0], &wr);
@@ -94,7 +83,7 @@ static void test_long_message(void **state)
 	engine_connect(e, MLX5_QP_ST_RC, &pair, patient);
 	for (off = 0; off < 2; off++) {
 		engine_fill(e->node[0].mem.va, 1 << 20, 5 + off);
-		wr = message(e, 0, MLX5_OPCODE_RDMA_WRITE, &sge);
+		wr = engine_message(e, 0, MLX5_OPCODE_RDMA_WRITE, &sge);
 		sge.len = 1 << 20;
 		engine_post(&pair.qp[0], &wr);
 		for (i = 0; i < 4; i++)
@@ -127,14 +116,14 @@ static void test_own_work_waits(void **state)
 	engine_recv(&broken.qp[0], a, 9, 0, 64);
 	/* A wait that ends meanwhile, and a failure that is found meanwhile. */
 	assert_int_equal(client_modify_qp(&broken.qp[1], MLX5_CMD_OP_2RST_QP, NULL), 0);
-	wr = message(e, 0, MLX5_OPCODE_SEND, &sge);
+	wr = engine_message(e, 0, MLX5_OPCODE_SEND, &sge);
 	engine_post(&broken.qp[0], &wr);
 	engine_settle(e);
 	client_arm_cq(&a->cq, false);
 	engine_settle(e);
 	raised = a->vmm->raised[0] + a->vmm->raised[1];
 	master(a->vmm, false);
-	wr = message(e, 0, MLX5_OPCODE_RDMA_WRITE, &sge);
+	wr = engine_message(e, 0, MLX5_OPCODE_RDMA_WRITE, &sge);
 	engine_fill(a->mem.va, 256, 3);
 	memset(b->mem.va, 0, 2 * PAGE_SIZE);
 	engine_post(&pair.qp[0], &wr);
@@ -200,7 +189,7 @@ static void test_last_wqe(void **state)
 		assert_int_equal(client_connect_qp(&qp[i], &modify), 0);
 	}
 	assert_int_equal(client_post_srq(&srq, 33, &sge, 1), 0);
-	wr = message(e, 0, MLX5_OPCODE_SEND, &sge);
+	wr = engine_message(e, 0, MLX5_OPCODE_SEND, &sge);
 	sge.len = 1 << 20;
 	engine_post(&qp[0], &wr);
 	lanes_turn(&e->hca);
@@ -277,7 +266,7 @@ static void test_memory_never_comes(void **state)
 	assert_int_equal(client_create_mkey(&b->c, &attr, &key), 0);
 	for (i = 0; i < ARRAY_SIZE(types); i++) {
 		engine_connect(e, types[i], &pair, types[i] == MLX5_QP_ST_RC ? hasty : NULL);
-		wr = message(e, 0, MLX5_OPCODE_RDMA_WRITE, &sge);
+		wr = engine_message(e, 0, MLX5_OPCODE_RDMA_WRITE, &sge);
 		wr.remote_addr = client_iova(&b->c, lone.va + i * PAGE_SIZE);
 		wr.rkey = key;
 		b->vmm->slow = true;

@@ -17,17 +17,6 @@ static void hasty(struct client_qp_attr *attr, struct client_modify *modify, u32
 	modify->retry = 1;
 }
 
-static struct client_send message(struct engine *e, u32 from, u8 opcode, struct client_sge *sge)
-{
-	struct client_send wr;
-
-	*sge = engine_sge(&e->node[from], 0, opcode == MLX5_OPCODE_ATOMIC_FA ? 8 : 256);
-	wr = engine_send(opcode, sge);
-	wr.remote_addr = (uintptr_t)e->node[!from].mem.va + PAGE_SIZE;
-	wr.rkey = e->node[!from].key;
-	return wr;
-}
-
 /* In the first step nothing of its own begins, and peers are answered. */
 static void test_responder_answers(void **state)
 {
@@ -39,7 +28,7 @@ static void test_responder_answers(void **state)
 
 	engine_connect(e, MLX5_QP_ST_RC, &pair, hasty);
 	run(a, MHCA_RUN_RESPONDER);
-	wr = message(e, 0, MLX5_OPCODE_RDMA_WRITE, &sge);
+	wr = engine_message(e, 0, MLX5_OPCODE_RDMA_WRITE, &sge);
 	engine_fill(a->mem.va, 256, 1);
 	engine_post(&pair.qp[0], &wr);
 	engine_pass(e, 20 * NSEC_PER_MSEC);
@@ -47,7 +36,7 @@ static void test_responder_answers(void **state)
 	assert_false(engine_is(b->mem.va + PAGE_SIZE, 256, 1));
 
 	engine_recv(&pair.qp[0], a, 7, 2 * PAGE_SIZE, 256);
-	wr = message(e, 1, MLX5_OPCODE_SEND, &sge);
+	wr = engine_message(e, 1, MLX5_OPCODE_SEND, &sge);
 	engine_fill(b->mem.va, 256, 2);
 	engine_post(&pair.qp[1], &wr);
 	assert_int_equal(engine_wc(e, &b->cq).status, 0);
@@ -71,7 +60,7 @@ static void test_message_ends(void **state)
 
 	engine_connect(e, MLX5_QP_ST_RC, &pair, hasty);
 	engine_fill(a->mem.va, 1 << 20, 3);
-	wr = message(e, 0, MLX5_OPCODE_RDMA_WRITE, &sge);
+	wr = engine_message(e, 0, MLX5_OPCODE_RDMA_WRITE, &sge);
 	sge.len = 1 << 20;
 	engine_post(&pair.qp[0], &wr);
 	for (i = 0; i < 4; i++)
@@ -108,7 +97,7 @@ static void test_peers_wait(void **state)
 		for (i = 0; i < n; i++) {
 			engine_fill(a->mem.va, 256, i);
 			engine_recv(&pair.qp[1], b, 7, PAGE_SIZE, 256);
-			wr = message(e, 0, opcodes[i], &sge);
+			wr = engine_message(e, 0, opcodes[i], &sge);
 			run(b, MHCA_RUN_RESPONDER);
 			run(b, MHCA_RUN_NONE);
 			engine_post(&pair.qp[0], &wr);
@@ -136,7 +125,7 @@ static void test_peers_give_up(void **state)
 	struct client_sge sge;
 
 	engine_connect(e, MLX5_QP_ST_RC, &pair, hasty);
-	wr = message(e, 0, MLX5_OPCODE_RDMA_WRITE, &sge);
+	wr = engine_message(e, 0, MLX5_OPCODE_RDMA_WRITE, &sge);
 	run(b, MHCA_RUN_NONE);
 	engine_post(&pair.qp[0], &wr);
 	engine_pass(e, MHCA_AWAY_NS - NSEC_PER_SEC);

@@ -2,8 +2,6 @@
 /*
  * Waking a lane: the one thing that the ground floor knows of the lane's thread.
  */
-#include <linux/sched.h>
-
 #include <mhca/kernel.h>
 #include "schedule.h"
 
