@@ -137,6 +137,8 @@ def dkms_tree(root):
     for path in sorted((TOP / "mdev-driver").rglob("*")):
         if path.suffix not in (".c", ".h", ".mk") or path.name.endswith(".mod.c"):
             continue
+        if path.is_relative_to(TOP / "mdev-driver/user"):
+            continue                    # the kernel in user space
         to = src / path.relative_to(TOP)
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, to)

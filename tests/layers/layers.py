@@ -32,7 +32,7 @@ def may(user, used):
 def objects(build):
     """Pure file -> its object, of the user-space build."""
     found = {}
-    for obj in pathlib.Path(build).glob("tests/unit/libmhca-core.a.p/*.o"):
+    for obj in pathlib.Path(build).glob("mdev-driver/user/libmhca-core.a.p/*.o"):
         name = obj.name.partition("mdev-driver_")[2].removesuffix(".c.o")
         found[name] = obj
     return found

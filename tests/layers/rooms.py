@@ -45,7 +45,7 @@ LONG = {
     "tests/unit/test_packet.c": "headers and hashes, segmentation and checksums are still to be parted",
     "tests/unit/test_switch.c": "tables and forwarding are still to be parted",
     "tests/unit/test_engine_eth.c": "sending and receiving are still to be parted",
-    "tests/unit/shim/shim/core.h": "types with their arithmetic, and the log, are still to be parted",
+    "mdev-driver/user/shim/core.h": "types with their arithmetic, and the log, are still to be parted",
     "tests/system/progs/mhca-verify/verify.h": "one table of tests and what they share",
 }
 

@@ -8,7 +8,7 @@ inc=${TMPDIR:-/tmp}/mhca-mlx5-include.$(id -u)
 "$unit/mlx5-headers.sh" "$inc" >/dev/null
 for file; do
 	gcc -std=gnu11 -Wall -fno-strict-aliasing -fwrapv -fsyntax-only \
-		-I"$unit/shim" -I"$unit/mlx5-stubs" -isystem "$inc" \
+		-I"$unit/../../mdev-driver/user" -I"$unit/mlx5-stubs" -isystem "$inc" \
 		-I"$root/mdev-driver/include" -I"$root/mdev-driver/prm" \
 		-I"$root/mdev-driver/soft" "$file"
 done

@@ -12,7 +12,7 @@ ninja -C "$build" >"$log" || { cat "$log"; exit 1; }
 find "$build" -name '*.gcda' -delete
 meson test -C "$build" --no-suite full >"$build/coverage-tests.log" || { tail -30 "$build/coverage-tests.log"; exit 1; }
 cd "$build"
-for data in tests/unit/libmhca-core.a.p/*.gcda; do
+for data in mdev-driver/user/libmhca-core.a.p/*.gcda; do
 	gcov -n -o "${data%/*}" "$data" 2>/dev/null
 done | awk -F"[':% ]+" '
 	/^File/ { file = $2 }

@@ -2,7 +2,7 @@
 /*
  * Allocations and pins that fail on purpose (vfio/fail.c): the debug parameter fail_nth
  * of mhca.ko. Included last by mhca/kernel.h, so that what both modules allocate goes
- * through here; the user-space build has its own (tests/unit/shim).
+ * through here; the user-space build has its own (mdev-driver/user).
  *
  * xa_store() is left out: where it replaces an entry it cannot fail, and its callers
  * rely on that.

@@ -3,7 +3,7 @@
  * The only door to the kernel for pure code (prm/ and the pure part of soft/).
  *
  * The user-space build puts a header of the same name before this one on its
- * include path (tests/unit/shim/mhca/kernel.h) and compiles the same .c files.
+ * include path (mdev-driver/user/mhca/kernel.h) and compiles the same .c files.
  * Whatever is added here has to be added there: keep the list short.
  */
 #ifndef MHCA_KERNEL_H
