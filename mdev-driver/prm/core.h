@@ -15,6 +15,7 @@
  *   eq.c             event queues
  *   image.c  save.c  load.c     an instance as a stream of records, and back
  *   instance.c       life of an instance
+ *   type.c  identity.c  pci_config.c    what front ends share
  *
  * Locks, in order (docs/locking.md):
  *   cmd_lock -> gmem.lock; core->eq_lock, core->reg_lock, gmem.pa_lock: leaves

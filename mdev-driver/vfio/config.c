@@ -1,102 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PCI configuration space: one table of registers with reset values and write
- * masks. The monitor emulates BARs and MSI-X for the guest and forwards every
- * write; bus mastering, function-level reset and D3hot are ours to honour.
+ * PCI configuration space (prm/pci_config.c) under the device's lock. The monitor emulates
+ * BARs and MSI-X for the guest and forwards every write; bus mastering, function-level
+ * reset and D3hot are ours to honour.
  */
-#include <linux/pci_ids.h>
-#include <linux/pci_regs.h>
-
 #include "compat.h"
 #include "frontend.h"
-
-#define MHCA_PCI_DEVICE		0x101e	/* ConnectX Family mlx5Gen Virtual Function */
-#define MHCA_PCI_SUBSYSTEM	0x6d48
-#define MHCA_PCI_REVISION	0
-
-#define MHCA_CAP_PM		0x40
-#define MHCA_CAP_EXP		0x48
-#define MHCA_CAP_MSIX		0x84
-
-#define MHCA_COMMAND_WRITABLE	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | \
-				 PCI_COMMAND_PARITY | PCI_COMMAND_SERR | \
-				 PCI_COMMAND_INTX_DISABLE)
-#define MHCA_BAR_FLAGS		(PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH)
-#define MHCA_EXP_FLAGS		(2 | PCI_EXP_TYPE_ENDPOINT << 4)
-#define MHCA_EXP_DEVCAP		(PCI_EXP_DEVCAP_FLR | PCI_EXP_DEVCAP_RBER | \
-				 PCI_EXP_DEVCAP_EXT_TAG | 1)
-#define MHCA_EXP_DEVCTL		(PCI_EXP_DEVCTL_RELAX_EN | PCI_EXP_DEVCTL_NOSNOOP_EN | \
-				 PCI_EXP_DEVCTL_READRQ_512B)
-#define MHCA_EXP_LINK		(PCI_EXP_LNKCAP_SLS_16_0GB | 16 << 4)
-
-/**
- * struct mhca_config_reg - a register
- * @offset: in configuration space
- * @size: bytes, at most 4
- * @value: after reset
- * @writable: bits that a write changes
- */
-struct mhca_config_reg {
-	u16 offset;
-	u8 size;
-	u32 value;
-	u32 writable;
-};
-
-/* What is not here reads as zero and ignores writes: ROM, INTx, other BARs. */
-static const struct mhca_config_reg mhca_config_regs[] = {
-	{ PCI_VENDOR_ID,		2, PCI_VENDOR_ID_MELLANOX, 0 },
-	{ PCI_DEVICE_ID,		2, MHCA_PCI_DEVICE, 0 },
-	{ PCI_COMMAND,			2, 0, MHCA_COMMAND_WRITABLE },
-	{ PCI_STATUS,			2, PCI_STATUS_CAP_LIST, 0 },
-	{ PCI_REVISION_ID,		1, MHCA_PCI_REVISION, 0 },
-	{ PCI_CACHE_LINE_SIZE,		1, 0, 0xff },
-	{ PCI_BASE_ADDRESS_0,		4, MHCA_BAR_FLAGS, ~(u32)(MHCA_BAR_SIZE - 1) },
-	{ PCI_BASE_ADDRESS_1,		4, 0, ~0U },
-	{ PCI_SUBSYSTEM_VENDOR_ID,	2, PCI_VENDOR_ID_MELLANOX, 0 },
-	{ PCI_SUBSYSTEM_ID,		2, MHCA_PCI_SUBSYSTEM, 0 },
-	{ PCI_CAPABILITY_LIST,		1, MHCA_CAP_PM, 0 },
-	{ PCI_INTERRUPT_LINE,		1, 0, 0xff },
-
-	{ MHCA_CAP_PM,			2, PCI_CAP_ID_PM | MHCA_CAP_EXP << 8, 0 },
-	{ MHCA_CAP_PM + PCI_PM_PMC,	2, 3, 0 },
-	{ MHCA_CAP_PM + PCI_PM_CTRL,	2, PCI_PM_CTRL_NO_SOFT_RESET, PCI_PM_CTRL_STATE_MASK },
-
-	{ MHCA_CAP_EXP,			2, PCI_CAP_ID_EXP | MHCA_CAP_MSIX << 8, 0 },
-	{ MHCA_CAP_EXP + PCI_EXP_FLAGS,	2, MHCA_EXP_FLAGS, 0 },
-	{ MHCA_CAP_EXP + PCI_EXP_DEVCAP, 4, MHCA_EXP_DEVCAP, 0 },
-	{ MHCA_CAP_EXP + PCI_EXP_DEVCTL, 2, MHCA_EXP_DEVCTL, 0x7fff },
-	{ MHCA_CAP_EXP + PCI_EXP_LNKCAP, 4, MHCA_EXP_LINK, 0 },
-	{ MHCA_CAP_EXP + PCI_EXP_LNKCTL, 2, 0, PCI_EXP_LNKCTL_RCB | PCI_EXP_LNKCTL_CCC },
-	{ MHCA_CAP_EXP + PCI_EXP_LNKSTA, 2, MHCA_EXP_LINK, 0 },
-	{ MHCA_CAP_EXP + PCI_EXP_LNKCTL2, 2, PCI_EXP_LNKCTL2_TLS_16_0GT, 0 },
-
-	{ MHCA_CAP_MSIX,		2, PCI_CAP_ID_MSIX, 0 },
-	{ MHCA_CAP_MSIX + PCI_MSIX_FLAGS, 2, MHCA_MSIX_VECTORS - 1,
-	  PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL },
-	{ MHCA_CAP_MSIX + PCI_MSIX_TABLE, 4, MHCA_BAR_MSIX_TABLE, 0 },
-	{ MHCA_CAP_MSIX + PCI_MSIX_PBA,	4, MHCA_BAR_MSIX_PBA, 0 },
-};
-
-static u32 mhca_config_get(const struct mhca_vdev *v, u32 offset)
-{
-	return get_unaligned_le32(v->config + offset);
-}
 
 /* Act on what a write to the command or power register changed. */
 static void mhca_config_apply(struct mhca_vdev *v)
 {
-	u32 command = mhca_config_get(v, PCI_COMMAND);
-	u32 pm = mhca_config_get(v, MHCA_CAP_PM + PCI_PM_CTRL);
-	bool master = (command & PCI_COMMAND_MASTER) && !(pm & PCI_PM_CTRL_STATE_MASK);
-	u64 bar = ~0ULL;
+	bool master = mhca_pci_config_master(&v->config);
 
 	lockdep_assert_held(&v->lock);
 
-	if (command & PCI_COMMAND_MEMORY)
-		bar = ((u64)mhca_config_get(v, PCI_BASE_ADDRESS_1) << 32) |
-		      (mhca_config_get(v, PCI_BASE_ADDRESS_0) & PCI_BASE_ADDRESS_MEM_MASK);
-	WRITE_ONCE(v->bar, bar);
+	WRITE_ONCE(v->bar, mhca_pci_config_bar(&v->config));
 	if (master == v->master)
 		return;
 	v->master = master;
@@ -109,36 +27,10 @@ static void mhca_config_apply(struct mhca_vdev *v)
  */
 void mhca_config_reset(struct mhca_vdev *v)
 {
-	const struct mhca_config_reg *reg;
-	u32 class = v->desc->class;
-	u32 i;
-	u8 k;
-
 	lockdep_assert_held(&v->lock);
 
-	memset(v->config, 0, sizeof(v->config));
-	for (i = 0; i < ARRAY_SIZE(mhca_config_regs); i++) {
-		reg = &mhca_config_regs[i];
-		for (k = 0; k < reg->size; k++)
-			v->config[reg->offset + k] = reg->value >> (8 * k);
-	}
-	v->config[PCI_CLASS_PROG] = class;
-	v->config[PCI_CLASS_DEVICE] = class >> 8;
-	v->config[PCI_CLASS_DEVICE + 1] = class >> 16;
+	mhca_pci_config_reset(&v->config, v->desc->class);
 	mhca_config_apply(v);
-}
-
-static u8 mhca_config_writable(u32 offset)
-{
-	const struct mhca_config_reg *reg;
-	u32 i;
-
-	for (i = 0; i < ARRAY_SIZE(mhca_config_regs); i++) {
-		reg = &mhca_config_regs[i];
-		if (offset >= reg->offset && offset - reg->offset < reg->size)
-			return reg->writable >> (8 * (offset - reg->offset));
-	}
-	return 0;
 }
 
 /**
@@ -151,7 +43,7 @@ static u8 mhca_config_writable(u32 offset)
 void mhca_config_read(struct mhca_vdev *v, u32 offset, void *buf, u32 len)
 {
 	mutex_lock(&v->lock);
-	memcpy(buf, v->config + offset, len);
+	memcpy(buf, v->config.bytes + offset, len);
 	mutex_unlock(&v->lock);
 }
 
@@ -164,20 +56,12 @@ void mhca_config_read(struct mhca_vdev *v, u32 offset, void *buf, u32 len)
  */
 void mhca_config_write(struct mhca_vdev *v, u32 offset, const void *buf, u32 len)
 {
-	const u32 flr = MHCA_CAP_EXP + PCI_EXP_DEVCTL + 1;
-	const u8 *from = buf;
-	u8 mask;
-	u32 i;
+	bool reset;
 
 	mutex_lock(&v->lock);
-	for (i = 0; i < len; i++) {
-		mask = mhca_config_writable(offset + i);
-		v->config[offset + i] = (v->config[offset + i] & ~mask) | (from[i] & mask);
-	}
+	reset = mhca_pci_config_write(&v->config, offset, buf, len);
 	mhca_config_apply(v);
-	/* The bit itself always reads as zero. */
-	if (offset <= flr && flr - offset < len &&
-	    from[flr - offset] & (PCI_EXP_DEVCTL_BCR_FLR >> 8))
+	if (reset)
 		mhca_device_reset(v);
 	mutex_unlock(&v->lock);
 }

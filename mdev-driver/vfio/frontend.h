@@ -6,12 +6,11 @@
  *   instances.c  list of all instances, and what each has claimed
  *   device.c   vfio_device_ops: open, close, reset, ioctls, request
  *   open.c     what belongs to one opening of a device, and goes with it
- *   config.c   PCI configuration space
+ *   config.c   PCI configuration space under the device's lock
  *   region.c   BAR0: traps, doorbell mappings and their page faults
  *   irq.c      MSI-X, ERR and REQ eventfds
  *   memory.c   guest memory: pins and copies
  *   work.c     the thread of commands and tick; how long it may wait for a monitor
- *   identity.c  addresses from a UUID
  *   policy.c   attributes that an administrator sets
  *   sysfs.c    attributes that say what an instance does
  *   debugfs.c  objects and commands as text
@@ -37,31 +36,13 @@
 #include <linux/vfio.h>
 #include <linux/workqueue.h>
 
+#include <mhca/function.h>
 #include <mhca/vmm.h>
 
-#define MHCA_CONFIG_SIZE	4096
 #define MHCA_REGION_SHIFT	40
 #define MHCA_REGION_MASK	((1ULL << MHCA_REGION_SHIFT) - 1)
 /* VMAs of one opening that map doorbell pages: a zap looks at each of them. */
 #define MHCA_VMAS_MAX		64
-
-/**
- * struct mhca_type_desc - an mdev type, as a row of main.c's table
- * @name: sysfs name (after the driver name)
- * @pretty: human readable name
- * @port: what its port is called
- * @personality: what the guest sees
- * @class: PCI class code
- * @size: first value of each policy attribute, 0: the table's default
- */
-struct mhca_type_desc {
-	const char *name;
-	const char *pretty;
-	const char *port;
-	enum mhca_personality personality;
-	u32 class;
-	const u32 *size;
-};
 
 /**
  * struct mhca_type - a type of one parent
@@ -174,7 +155,7 @@ struct mhca_open {
  * @open: between open_device and close_device, else NULL; written under @lock and
  *        @state_lock, whether there is one under @policy_lock, too; read under any of
  *        these, and by what the monitor's file or the running work calls
- * @config: PCI configuration space, little endian; written under @lock
+ * @config: PCI configuration space; written under @lock
  * @master: what mhca_instance_set_master() was told last; @lock
  * @bar: guest-physical address of BAR0, or ~0; written under @lock
  * @irqs: interrupts
@@ -201,7 +182,7 @@ struct mhca_vdev {
 	struct mutex lock;
 	struct mutex policy_lock;
 	struct mhca_open *open;
-	u8 config[MHCA_CONFIG_SIZE];
+	struct mhca_pci_config config;
 	bool master;
 	u64 bar;
 	struct mhca_irqs irqs;
@@ -315,9 +296,6 @@ void mhca_work_halt(struct mhca_vdev *v);			/* v->state_lock */
 void mhca_work_stop(struct mhca_vdev *v);			/* v->lock */
 int mhca_work_begin_wait(struct mhca_vdev *v);
 void mhca_work_end_wait(struct mhca_vdev *v);
-
-/* identity.c */
-void mhca_identity_from_uuid(struct mhca_identity *id, const guid_t *uuid);
 
 /* policy.c */
 extern const struct attribute_group mhca_policy_group;

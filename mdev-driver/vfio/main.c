@@ -13,60 +13,6 @@
 
 #include "frontend.h"
 
-#define MHCA_CLASS_INFINIBAND	0x020700
-#define MHCA_CLASS_ETHERNET	0x020000
-
-/*
- * Sizes: what an instance of a type starts with; 0: the table of prm/policy.c says
- * it. The attributes of an instance can change all of it.
- */
-enum mhca_size { MHCA_SMALL, MHCA_MEDIUM, MHCA_LARGE };
-
-static const u32 mhca_sizes[][MHCA_POLICIES] = {
-	[MHCA_SMALL] = {
-		[MHCA_POLICY_MAX_QP] = 256,
-		[MHCA_POLICY_MAX_CQ] = 256,
-		[MHCA_POLICY_MAX_SRQ] = 64,
-		[MHCA_POLICY_MAX_MKEY] = 4096,
-		[MHCA_POLICY_MAX_PD] = 64,
-		[MHCA_POLICY_MAX_PINNED_MB] = 1024,
-		[MHCA_POLICY_MAX_MR_MB] = 1024,
-		[MHCA_POLICY_WEIGHT] = 100,
-	},
-	[MHCA_MEDIUM] = {
-		[MHCA_POLICY_MAX_QP] = 4096,
-		[MHCA_POLICY_MAX_CQ] = 4096,
-		[MHCA_POLICY_MAX_SRQ] = 1024,
-		[MHCA_POLICY_MAX_MKEY] = 65536,
-		[MHCA_POLICY_MAX_PD] = 1024,
-		[MHCA_POLICY_MAX_PINNED_MB] = 8192,
-		[MHCA_POLICY_MAX_MR_MB] = 8192,
-		[MHCA_POLICY_WEIGHT] = 200,
-	},
-	[MHCA_LARGE] = {
-		[MHCA_POLICY_WEIGHT] = 400,
-	},
-};
-
-/* One personality in all sizes. */
-#define MHCA_TYPES(_name, _port, _personality, _class)				\
-	MHCA_TYPE(_name "-small", _port " small", _port, _personality, _class, MHCA_SMALL), \
-	MHCA_TYPE(_name "-medium", _port " medium", _port, _personality, _class, MHCA_MEDIUM), \
-	MHCA_TYPE(_name "-large", _port " large", _port, _personality, _class, MHCA_LARGE)
-#define MHCA_TYPE(_name, _pretty, _port, _personality, _class, _size) {		\
-		.name = _name,							\
-		.pretty = "mHCA " _pretty,					\
-		.port = _port,							\
-		.personality = _personality,					\
-		.class = _class,						\
-		.size = mhca_sizes[_size],					\
-	}
-
-static const struct mhca_type_desc mhca_types[] = {
-	MHCA_TYPES("ib", "InfiniBand", MHCA_IB, MHCA_CLASS_INFINIBAND),
-	MHCA_TYPES("roce", "RoCE", MHCA_ROCE, MHCA_CLASS_ETHERNET),
-};
-
 static DEFINE_IDA(mhca_parent_ida);
 
 static struct class mhca_class = {
@@ -84,16 +30,6 @@ static const struct mhca_type_desc *mhca_type_desc(struct mdev_type *mtype)
 }
 
 /* ---- Instances -------------------------------------------------------- */
-
-/* What the type says, over what the table says. */
-static void mhca_type_policy(const struct mhca_type_desc *desc, struct mhca_policy *policy)
-{
-	int i;
-
-	for (i = 0; i < MHCA_POLICIES; i++)
-		if (desc->size[i])
-			policy->value[i] = desc->size[i];
-}
 
 /* What it is to have is claimed first, so that nobody else gets it meanwhile. */
 static int mhca_instance_make(struct mhca_vdev *v, const struct mhca_identity *id,
@@ -151,7 +87,8 @@ static int mhca_mdev_probe(struct mdev_device *mdev)
 		return PTR_ERR(v);
 	v->parent = mhca_parent_of(mdev->type);
 	v->desc = mhca_type_desc(mdev->type);
-	mhca_identity_from_uuid(&id, &mdev->uuid);
+	mhca_identity_from_uuid(&id, mdev->uuid.b);
+	snprintf(id.name, sizeof(id.name), "%pUl", &mdev->uuid);
 
 	ret = mhca_work_init(v);
 	if (ret)
@@ -189,12 +126,6 @@ static void mhca_mdev_remove(struct mdev_device *mdev)
 	mhca_work_fini(v);
 	mhca_instance_end(v);
 	vfio_put_device(&v->vdev);
-}
-
-/* A number of the size, or the table's. */
-static u32 mhca_type_value(const struct mhca_type_desc *desc, enum mhca_policy_id id)
-{
-	return desc->size[id] ?: mhca_policy_rows[id].fallback;
 }
 
 /* How many more of this type: the HCA's room, and the memory that each is promised. */
@@ -258,12 +189,12 @@ static int mhca_parent_fill(struct mhca_parent *parent)
 {
 	u32 i, n = 0;
 
-	parent->types = kcalloc(ARRAY_SIZE(mhca_types), sizeof(*parent->types), GFP_KERNEL);
-	parent->type_list = kcalloc(ARRAY_SIZE(mhca_types), sizeof(*parent->type_list),
+	parent->types = kcalloc(MHCA_TYPES, sizeof(*parent->types), GFP_KERNEL);
+	parent->type_list = kcalloc(MHCA_TYPES, sizeof(*parent->type_list),
 				    GFP_KERNEL);
 	if (!parent->types || !parent->type_list)
 		return -ENOMEM;
-	for (i = 0; i < ARRAY_SIZE(mhca_types); i++) {
+	for (i = 0; i < MHCA_TYPES; i++) {
 		if (!(parent->hca->personalities & BIT(mhca_types[i].personality)))
 			continue;
 		parent->types[n].desc = &mhca_types[i];

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 
+#include <linux/pci_ids.h>
+#include <linux/pci_regs.h>
 #include <linux/types.h>
 #include <shim/core.h>
 #include <shim/atomic.h>
