@@ -34,6 +34,10 @@ struct mhca_return {
  * @at_return: have @ret->fn called, once, when the current task is on its way back to user
  *             mode or ends; for a thread of the kernel: soon. The instance may be gone by
  *             then. 0 or a negative errno: it will not be called. Sleeps
+ * @doorbell: the page of RAM that the guest has mapped behind UAR @index, for as long as
+ *            the instance lives. The front end's mappings cannot be taken away: then @zap
+ *            does nothing and @zap_async is never answered. NULL: pages are the
+ *            backend's, and mapped by page fault
  * @zap: unmap UAR page @index from the guest: the next access faults. Sleeps, for as
  *       long as the monitor's mappings make it: only the instance's own work calls it
  * @zap_async: ask for the same and do not wait: &struct mhca_hca_ops.doorbell_zapped
@@ -49,6 +53,7 @@ struct mhca_vmm_ops {
 	void (*kick)(void *vmm);
 	void (*unpin_work)(void *vmm);
 	int (*at_return)(void *vmm, struct mhca_return *ret);
+	void *(*doorbell)(void *vmm, u32 index);
 	void (*zap)(void *vmm, u32 index);
 	void (*zap_async)(void *vmm, u32 index);
 };

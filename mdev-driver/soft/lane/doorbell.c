@@ -406,7 +406,7 @@ bool soft_doorbell_poll(struct soft_lane *lane, u64 now)
  * @deadline: ktime_get_ns() of the next thing to do: not later than the next look
  *
  * Pages whose zap takes long are looked at from time to time: their guests are idle, and
- * have a monitor that makes them wait if they are not.
+ * have a monitor that makes them wait if they are not, or one whose mappings stay.
  */
 bool soft_doorbell_quiet(const struct soft_lane *lane, u64 *deadline)
 {
@@ -414,6 +414,7 @@ bool soft_doorbell_quiet(const struct soft_lane *lane, u64 *deadline)
 	if (lane->n_pages != lane->n_zapping)
 		return false;
 	if (lane->n_zapping)
-		*deadline = min(*deadline, ktime_get_ns() + SOFT_ZAP_LOOK_NS);
+		*deadline = min(*deadline, ktime_get_ns() +
+				(lane->params.look_ns ?: SOFT_ZAP_LOOK_NS));
 	return true;
 }

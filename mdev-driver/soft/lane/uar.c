@@ -6,16 +6,35 @@
 #include <mhca/vmm.h>
 #include "lane.h"
 
+static void soft_uar_free_page(struct soft_uar *uar)
+{
+	if (!uar->obj.inst->vmm_ops->doorbell)
+		free_page((unsigned long)uar->page);
+	uar->page = NULL;
+}
+
+/* Nobody will fault: it is polled from the beginning. */
+static void soft_uar_mapped(struct soft_uar *uar)
+{
+	struct soft_lane *lane = soft_instance(uar->obj.inst)->lane;
+
+	spin_lock(&lane->touch_lock);
+	soft_uar_tell(uar, true);
+	spin_unlock(&lane->touch_lock);
+	soft_lane_wake(lane);
+}
+
 static enum mhca_syndrome soft_uar_create(struct mhca_cmd *cmd)
 {
+	const struct mhca_vmm_ops *vmm_ops = cmd->inst->vmm_ops;
 	struct soft_uar *uar = (struct soft_uar *)cmd->obj;
 	enum mhca_syndrome syndrome;
 
-	uar->page = (void *)__get_free_page(GFP_KERNEL);
-	if (!uar->page)
-		return MHCA_SYN_NO_MEMORY;
-	/* Every register holds SOFT_DOORBELL_NONE. */
-	memset(uar->page, 0xff, MHCA_PAGE_SIZE);
+	if (!vmm_ops->doorbell) {
+		uar->page = (void *)__get_free_page(GFP_KERNEL);
+		if (!uar->page)
+			return MHCA_SYN_NO_MEMORY;
+	}
 
 	INIT_LIST_HEAD(&uar->touch_node);
 	INIT_LIST_HEAD(&uar->node);
@@ -26,12 +45,17 @@ static enum mhca_syndrome soft_uar_create(struct mhca_cmd *cmd)
 
 	syndrome = mhca_object_number(&uar->obj, MHCA_UAR_FIRST, MHCA_UAR_END - 1);
 	if (syndrome) {
-		free_page((unsigned long)uar->page);
-		uar->page = NULL;
+		soft_uar_free_page(uar);
 		return syndrome;
 	}
+	if (vmm_ops->doorbell)
+		uar->page = vmm_ops->doorbell(cmd->inst->vmm, uar->obj.num);
+	/* Every register holds SOFT_DOORBELL_NONE. */
+	memset(uar->page, 0xff, MHCA_PAGE_SIZE);
 	/* A guest that touched the index before it existed has something else mapped. */
-	cmd->inst->vmm_ops->zap(cmd->inst->vmm, uar->obj.num);
+	vmm_ops->zap(cmd->inst->vmm, uar->obj.num);
+	if (vmm_ops->doorbell)
+		soft_uar_mapped(uar);
 	return MHCA_SYN_NONE;
 }
 
@@ -56,8 +80,7 @@ static void soft_uar_destroy(struct mhca_object *obj)
 	mutex_unlock(&lane->lock);
 
 	inst->vmm_ops->zap(inst->vmm, obj->num);
-	free_page((unsigned long)uar->page);
-	uar->page = NULL;
+	soft_uar_free_page(uar);
 }
 
 /**

@@ -20,6 +20,7 @@ struct soft_hca;
  * @idle_polls: … and that many polls
  * @spin_ns: polling in vain before a lane pauses on a CPU of its own
  * @pause_ns: length of a pause; at most twice
+ * @look_ns: between looks at idle pages that take long to zap, or cannot be; 0: a millisecond
  * @wqe_budget: WQEs per QP and turn
  * @byte_budget: bytes per QP and turn
  * @qp_polls: turns that a QP stays on the active list without work
@@ -31,6 +32,7 @@ struct soft_lane_params {
 	u32 idle_polls;
 	u64 spin_ns;
 	u64 pause_ns;
+	u64 look_ns;
 	u32 wqe_budget;
 	u32 byte_budget;
 	u32 qp_polls;
