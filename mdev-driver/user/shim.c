@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The shim's functions that are not inline. */
+/* The runtime's functions that are not inline. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,15 +13,26 @@ __thread char current[1];
 
 /* ---- Messages -------------------------------------------------------- */
 
+static int warn_goes_on;
+
+void shim_warn_aborts(bool on)
+{
+	__atomic_store_n(&warn_goes_on, !on, __ATOMIC_RELAXED);
+}
+
 void shim_warn(const char *file, int line, const char *fmt, ...)
 {
+	char what[256];
 	va_list args;
 
-	fprintf(stderr, "WARN at %s:%d: ", file, line);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
+	if (__atomic_load_n(&warn_goes_on, __ATOMIC_RELAXED)) {
+		pr_warn_ratelimited("WARN at %s:%d: %s\n", file, line, what);
+		return;
+	}
+	fprintf(stderr, "WARN at %s:%d: %s\n", file, line, what);
 	abort();
 }
 
@@ -224,6 +235,8 @@ void cleanup_srcu_struct(struct srcu_struct *s)
 
 void synchronize_srcu(struct srcu_struct *s)
 {
+	const struct timespec a_little = { 0, 20 * NSEC_PER_USEC };
+	u32 looks;
 	int i;
 
 	might_sleep();
@@ -233,8 +246,12 @@ void synchronize_srcu(struct srcu_struct *s)
 	for (i = 0; i < 2; i++) {
 		int old = (atomic_inc_return(&s->index) - 1) & 1;
 
-		while (atomic_add_return(0, &s->readers[old]))
-			sched_yield();
+		for (looks = 0; atomic_add_return(0, &s->readers[old]); looks++) {
+			if (looks < 100)
+				sched_yield();
+			else
+				nanosleep(&a_little, NULL);
+		}
 	}
 	mutex_unlock(&s->lock);
 }

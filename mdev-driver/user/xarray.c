@@ -2,7 +2,8 @@
 /*
  * Radix tree behind shim/xarray.h. A node covers 64 << shift indices. The tree
  * grows upwards by putting a new root over the old one, which stays valid, so a
- * reader that loaded the old root still finds everything below it.
+ * reader that loaded the old root still finds everything below it. A node without
+ * entries is taken out and freed when no reader has it any more.
  */
 #include <mhca/kernel.h>
 #include <shim/control.h>
@@ -10,15 +11,34 @@
 #define XA_BITS		6
 #define XA_SLOTS	(1U << XA_BITS)
 #define XA_MASK		(XA_SLOTS - 1)
+#define XA_DEPTH	DIV_ROUND_UP(BITS_PER_LONG, XA_BITS)
 
+/**
+ * struct shim_xa_node - 64 slots
+ * @rcu: while it waits for its readers
+ * @shift: log2 of the indices that a slot stands for
+ * @count: slots that are not NULL; the array's lock
+ * @slot: nodes, or entries where @shift is 0
+ */
 struct shim_xa_node {
-	struct shim_xa_node *garbage;
+	struct shim_rcu rcu;
 	unsigned int shift;
+	unsigned int count;
 	void *slot[XA_SLOTS];
 };
 
-static DEFINE_SPINLOCK(garbage_lock);
-static struct shim_xa_node *garbage;
+static u64 n_nodes;
+
+u64 shim_xa_nodes(void)
+{
+	return __atomic_load_n(&n_nodes, __ATOMIC_RELAXED);
+}
+
+static void node_free(struct shim_rcu *rcu)
+{
+	__atomic_sub_fetch(&n_nodes, 1, __ATOMIC_RELAXED);
+	kfree(container_of(rcu, struct shim_xa_node, rcu));
+}
 
 static bool covers(const struct shim_xa_node *node, unsigned long index)
 {
@@ -52,9 +72,20 @@ static struct shim_xa_node *new_node(unsigned int shift)
 	/* xa_store() allocates with its lock dropped or atomically. */
 	struct shim_xa_node *node = kzalloc(sizeof(*node), GFP_NOWAIT);
 
-	if (node)
-		node->shift = shift;
+	if (!node)
+		return NULL;
+	node->shift = shift;
+	__atomic_add_fetch(&n_nodes, 1, __ATOMIC_RELAXED);
 	return node;
+}
+
+static unsigned int shift_for(unsigned long index)
+{
+	unsigned int shift = 0;
+
+	while (shift + XA_BITS < BITS_PER_LONG && index >> (shift + XA_BITS))
+		shift += XA_BITS;
+	return shift;
 }
 
 /* The same, growing the tree. NULL: out of memory. */
@@ -64,11 +95,13 @@ static void **make_slot(struct xarray *xa, unsigned long index)
 
 	lockdep_assert_held(&xa->xa_lock);
 	while (!node || !covers(node, index)) {
-		struct shim_xa_node *top = new_node(node ? node->shift + XA_BITS : 0);
+		/* The first one is as high as it has to be: below it is nothing yet. */
+		struct shim_xa_node *top = new_node(node ? node->shift + XA_BITS : shift_for(index));
 
 		if (!top)
 			return NULL;
 		top->slot[0] = node;
+		top->count = !!node;
 		__atomic_store_n(&xa->root, top, __ATOMIC_RELEASE);
 		node = top;
 	}
@@ -80,11 +113,48 @@ static void **make_slot(struct xarray *xa, unsigned long index)
 
 			if (!child)
 				return NULL;
+			node->count++;
 			__atomic_store_n(slot, child, __ATOMIC_RELEASE);
 		}
 		node = *slot;
 	}
 	return slot_of(node, index);
+}
+
+/* Nodes on the way to @index that have become empty go, from below. */
+static void prune(struct xarray *xa, unsigned long index)
+{
+	struct shim_xa_node *path[XA_DEPTH];
+	struct shim_xa_node *node = xa->root;
+	u32 depth = 0;
+
+	lockdep_assert_held(&xa->xa_lock);
+	if (!node || !covers(node, index))
+		return;
+	for (; node; node = *slot_of(node, index)) {
+		path[depth++] = node;
+		if (!node->shift)
+			break;
+	}
+	while (depth-- && !path[depth]->count) {
+		if (depth) {
+			__atomic_store_n(slot_of(path[depth - 1], index), NULL, __ATOMIC_RELEASE);
+			path[depth - 1]->count--;
+		} else {
+			__atomic_store_n(&xa->root, NULL, __ATOMIC_RELEASE);
+		}
+		shim_rcu_later(&path[depth]->rcu, node_free);
+	}
+}
+
+/* The node that has @slot, which is one of 64. */
+static struct shim_xa_node *leaf_of(const struct xarray *xa, unsigned long index)
+{
+	struct shim_xa_node *node = xa->root;
+
+	while (node->shift)
+		node = *slot_of(node, index);
+	return node;
 }
 
 static void *visible(void *entry)
@@ -94,9 +164,14 @@ static void *visible(void *entry)
 
 void *xas_load(struct xa_state *xas)
 {
-	void **slot = find_slot(xas->xa, xas->xa_index);
+	void *entry;
+	void **slot;
 
-	return slot ? __atomic_load_n(slot, __ATOMIC_ACQUIRE) : NULL;
+	rcu_read_lock();
+	slot = find_slot(xas->xa, xas->xa_index);
+	entry = slot ? __atomic_load_n(slot, __ATOMIC_ACQUIRE) : NULL;
+	rcu_read_unlock();
+	return entry;
 }
 
 void *xas_next(struct xa_state *xas)
@@ -119,10 +194,16 @@ void *__xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
 
 	(void)gfp;
 	lockdep_assert_held(&xa->xa_lock);
-	if (!slot)
+	if (!slot) {
+		/* Some of the way may have been made. */
+		prune(xa, index);
 		return entry ? ERR_PTR(-ENOMEM) : NULL;
+	}
 	old = *slot;
+	leaf_of(xa, index)->count += !!entry - !!old;
 	__atomic_store_n(slot, entry, __ATOMIC_RELEASE);
+	if (!entry)
+		prune(xa, index);
 	return visible(old);
 }
 
@@ -266,14 +347,16 @@ static void *find_from(struct shim_xa_node *node, unsigned long *index, unsigned
 
 void *xa_find(struct xarray *xa, unsigned long *index, unsigned long max, xa_mark_t filter)
 {
-	struct shim_xa_node *root = __atomic_load_n(&xa->root, __ATOMIC_ACQUIRE);
+	struct shim_xa_node *root;
 	unsigned long at = *index;
-	void *entry;
+	void *entry = NULL;
 
 	(void)filter;
-	if (!root || at > max || !covers(root, at))
-		return NULL;
-	entry = find_from(root, &at, max);
+	rcu_read_lock();
+	root = __atomic_load_n(&xa->root, __ATOMIC_ACQUIRE);
+	if (root && at <= max && covers(root, at))
+		entry = find_from(root, &at, max);
+	rcu_read_unlock();
 	if (!entry || at > max)
 		return NULL;
 	*index = at;
@@ -291,22 +374,9 @@ void *xa_find_after(struct xarray *xa, unsigned long *index, unsigned long max,
 	return entry;
 }
 
-static bool subtree_empty(struct shim_xa_node *node)
-{
-	unsigned int i;
-
-	for (i = 0; i < XA_SLOTS; i++) {
-		if (!node->slot[i])
-			continue;
-		if (!node->shift || !subtree_empty(node->slot[i]))
-			return false;
-	}
-	return true;
-}
-
 bool xa_empty(const struct xarray *xa)
 {
-	return !xa->root || subtree_empty(xa->root);
+	return !__atomic_load_n(&xa->root, __ATOMIC_ACQUIRE);
 }
 
 static void retire(struct shim_xa_node *node)
@@ -317,8 +387,7 @@ static void retire(struct shim_xa_node *node)
 		for (i = 0; i < XA_SLOTS; i++)
 			if (node->slot[i])
 				retire(node->slot[i]);
-	node->garbage = garbage;
-	garbage = node;
+	shim_rcu_later(&node->rcu, node_free);
 }
 
 void xa_destroy(struct xarray *xa)
@@ -329,20 +398,6 @@ void xa_destroy(struct xarray *xa)
 	root = xa->root;
 	__atomic_store_n(&xa->root, NULL, __ATOMIC_RELEASE);
 	xa_unlock(xa);
-	spin_lock(&garbage_lock);
 	if (root)
 		retire(root);
-	spin_unlock(&garbage_lock);
-}
-
-void shim_quiesce(void)
-{
-	struct shim_xa_node *node;
-
-	spin_lock(&garbage_lock);
-	while ((node = garbage)) {
-		garbage = node->garbage;
-		kfree(node);
-	}
-	spin_unlock(&garbage_lock);
 }

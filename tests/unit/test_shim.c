@@ -86,6 +86,41 @@ static void xarray_reserves(void **state)
 	shim_quiesce();
 }
 
+/* A guest that makes and destroys for ever must not fill the host's memory. */
+static void xarray_frees_empty_nodes(void **state)
+{
+	struct xarray xa;
+	u64 before, most = 0;
+	u32 next = 0, id;
+	u32 i;
+
+	shim_quiesce();
+	before = shim_xa_nodes();
+	xa_init_flags(&xa, XA_FLAGS_ALLOC);
+	for (i = 0; i < 1000000; i++) {
+		assert_int_equal(xa_alloc_cyclic(&xa, &id, &xa, XA_LIMIT(1, 0xfffffe), &next,
+						 GFP_KERNEL), 0);
+		assert_ptr_equal(xa_load(&xa, id), &xa);
+		assert_ptr_equal(xa_erase(&xa, id), &xa);
+		if (i % 4096 == 0) {
+			shim_quiesce();
+			most = max(most, shim_xa_nodes() - before);
+		}
+	}
+	assert_true(most < 64);
+	assert_true(xa_empty(&xa));
+	xa_destroy(&xa);
+	shim_quiesce();
+	assert_int_equal(shim_xa_nodes(), before);
+}
+
+static void warning_goes_on(void **state)
+{
+	shim_warn_aborts(false);
+	assert_true(WARN_ON(1));
+	shim_warn_aborts(true);
+}
+
 static void nth_allocation_fails(void **state)
 {
 	void *p;
@@ -182,13 +217,19 @@ static void srcu_waits_for_readers(void **state)
 	cleanup_srcu_struct(&race.srcu);
 }
 
-static void siphash(void **state)
+static void siphash_is_its_authors(void **state)
 {
 	const siphash_key_t key = { { 0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL } };
+	u8 bytes[15];
+	u32 i;
 
 	/* SipHash-2-4 of the bytes 0 to 23 by its authors. */
 	assert_true(siphash_3u64(0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL,
 				 0x1716151413121110ULL, &key) == 0xb8ad50c6f649af94ULL);
+	/* And of 0 to 14: the example of their paper. */
+	for (i = 0; i < sizeof(bytes); i++)
+		bytes[i] = i;
+	assert_true(siphash(bytes, sizeof(bytes), &key) == 0xa129ca6149be45e5ULL);
 }
 
 int main(void)
@@ -197,11 +238,13 @@ int main(void)
 		cmocka_unit_test(xarray_holds_sparse_indices),
 		cmocka_unit_test(xarray_allocates_cyclically),
 		cmocka_unit_test(xarray_reserves),
+		cmocka_unit_test(xarray_frees_empty_nodes),
+		cmocka_unit_test(warning_goes_on),
 		cmocka_unit_test(nth_allocation_fails),
 		cmocka_unit_test(clock_obeys),
 		cmocka_unit_test(locks_know_their_holder),
 		cmocka_unit_test(srcu_waits_for_readers),
-		cmocka_unit_test(siphash),
+		cmocka_unit_test(siphash_is_its_authors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

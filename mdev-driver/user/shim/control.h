@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a test can turn in the shim. */
+/* What a program can turn in the runtime; most of it is for tests. */
 #ifndef MHCA_SHIM_CONTROL_H
 #define MHCA_SHIM_CONTROL_H
 
@@ -30,7 +30,12 @@ void shim_clock_step(u64 ns);
  */
 void shim_log_sink(void (*sink)(const char *line, void *arg), void *arg);
 
-/* Frees what waits for readers that can no longer exist. At a test's end. */
+/* What waits for readers has been freed when it returns. Outside of any reader. */
 void shim_quiesce(void);
+/* Nodes of all XArrays, those that wait for readers included. */
+u64 shim_xa_nodes(void);
+
+/* WARN(): to the log and abort (a test's default), or to the log alone. */
+void shim_warn_aborts(bool on);
 
 #endif /* MHCA_SHIM_CONTROL_H */

@@ -240,7 +240,7 @@ static inline bool IS_ERR_OR_NULL(const void *p) { return !p || IS_ERR_VALUE(p);
 static inline int PTR_ERR_OR_ZERO(const void *p) { return IS_ERR(p) ? (int)PTR_ERR(p) : 0; }
 static inline void *ERR_CAST(const void *p) { return (void *)p; }
 
-/* Prints to stderr and aborts: in a test every WARN is a failure. */
+/* To the log, and aborts (shim_warn_aborts()): in a test every WARN is a failure. */
 void shim_warn(const char *file, int line, const char *fmt, ...)
 	__attribute__((__format__(printf, 3, 4)));
 
@@ -270,7 +270,7 @@ void shim_printk(const char *fmt, ...) __attribute__((__format__(printf, 1, 2)))
 #define pr_warn(fmt, ...)	shim_printk(pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_notice(fmt, ...)	shim_printk(pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_info(fmt, ...)	shim_printk(pr_fmt(fmt), ##__VA_ARGS__)
-#define pr_debug(fmt, ...)	shim_printk(pr_fmt(fmt), ##__VA_ARGS__)
+#define pr_debug(fmt, ...)	do { if (0) shim_printk(pr_fmt(fmt), ##__VA_ARGS__); } while (0)
 
 struct ratelimit_state {
 	int interval;		/* jiffies: milliseconds here */
@@ -335,7 +335,13 @@ void usleep_range(unsigned long least, unsigned long most);
 void cond_resched(void);
 #define schedule()		cond_resched()
 #define need_resched()		false
+#if defined(__x86_64__) || defined(__i386__)
 #define cpu_relax()		__builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define cpu_relax()		__asm__ __volatile__("yield" : : : "memory")
+#else
+#define cpu_relax()		barrier()
+#endif
 #define touch_softlockup_watchdog() do { } while (0)
 
 #endif /* MHCA_SHIM_CORE_H */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The part of the XArray that the core uses: a radix tree of 64-way nodes.
- * Loads take no lock and may race with stores. Nodes are freed by xa_destroy()
- * only, and then not before shim_quiesce().
+ * Loads take no lock and may race with stores; nodes are freed by RCU.
  */
 #ifndef MHCA_SHIM_XARRAY_H
 #define MHCA_SHIM_XARRAY_H
@@ -90,7 +89,7 @@ struct xa_state {
 
 void *xas_load(struct xa_state *xas);
 void *xas_next(struct xa_state *xas);
-/* No entry moves: nodes are not freed before the array is. */
+/* No entry moves. */
 static inline bool xas_retry(struct xa_state *xas, const void *entry)
 {
 	(void)xas;
