@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Guests directly on this machine: mhcad instead of a virtual host with the kernel's driver.
+
+QEMU is the newest that a lab image has (10.1 is the first with vfio-user-pci), run with the
+image's own loader; KVM where it runs a guest, else TCG. Nothing needs root.
+"""
+
+import json
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+
+from common import DEFAULT_SUITE, LabError, cache_dir
+from guest import CMDLINE, Guest
+from image import image_dir
+from image import initrd as suite_initrd
+from vm import accel
+
+SUITE = "sid"           # whose QEMU: trixie's, 10.0, has no vfio-user client
+
+
+def qemu():
+    """The emulator, as the beginning of a command."""
+    root = image_dir(SUITE) / "rootfs"
+    lib = root / "usr/lib/x86_64-linux-gnu"
+    return [str(x) for x in (
+        root / "usr/lib64/ld-linux-x86-64.so.2", "--library-path", lib,
+        root / "usr/bin/qemu-system-x86_64",
+        "-L", root / "usr/share/qemu", "-L", root / "usr/share/seabios")]
+
+
+def guest_conf(suite=DEFAULT_SUITE):
+    """What Guest wants to know of an image."""
+    image = image_dir(suite)
+    return {"kernel": str(image / "vmlinux"), "initrd": str(suite_initrd(suite)),
+            "disk": str(image / "rootfs.sqfs"), "serial": None,
+            "out": str(cache_dir() / suite / "out")}
+
+
+class Server:
+    """mhcad with some instances. Use as a context manager.
+
+    kinds   types of the instances, in order
+    policy  attributes of all of them
+    """
+
+    def __init__(self, program, kinds, *, logs, policy=None, **settings):
+        self.tmp = tempfile.TemporaryDirectory(prefix="mhcad-")
+        where = pathlib.Path(self.tmp.name)
+        self.sockets = [str(where / f"{i}.sock") for i in range(len(kinds))]
+        self.config = where / "config.json"
+        self.config.write_text(json.dumps({**settings, "instances": [
+            {"uuid": str(uuid.uuid5(uuid.NAMESPACE_OID, f"mhcad-{i}")), "type": kind,
+             "socket": path, "policy": policy or {}}
+            for i, (kind, path) in enumerate(zip(kinds, self.sockets))]}))
+        self.program, self.log, self.proc = str(program), pathlib.Path(logs) / "mhcad.log", None
+
+    def __enter__(self):
+        with open(self.log, "wb") as log:
+            self.proc = subprocess.Popen([self.program, "-c", str(self.config)],
+                                         stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        end = time.monotonic() + 20
+        while not all(pathlib.Path(s).is_socket() for s in self.sockets):
+            if self.proc.poll() is not None or time.monotonic() > end:
+                raise LabError(f"mhcad does not start: {self.log.read_text()}")
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *exc):
+        self.proc.send_signal(signal.SIGTERM)
+        try:
+            self.proc.wait(20)
+        except subprocess.TimeoutExpired:
+            self.proc.kill()
+            self.proc.wait()
+        self.tmp.cleanup()
+
+
+class DirectGuest(Guest):
+    """A guest whose instances are sockets of mhcad."""
+
+    def argv(self):
+        """The QEMU command line."""
+        cpu = accel(self.conf["kernel"], self.conf["initrd"])
+        tcg = cpu[1].startswith("tcg")
+        cmdline = (f"{CMDLINE} mhca.load={int(self.load)} {self.cmdline}"
+                   + " tsc=reliable" * tcg)
+        a = [*qemu(), "-name", f"mhca-{self.name}", "-nodefaults", "-no-user-config",
+             "-display", "none", "-M", f"{self.machine},hpet=off,memory-backend=mem",
+             "-object", f"memory-backend-memfd,id=mem,size={self.mem}M,share=on", *cpu,
+             "-smp", str(self.cpus), "-m", str(self.mem),
+             "-kernel", self.conf["kernel"], "-initrd", self.conf["initrd"],
+             "-append", cmdline, "-serial", "chardev:con",
+             "-chardev", f"file,id=con,path={self.live},logfile={self.console}",
+             "-drive", f"file={self.disk()},if=none,id=d0,format=raw,"
+                       "readonly=on,file.locking=off",
+             "-device", "virtio-blk-pci,drive=d0", *self.programs(),
+             "-device", "virtio-serial-pci",
+             "-chardev", f"socket,id=cmd,path={self.socket('cmd')},server=on,wait=off",
+             "-device", "virtserialport,chardev=cmd,name=mhca.cmd",
+             "-qmp", f"unix:{self.socket('qmp')},server=on,wait=off"]
+        for i, path in enumerate(self.instances):
+            a += ["-device", json.dumps({"driver": "vfio-user-pci", "id": f"hca{i}",
+                                         "socket": {"type": "unix", "path": path}})]
+        return a + self.extra

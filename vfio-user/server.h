@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mhcad: instances for virtual machine monitors that speak vfio-user, without a kernel
+ * module. The second front end of the core; what vfio/ is in the kernel.
+ *
+ *   main.c       options, lanes, start and end
+ *   config.c     which instances, from a file or the command line
+ *   device.c     an instance with its socket: opening, reset, closing
+ *   client.c     a client's messages, one after the other
+ *   message.c    a message off the socket, and a reply onto it
+ *   region.c     configuration space and BAR0; doorbell pages
+ *   irq.c        interrupts as eventfds
+ *   memory.c     guest memory as the client has passed it
+ *   fault.c      guest memory that its owner has cut off (SIGBUS)
+ *   work.c       threads of commands and of unpinning
+ *
+ * An instance has three threads: one serves its socket, one executes commands, one unpins.
+ * A client is hostile; all that it can hold up is its own three.
+ *
+ * Locks, in order:
+ *   mhcad_device.lock -> core -> mhcad_memory.lock
+ *   mhcad_device.map_lock -> what ops->doorbell() takes
+ *   mhcad_work.lock: a leaf
+ */
+#ifndef MHCAD_SERVER_H
+#define MHCAD_SERVER_H
+
+#include <pthread.h>
+
+#include <mhca/kernel.h>
+#include <mhca/function.h>
+#include <mhca/vmm.h>
+
+#include "protocol.h"
+
+/* What a client may send at once, and what it is told about it. */
+#define MHCAD_MAX_XFER		65536U
+#define MHCAD_MAX_FDS		16U
+#define MHCAD_MAX_MAPS		2048U
+#define MHCAD_MAX_BODY		(sizeof(struct vfio_user_access) + MHCAD_MAX_XFER)
+#define MHCAD_PATH_MAX		108	/* of a socket, with its 0 */
+
+/**
+ * struct mhcad_instance_config - what an instance is to be
+ * @uuid: as text
+ * @type: row of mhca_types
+ * @socket: path
+ * @policy: JSON object of policy attributes; "": none
+ */
+struct mhcad_instance_config {
+	char uuid[40];
+	const struct mhca_type_desc *type;
+	char socket[MHCAD_PATH_MAX];
+	char policy[MHCA_CONFIG_MAX];
+};
+
+/**
+ * struct mhcad_config - all of the configuration
+ * @lanes: threads that poll and copy
+ * @cpus: list of CPUs for them, "": anywhere
+ * @look_us: microseconds between looks at the doorbell pages of idle guests
+ * @idle_us: quiet microseconds after which a page counts as idle
+ * @spin_us: microseconds of polling in vain before a lane pauses
+ * @pause_us: what a pause lasts
+ * @n_instances: entries of @instances
+ * @instances: allocated
+ */
+struct mhcad_config {
+	u32 lanes;
+	char cpus[128];
+	u32 look_us;
+	u32 idle_us;
+	u32 spin_us;
+	u32 pause_us;
+	u32 n_instances;
+	struct mhcad_instance_config *instances;
+};
+
+/**
+ * struct mhcad_map - a range of guest memory
+ * @iova: guest-physical address
+ * @size: bytes
+ * @va: where it is in this process; NULL: the client has passed no file for it
+ * @write: may be written
+ * @base: what was mapped: whole pages of the file
+ * @length: bytes of it
+ * @watch: fault.c's
+ */
+struct mhcad_map {
+	u64 iova;
+	u64 size;
+	u8 *va;
+	bool write;
+	void *base;
+	size_t length;
+	u32 watch;
+};
+
+/**
+ * struct mhcad_memory - guest memory of a client
+ * @lock: held for writing while @map changes, for reading while one is used
+ * @map: by address; MHCAD_MAX_MAPS
+ * @n: entries
+ * @told: the log has said that memory is not shared
+ */
+struct mhcad_memory {
+	pthread_rwlock_t lock;
+	struct mhcad_map *map;
+	u32 n;
+	bool told;
+};
+
+/**
+ * struct mhcad_irqs - interrupts
+ * @msix: eventfd by vector, -1: none. Written by the device's thread, read under RCU
+ * @pending: vectors raised while they had none
+ */
+struct mhcad_irqs {
+	int msix[MHCA_MSIX_VECTORS];
+	DECLARE_BITMAP(pending, MHCA_MSIX_VECTORS);
+};
+
+/**
+ * struct mhcad_work - the threads beside the one of the socket
+ * @lock: protects all of it but @running's readers
+ * @wake: something changed
+ * @running: commands may be executed; also read without the lock
+ * @busy: one is
+ * @kicked: mhca_prm_work() is wanted
+ * @zaps: UAR indices whose zap is to be confirmed (policy: doorbells trap); atomic bits
+ * @zapped: there are some
+ * @unpin: mhca_instance_unpin() is wanted
+ * @stop: the threads are to end
+ * @command: thread of commands and tick
+ * @unpinner: thread that unpins
+ */
+struct mhcad_work {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool running;
+	bool busy;
+	bool kicked;
+	DECLARE_BITMAP(zaps, MHCA_UAR_END);
+	bool zapped;
+	bool unpin;
+	bool stop;
+	pthread_t command;
+	pthread_t unpinner;
+};
+
+/**
+ * struct mhcad_message - one message of the client
+ * @header: copied, checked
+ * @body: what follows it
+ * @length: bytes of it
+ * @fds: passed with it; those that are taken over become -1
+ * @n_fds: how many
+ */
+struct mhcad_message {
+	struct vfio_user_header header;
+	u8 body[MHCAD_MAX_BODY];
+	u32 length;
+	int fds[MHCAD_MAX_FDS];
+	u32 n_fds;
+};
+
+/**
+ * struct mhcad_reply - the answer
+ * @body: what follows the header
+ * @length: bytes of it
+ * @fd: to pass, or -1; stays the server's
+ */
+struct mhcad_reply {
+	u8 body[MHCAD_MAX_BODY];
+	u32 length;
+	int fd;
+};
+
+/**
+ * struct mhcad_device - an instance and its socket
+ * @inst: the core's part
+ * @conf: what it is
+ * @lock: reset and writes to @config
+ * @config: PCI configuration space; @lock
+ * @master: what mhca_instance_set_master() was told last; @lock
+ * @trap: policy: every doorbell is a message, nothing is mapped
+ * @bar_fd: memory behind BAR0: doorbell pages, of which the client gets this file
+ * @bar: the same, mapped
+ * @map_lock: trapped doorbells against the confirmation of zaps
+ * @irqs: interrupts
+ * @memory: guest memory
+ * @work: threads
+ * @listen_fd: socket
+ * @wake_fd: eventfd: @dead or @stop was set
+ * @dead: the client has done what cannot be served (SIGBUS); set in a signal handler
+ * @stop: the server ends
+ * @client_lock: protects @client_fd
+ * @client_fd: who is being served, -1: nobody
+ * @thread: of the socket
+ * @versed: the client has said its version
+ * @msg: message being served; the device's thread
+ * @reply: its reply
+ */
+struct mhcad_device {
+	struct mhca_instance *inst;
+	const struct mhcad_instance_config *conf;
+	struct mutex lock;
+	struct mhca_pci_config config;
+	bool master;
+	bool trap;
+	int bar_fd;
+	u8 *bar;
+	struct mutex map_lock;
+	struct mhcad_irqs irqs;
+	struct mhcad_memory memory;
+	struct mhcad_work work;
+	int listen_fd;
+	int wake_fd;
+	bool dead;
+	bool stop;
+	pthread_mutex_t client_lock;
+	int client_fd;
+	pthread_t thread;
+	bool versed;
+	struct mhcad_message msg;
+	struct mhcad_reply reply;
+};
+
+/* device.c */
+struct mhcad_device *mhcad_device_create(struct mhca_hca *hca,
+					 const struct mhcad_instance_config *conf);
+int mhcad_device_start(struct mhcad_device *dev);
+void mhcad_device_destroy(struct mhcad_device *dev);
+void mhcad_device_open(struct mhcad_device *dev);
+void mhcad_device_close(struct mhcad_device *dev);
+void mhcad_device_reset(struct mhcad_device *dev);		/* dev->lock */
+void mhcad_device_serve(struct mhcad_device *dev, int fd);
+
+/* client.c */
+int mhcad_client_message(struct mhcad_device *dev);
+
+/* message.c */
+int mhcad_message_receive(int fd, struct mhcad_message *msg);
+int mhcad_message_reply(int fd, const struct mhcad_message *msg, int error,
+			const struct mhcad_reply *reply);
+void mhcad_message_close(struct mhcad_message *msg);
+
+/* region.c */
+int mhcad_region_init(struct mhcad_device *dev);
+void mhcad_region_fini(struct mhcad_device *dev);
+u64 mhcad_region_size(u32 index);
+int mhcad_region_access(struct mhcad_device *dev, u32 region, u64 offset, u8 *data, u32 count,
+			bool write);
+void mhcad_config_reset(struct mhcad_device *dev);		/* dev->lock */
+void *mhcad_region_doorbell(void *vmm, u32 index);
+void mhcad_region_zap(void *vmm, u32 index);
+void mhcad_region_zap_async(void *vmm, u32 index);
+void mhcad_region_zap_run(struct mhcad_device *dev);
+
+/* irq.c */
+int mhcad_irq_check(void);
+void mhcad_irq_init(struct mhcad_device *dev);
+u32 mhcad_irq_count(u32 index);
+void mhcad_irq_raise(void *vmm, u32 vector);
+void mhcad_irq_set(struct mhcad_device *dev, u32 vector, int fd);
+void mhcad_irq_trigger(struct mhcad_device *dev, u32 vector);
+void mhcad_irq_forget(struct mhcad_device *dev);
+void mhcad_irq_disable(struct mhcad_device *dev);
+
+/* memory.c */
+int mhcad_memory_init(struct mhcad_device *dev);
+void mhcad_memory_fini(struct mhcad_device *dev);
+int mhcad_memory_map(struct mhcad_device *dev, const struct vfio_user_dma_map *map, int fd);
+int mhcad_memory_unmap(struct mhcad_device *dev, u64 iova, u64 size, u64 *unmapped);
+void mhcad_memory_clear(struct mhcad_device *dev);
+int mhcad_memory_pin(void *vmm, u64 iova, u64 npages, bool write, void **kva);
+void mhcad_memory_unpin(void *vmm, u64 iova, u64 npages);
+int mhcad_memory_read(void *vmm, u64 iova, void *buf, size_t len);
+int mhcad_memory_write(void *vmm, u64 iova, const void *buf, size_t len);
+
+/* fault.c */
+void mhcad_fault_init(void);
+int mhcad_fault_watch(struct mhcad_device *dev, void *base, size_t length, u32 *watch);
+void mhcad_fault_forget(u32 watch);
+
+/* work.c */
+int mhcad_work_init(struct mhcad_device *dev);
+void mhcad_work_fini(struct mhcad_device *dev);
+void mhcad_work_start(struct mhcad_device *dev);		/* dev->lock */
+void mhcad_work_stop(struct mhcad_device *dev);			/* dev->lock */
+void mhcad_work_kick(void *vmm);
+void mhcad_work_unpin(void *vmm);
+void mhcad_work_zap(struct mhcad_device *dev, u32 index);
+int mhcad_work_at_return(void *vmm, struct mhca_return *ret);
+void mhcad_work_return(void);
+
+/* config.c */
+void mhcad_config_init(struct mhcad_config *config);
+void mhcad_config_free(struct mhcad_config *config);
+int mhcad_config_file(struct mhcad_config *config, const char *path);
+int mhcad_config_instance(struct mhcad_config *config, const char *text);
+int mhcad_config_check(const struct mhcad_config *config);
+int mhcad_config_cpus(const char *text, cpu_set_t *set);
+int mhcad_uuid_parse(const char *text, u8 uuid[MHCA_UUID_BYTES]);
+
+#define mhcad_log(dev, fmt, ...) pr_notice("mhcad: %s: " fmt, (dev)->conf->uuid, ##__VA_ARGS__)
+
+#endif /* MHCAD_SERVER_H */
