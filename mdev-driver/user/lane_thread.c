@@ -9,7 +9,9 @@
 #define _GNU_SOURCE
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +21,7 @@
 #include "lane/lane.h"
 
 #define LANE_SPIN_TURNS		32	/* empty turns before anything else is tried */
+#define LANE_SLICE_NS		(100 * NSEC_PER_USEC)
 
 /**
  * struct lane_thread - what lane->thread points to
@@ -87,6 +90,31 @@ static void lane_rest(struct soft_lane *lane, u32 empty, u64 since)
 		cpu_relax();
 }
 
+/*
+ * As in the kernel: a short slice lets the lane in when it wakes, in the middle of a vCPU's
+ * longer one (kernels from 6.12 on). Without privileges; it works without it, too.
+ */
+static void lane_schedule(void)
+{
+	struct {
+		u32 size;
+		u32 policy;
+		u64 flags;
+		s32 nice;
+		u32 priority;
+		u64 runtime;
+		u64 deadline;
+		u64 period;
+	} attr = {
+		.size = sizeof(attr),
+		.policy = SCHED_OTHER,
+		.nice = getpriority(PRIO_PROCESS, 0),
+		.runtime = LANE_SLICE_NS,
+	};
+
+	syscall(SYS_sched_setattr, 0, &attr, 0);
+}
+
 static void *lane_loop(void *arg)
 {
 	struct lane_thread *t = arg;
@@ -96,6 +124,7 @@ static void *lane_loop(void *arg)
 
 	/* Pauses are short: the default slack would be most of them. */
 	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+	lane_schedule();
 	while (!READ_ONCE(t->stop)) {
 		/* Before the turn: what happens during it wakes again. */
 		atomic_xchg(&lane->wake, 0);

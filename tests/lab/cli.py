@@ -9,6 +9,7 @@ import sys
 import build
 import debugkernel
 import deps
+import direct
 import fresh
 import image
 import lint
@@ -39,6 +40,8 @@ def parser():
     host_options(c)
     c.add_argument("--here", action="store_true",
                    help="this machine is the host; no VM around it")
+    c.add_argument("--front-end", choices=("mdev", "vfio-user"), default="mdev",
+                   help="vfio-user: guests on this machine, with mhcad, no host around them")
     c.add_argument("--timeout", type=int, default=3600,
                    help="seconds for the tests (default %(default)s)")
     c.add_argument("--budget", type=int, default=None,
@@ -121,6 +124,8 @@ def dispatch(args):
     elif args.command == "debug-kernel":
         deps.ensure("lab")
         debugkernel.ensure(args.suite)
+    elif args.command == "run" and args.front_end == "vfio-user":
+        return runner.summary(*direct.run_tests(args))
     elif args.command == "run":
         return runner.summary(*runner.run_tests(args))
     elif args.command == "test":

@@ -6,14 +6,18 @@ image's own loader; KVM where it runs a guest, else TCG. Nothing needs root.
 """
 
 import json
+import os
 import pathlib
+import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
 
-from common import DEFAULT_SUITE, LabError, cache_dir
+import runner
+from common import CHILDREN, DEFAULT_SUITE, TOP, LabError, cache_dir, step
 from guest import CMDLINE, Guest
 from image import image_dir
 from image import initrd as suite_initrd
@@ -38,6 +42,42 @@ def guest_conf(suite=DEFAULT_SUITE):
     return {"kernel": str(image / "vmlinux"), "initrd": str(suite_initrd(suite)),
             "disk": str(image / "rootfs.sqfs"), "serial": None,
             "out": str(cache_dir() / suite / "out")}
+
+
+def program():
+    """mhcad, built as it is for use: optimised, without sanitizers."""
+    where = TOP / "build" / "mhcad"
+    with open(os.devnull, "wb") as nothing:
+        if not (where / "build.ninja").exists():
+            CHILDREN.run(["meson", "setup", where, TOP, "-Db_sanitize=none",
+                          "-Dbuildtype=release", "-Dtests=disabled", "-Dlibmhca=disabled",
+                          "-Dhost_tools=disabled", "-Dmhcad=enabled"], stdout=nothing)
+    if CHILDREN.run(["ninja", "--quiet", "-C", where, "vfio-user/mhcad"],
+                    stdout=sys.stderr).returncode:
+        raise LabError("mhcad cannot be built")
+    return where / "vfio-user/mhcad"
+
+
+def run_tests(args):
+    """System tests with guests on this machine; (passed, failed, skipped)."""
+    if not shutil.which("meson"):
+        raise LabError("meson is missing: tests/lab/mhca-lab deps unit")
+    mhcad = program()
+    logs = runner.new_logs()
+    suites = args.guest_suite or [args.suite]
+    (logs / "lab.json").write_text(json.dumps({
+        "suite": args.suite, "here": True, "guest_suites": suites, "budget": args.budget,
+        "guests": {s: guest_conf(s) for s in suites}}))
+    os.environ.update(MHCA_FRONT_END="vfio-user", MHCA_MHCAD=str(mhcad))
+    step("tests", f"guests on this machine: {' '.join(accel(*image_boot(suites[0]))[:2])}")
+    p = CHILDREN.run(["sh", "-c", runner.pytest_command(args, TOP, logs)])
+    return runner.verdict(logs, p.returncode, [])
+
+
+def image_boot(suite):
+    """(kernel, initramfs) of a suite's image."""
+    conf = guest_conf(suite)
+    return conf["kernel"], conf["initrd"]
 
 
 class Server:
@@ -76,6 +116,36 @@ class Server:
         except subprocess.TimeoutExpired:
             self.proc.kill()
             self.proc.wait()
+        self.tmp.cleanup()
+
+
+class Wire:
+    """A network between two guests that needs no privileges: a socket of QEMU's."""
+
+    def __init__(self, subnet="10.77.0"):
+        self.subnet, self.plugged = subnet, 0
+        self.tmp = tempfile.TemporaryDirectory(prefix="mhca-wire-")
+
+    def plug(self):
+        """QEMU arguments of a network card for the next guest; the first one listens."""
+        self.plugged += 1
+        netdev = {"type": "stream", "id": "wire", "server": self.plugged == 1,
+                  "addr": {"type": "unix", "path": f"{self.tmp.name}/wire"}}
+        if self.plugged > 1:
+            netdev["reconnect-ms"] = 200
+        return ["-netdev", json.dumps(netdev), "-device",
+                f"virtio-net-pci,netdev=wire,mac=52:54:00:77:00:{self.plugged:02x},romfile="]
+
+    def up(self, guest, number):
+        """Give a running guest its address; it is kept as guest.address."""
+        guest.address = f"{self.subnet}.{number}"
+        name = guest.check("ls -d /sys/bus/virtio/drivers/virtio_net/*/net/*")
+        name = name.rpartition("/")[2].strip()
+        guest.check(f"sysctl -qw net.ipv6.conf.{name}.disable_ipv6=1; "
+                    f"ip addr add {guest.address}/24 dev {name} && ip link set {name} up")
+
+    def remove(self):
+        """Remove the socket."""
         self.tmp.cleanup()
 
 

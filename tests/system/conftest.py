@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The fixtures live in tests/lab/fixtures.py, shared with tests/bench."""
+"""The fixtures live in tests/lab/fixtures.py, shared with tests/bench, and direct_fixtures.py."""
 
+import os
 import pathlib
 import sys
 
@@ -8,8 +9,12 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
 
-from fixtures import *      # noqa: E402,F401,F403
-from fixtures import PAIRS  # noqa: E402
+if os.environ.get("MHCA_FRONT_END", "mdev") == "vfio-user":
+    from direct_fixtures import *       # noqa: E402,F401,F403
+    from direct_fixtures import PAIRS   # noqa: E402
+else:
+    from fixtures import *      # noqa: E402,F401,F403
+    from fixtures import PAIRS  # noqa: E402
 from guest import wait_until  # noqa: E402
 from host import sh  # noqa: E402
 from lib_client import Client  # noqa: E402
