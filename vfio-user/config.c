@@ -370,6 +370,9 @@ static int mhcad_file_object(struct mhcad_config *config, struct json_object *fr
 		else if (!strcmp(name, "cpus") && json_object_is_type(value, json_type_string))
 			good = mhcad_copy(config->cpus, sizeof(config->cpus),
 					  json_object_get_string(value), "cpus");
+		else if (!strcmp(name, "control") && json_object_is_type(value, json_type_string))
+			good = mhcad_copy(config->control, sizeof(config->control),
+					  json_object_get_string(value), "control");
 		else
 			good = mhcad_file_number(config, name, value);
 		if (!good)

@@ -55,6 +55,8 @@ void mhcad_device_open(struct mhcad_device *dev)
 {
 	dev->versed = false;
 	WRITE_ONCE(dev->dead, false);
+	/* It does not change while somebody is there. */
+	dev->trap = dev->inst->policy.value[MHCA_POLICY_DOORBELL] == MHCA_DOORBELL_TRAP;
 	mutex_lock(&dev->lock);
 	mhcad_device_clear(dev);
 	mhcad_work_start(dev);
@@ -190,11 +192,17 @@ static void *mhcad_device_loop(void *arg)
 	return NULL;
 }
 
-/* A socket that nobody listens on any more is in the way. */
-static int mhcad_listen(const char *path)
+/**
+ * mhcad_listen() - a socket in the file system
+ * @path: where; one that nobody listens on any more is in the way and goes
+ * @type: SOCK_STREAM or SOCK_SEQPACKET
+ *
+ * Return: the socket, or a negative errno.
+ */
+int mhcad_listen(const char *path, int type)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int ret;
 
 	if (fd < 0)
@@ -224,7 +232,7 @@ int mhcad_device_start(struct mhcad_device *dev)
 {
 	int ret;
 
-	dev->listen_fd = mhcad_listen(dev->conf->socket);
+	dev->listen_fd = mhcad_listen(dev->conf->socket, SOCK_STREAM);
 	if (dev->listen_fd < 0)
 		return dev->listen_fd;
 	ret = pthread_create(&dev->thread, NULL, mhcad_device_loop, dev);
@@ -270,7 +278,6 @@ static int mhcad_instance_make(struct mhcad_device *dev, struct mhca_hca *hca)
 		return ret;
 	}
 	mhca_policy_apply(dev->inst, &policy);
-	dev->trap = policy.value[MHCA_POLICY_DOORBELL] == MHCA_DOORBELL_TRAP;
 	return 0;
 }
 

@@ -22,6 +22,7 @@ static const char mhcad_usage[] =
 	"  -c, --config FILE     instances and settings, as JSON\n"
 	"  -i, --instance WORDS  an instance; attributes are those of policy\n"
 	"  -l, --lanes N         threads that poll doorbells and move data\n"
+	"  -s, --control PATH    control socket\n"
 	"  -h, --help            this text\n"
 	"\n"
 	"TYPE: ib-small, ib-medium, ib-large, roce-small, roce-medium, roce-large\n"
@@ -52,12 +53,13 @@ static int mhcad_options(struct mhcad_config *config, int argc, char **argv)
 		{ "config", required_argument, NULL, 'c' },
 		{ "instance", required_argument, NULL, 'i' },
 		{ "lanes", required_argument, NULL, 'l' },
+		{ "control", required_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
 	int ret = 0, c;
 
-	while (!ret && (c = getopt_long(argc, argv, "c:i:l:h", options, NULL)) != -1) {
+	while (!ret && (c = getopt_long(argc, argv, "c:i:l:s:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			ret = mhcad_config_file(config, optarg);
@@ -67,6 +69,12 @@ static int mhcad_options(struct mhcad_config *config, int argc, char **argv)
 			break;
 		case 'l':
 			ret = mhcad_number(optarg, &config->lanes);
+			break;
+		case 's':
+			if (strlen(optarg) >= sizeof(config->control))
+				ret = -ENAMETOOLONG;
+			else
+				strcpy(config->control, optarg);
 			break;
 		case 'h':
 			fputs(mhcad_usage, stdout);
@@ -125,6 +133,23 @@ static void mhcad_devices_destroy(struct mhcad_device **devices, u32 n)
 	free(devices);
 }
 
+/* Has the last one what another one has? */
+static int mhcad_device_collides(struct mhcad_device *const *devices, u32 last)
+{
+	const char *same;
+	u32 i;
+
+	for (i = 0; i < last; i++) {
+		same = mhcad_attr_own(&devices[i]->inst->policy, &devices[last]->inst->policy);
+		if (!same)
+			continue;
+		pr_err("mhcad: %s: its %s is that of %s\n", devices[last]->conf->uuid, same,
+		       devices[i]->conf->uuid);
+		return -EEXIST;
+	}
+	return 0;
+}
+
 /* All of them, or none. NULL: the log says why. */
 static struct mhcad_device **mhcad_devices_create(struct soft_hca *hca,
 						  const struct mhcad_config *config)
@@ -142,7 +167,7 @@ static struct mhcad_device **mhcad_devices_create(struct soft_hca *hca,
 			       strerror((int)-PTR_ERR(devices[n])));
 			break;
 		}
-		ret = mhcad_device_start(devices[n]);
+		ret = mhcad_device_collides(devices, n) ?: mhcad_device_start(devices[n]);
 		if (ret) {
 			pr_err("mhcad: %s: %s: %s\n", conf->uuid, conf->socket, strerror(-ret));
 			mhcad_device_destroy(devices[n]);
@@ -157,11 +182,33 @@ static struct mhcad_device **mhcad_devices_create(struct soft_hca *hca,
 
 /* ---- The process -------------------------------------------------------------------- */
 
+/* Until a signal says that it is the end. */
+static int mhcad_wait(struct mhcad_device *const *devices, const struct mhcad_config *config,
+		      const sigset_t *ends)
+{
+	struct mhcad_control *control = NULL;
+	int sig;
+
+	if (config->control[0]) {
+		control = mhcad_control_start(config->control, devices, config->n_instances);
+		if (IS_ERR(control)) {
+			pr_err("mhcad: %s: %s\n", config->control,
+			       strerror((int)-PTR_ERR(control)));
+			return (int)PTR_ERR(control);
+		}
+	}
+	pr_notice("mhcad: %u instances, %u lanes\n", config->n_instances, config->lanes);
+	sigwait(ends, &sig);
+	if (control)
+		mhcad_control_stop(control);
+	return 0;
+}
+
 static int mhcad_serve(struct soft_hca *hca, const struct mhcad_config *config,
 		       const sigset_t *ends)
 {
 	struct mhcad_device **devices;
-	int ret, sig;
+	int ret;
 
 	ret = mhcad_lanes_start(hca, config->cpus);
 	if (ret) {
@@ -169,13 +216,11 @@ static int mhcad_serve(struct soft_hca *hca, const struct mhcad_config *config,
 		return ret;
 	}
 	devices = mhcad_devices_create(hca, config);
-	if (devices) {
-		pr_notice("mhcad: %u instances, %u lanes\n", config->n_instances, config->lanes);
-		sigwait(ends, &sig);
+	ret = devices ? mhcad_wait(devices, config, ends) : -EINVAL;
+	if (devices)
 		mhcad_devices_destroy(devices, config->n_instances);
-	}
 	mhcad_lanes_stop(hca);
-	return devices ? 0 : -EINVAL;
+	return ret;
 }
 
 static int mhcad_run(const struct mhcad_config *config, const sigset_t *ends)

@@ -10,7 +10,7 @@
 
 #include "server.h"
 
-union mhcad_control {
+union mhcad_ancillary {
 	struct cmsghdr align;
 	char bytes[CMSG_SPACE(sizeof(int) * MHCAD_MAX_FDS)];
 };
@@ -43,7 +43,7 @@ static int mhcad_take_fds(struct mhcad_message *msg, struct msghdr *mh)
 /* Exactly @len bytes. -ECONNRESET: the client is gone; another error: it may be, now. */
 static int mhcad_receive(int fd, struct mhcad_message *msg, void *buf, size_t len)
 {
-	union mhcad_control control;
+	union mhcad_ancillary control;
 	ssize_t got;
 	size_t done;
 	int ret;
@@ -157,7 +157,7 @@ int mhcad_message_reply(int fd, const struct mhcad_message *msg, int error,
 		{ (void *)reply->body, reply->length },
 	};
 	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = error || !reply->length ? 1 : 2 };
-	union mhcad_control control;
+	union mhcad_ancillary control;
 	struct cmsghdr *c;
 
 	if (!error && reply->fd >= 0) {

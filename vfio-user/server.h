@@ -7,6 +7,7 @@
  *   config.c     which instances, from a file or the command line
  *   device.c     an instance with its socket: opening, reset, closing
  *   client.c     a client's messages, one after the other
+ *   attr.c  control.c   attributes of an instance, by a control socket
  *   message.c    a message off the socket, and a reply onto it
  *   region.c     configuration space and BAR0; doorbell pages
  *   irq.c        interrupts as eventfds
@@ -18,6 +19,7 @@
  * A client is hostile; all that it can hold up is its own three.
  *
  * Locks, in order:
+ *   mhcad_device.client_lock -> core
  *   mhcad_device.lock -> core -> mhcad_memory.lock
  *   mhcad_device.map_lock -> what ops->doorbell() takes
  *   mhcad_work.lock: a leaf
@@ -39,6 +41,7 @@
 #define MHCAD_MAX_MAPS		2048U
 #define MHCAD_MAX_BODY		(sizeof(struct vfio_user_access) + MHCAD_MAX_XFER)
 #define MHCAD_PATH_MAX		108	/* of a socket, with its 0 */
+#define MHCAD_ATTR_MAX		16384	/* the longest text of an attribute */
 
 /**
  * struct mhcad_instance_config - what an instance is to be
@@ -58,6 +61,7 @@ struct mhcad_instance_config {
  * struct mhcad_config - all of the configuration
  * @lanes: threads that poll and copy
  * @cpus: list of CPUs for them, "": anywhere
+ * @control: path of the control socket, "": none
  * @look_us: microseconds between looks at the doorbell pages of idle guests
  * @idle_us: quiet microseconds after which a page counts as idle
  * @spin_us: microseconds of polling in vain before a lane pauses
@@ -68,6 +72,7 @@ struct mhcad_instance_config {
 struct mhcad_config {
 	u32 lanes;
 	char cpus[128];
+	char control[MHCAD_PATH_MAX];
 	u32 look_us;
 	u32 idle_us;
 	u32 spin_us;
@@ -194,7 +199,8 @@ struct mhcad_reply {
  * @wake_fd: eventfd: @dead or @stop was set
  * @dead: the client has done what cannot be served (SIGBUS); set in a signal handler
  * @stop: the server ends
- * @client_lock: protects @client_fd
+ * @client_lock: protects @client_fd; while it is held nobody comes or goes, so that
+ *               policy may change
  * @client_fd: who is being served, -1: nobody
  * @thread: of the socket
  * @versed: the client has said its version
@@ -235,6 +241,20 @@ void mhcad_device_open(struct mhcad_device *dev);
 void mhcad_device_close(struct mhcad_device *dev);
 void mhcad_device_reset(struct mhcad_device *dev);		/* dev->lock */
 void mhcad_device_serve(struct mhcad_device *dev, int fd);
+
+int mhcad_listen(const char *path, int type);
+
+/* attr.c */
+int mhcad_attr_read(struct mhcad_device *dev, const char *name, char *buf, int size);
+int mhcad_attr_write(struct mhcad_device *dev, const char *name, const char *text,
+		     struct mhcad_device *const *others, u32 n, char *reason);
+const char *mhcad_attr_own(const struct mhca_policy *a, const struct mhca_policy *b);
+
+/* control.c */
+struct mhcad_control;
+struct mhcad_control *mhcad_control_start(const char *path,
+					  struct mhcad_device *const *devices, u32 n);
+void mhcad_control_stop(struct mhcad_control *control);
 
 /* client.c */
 int mhcad_client_message(struct mhcad_device *dev);

@@ -5,11 +5,13 @@ QEMU is the newest that a lab image has (10.1 is the first with vfio-user-pci), 
 image's own loader; KVM where it runs a guest, else TCG. Nothing needs root.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -80,6 +82,45 @@ def image_boot(suite):
     return conf["kernel"], conf["initrd"]
 
 
+class Instance:
+    """An instance of mhcad, with what tests ask an instance in sysfs for."""
+
+    def __init__(self, control, name):
+        self.control, self.uuid = control, name
+
+    def ask(self, *words):
+        """A request to the control socket; the answer's text, or OSError."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.connect(self.control)
+            s.send(" ".join(map(str, words)).encode())
+            head, _, text = s.recv(65536).decode().partition("\n")
+        if head != "ok":
+            _, code, why = head.split(" ", 2)
+            raise OSError(int(code), why)
+        return text
+
+    def read(self, name):
+        """An attribute's text, of whatever group."""
+        for group in ("", "counters/", "clamped/", "visible/"):
+            with contextlib.suppress(FileNotFoundError):
+                return self.ask("read", self.uuid, group + name).strip()
+        raise FileNotFoundError(name)
+
+    def write(self, name, value):
+        """Write an attribute of policy; OSError carries the errno."""
+        self.ask("write", self.uuid, name, value)
+
+    @property
+    def state(self):
+        """The attribute `state`."""
+        return self.read("state")
+
+    def counters(self):
+        """All of them, as a dict of integers."""
+        lines = self.ask("read", self.uuid, "counters").splitlines()
+        return {name: int(value) for name, value in map(str.split, lines)}
+
+
 class Server:
     """mhcad with some instances. Use as a context manager.
 
@@ -92,10 +133,12 @@ class Server:
         where = pathlib.Path(self.tmp.name)
         self.sockets = [str(where / f"{i}.sock") for i in range(len(kinds))]
         self.config = where / "config.json"
-        self.config.write_text(json.dumps({**settings, "instances": [
-            {"uuid": str(uuid.uuid5(uuid.NAMESPACE_OID, f"mhcad-{i}")), "type": kind,
-             "socket": path, "policy": policy or {}}
-            for i, (kind, path) in enumerate(zip(kinds, self.sockets))]}))
+        control = str(where / "control.sock")
+        self.instances = [Instance(control, str(uuid.uuid5(uuid.NAMESPACE_OID, f"mhcad-{i}")))
+                          for i in range(len(kinds))]
+        self.config.write_text(json.dumps({**settings, "control": control, "instances": [
+            {"uuid": inst.uuid, "type": kind, "socket": path, "policy": policy or {}}
+            for inst, kind, path in zip(self.instances, kinds, self.sockets)]}))
         self.program, self.log, self.proc = str(program), pathlib.Path(logs) / "mhcad.log", None
 
     def __enter__(self):

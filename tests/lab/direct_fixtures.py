@@ -26,6 +26,7 @@ class Pair:
     def __init__(self, kind="ib"):
         self.kind = kind
         self.server = self.a = self.b = self.wire = None
+        self.instances = []
 
     def get(self):
         """The pair, freshly started when the last test left it broken."""
@@ -37,6 +38,7 @@ class Pair:
             pair.clear()
         self.server = Server(os.environ["MHCA_MHCAD"], [KINDS[self.kind]] * 2,
                              logs=LOGS).__enter__()
+        self.instances = self.server.instances
         self.wire = Wire()
         conf = lab_config()["guests"][suites()[0]]
         self.a, self.b = (
@@ -61,6 +63,7 @@ class Pair:
         if self.server:
             self.server.__exit__()
         self.server = self.a = self.b = self.wire = None
+        self.instances = []
 
 
 PAIR = Pair()

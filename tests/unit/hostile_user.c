@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../system/progs/mhca-host/load.h"
+#include "hostile_run.h"
 #include "vmm_user.h"
 
 #define MAX_ALLOCS	1024
@@ -185,27 +185,11 @@ int main(int argc, char **argv)
 		.idle_us = 1000, .idle_polls = 100, .wqe_budget = 16, .byte_budget = 65536,
 		.qp_polls = 8, .sweep = 8, .error_poll_ms = 1,
 	};
-	char *args[16] = { (char *)"0", (char *)"1" };
-	int n, failed;
+	int failed;
 
-	if (argc > 1 && !strcmp(argv[1], "-L"))
-		return hostile_main(argc - 1, argv + 1);
-	for (n = 2; n < 15 && n <= argc; n++)
-		args[n] = argv[n - 1];
 	if (soft_hca_init(&hca, 2, &params) || lanes_start(&hca))
 		return 1;
-	if (argc > 1 && !strcmp(argv[1], "fuzz")) {
-		char *fuzz[] = { (char *)"1", (char *)"20000", (char *)"20000", args[0] };
-
-		failed = fuzz_main(4, fuzz);
-	} else if (argc > 2 && !strcmp(argv[1], "storm")) {
-		char *storm[] = { argv[2], args[0], args[1] };
-
-		ethernet = storm_is_ethernet(argv[2]);
-		failed = storm_main(strcmp(argv[2], "fair") && !ethernet ? 2 : 3, storm);
-	} else {
-		failed = hostile_main(n, args);
-	}
+	failed = hostile_run(argc, argv, &ethernet);
 	lanes_stop(&hca);
 	soft_hca_fini(&hca);
 	return failed ? 1 : 0;

@@ -313,7 +313,10 @@ static int vu_reset(void *backend)
 
 static void vu_close_ops(void *backend)
 {
-	(void)backend;
+	struct vu *vu = backend;
+
+	if (vu->gone)
+		vu->gone(vu);
 }
 
 const struct client_ops vu_client_ops = {

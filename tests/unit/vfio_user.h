@@ -36,6 +36,7 @@ struct vu_map {
  * @n_maps: how many
  * @bar: doorbell pages, mapped; NULL: doorbells are messages
  * @irq: eventfd by vector
+ * @gone: called when libmhca has closed it; NULL: nothing
  * @lock: one message at a time, and all of the above
  */
 struct vu {
@@ -51,6 +52,7 @@ struct vu {
 	u32 n_maps;
 	u8 *bar;
 	int irq[MHCA_MSIX_VECTORS];
+	void (*gone)(struct vu *vu);
 	pthread_mutex_t lock;
 };
 
