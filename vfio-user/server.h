@@ -62,7 +62,7 @@ struct mhcad_instance_config {
  * @lanes: threads that poll and copy
  * @cpus: list of CPUs for them, "": anywhere
  * @control: path of the control socket, "": none
- * @look_us: microseconds between looks at the doorbell pages of idle guests
+ * @look_us: most microseconds between looks at the doorbell pages of idle guests
  * @idle_us: quiet microseconds after which a page counts as idle
  * @spin_us: microseconds of polling in vain before a lane pauses
  * @pause_us: what a pause lasts

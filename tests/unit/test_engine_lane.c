@@ -429,6 +429,57 @@ static void test_unmap(void **state)
 	client_mem_free(&b->c, &lone);
 }
 
+/* Until the lane looks again at pages that stay mapped. */
+static u64 until_look(struct soft_lane *lane)
+{
+	u64 deadline;
+
+	assert_true(soft_lane_may_sleep(lane, &deadline));
+	return deadline - ktime_get_ns();
+}
+
+/*
+ * Pages that cannot be taken away: the longer nothing comes the rarer they are looked at,
+ * up to a bound, and what comes is seen at that look.
+ */
+static void test_looks_become_rare(void **state)
+{
+	struct engine *e = engine_create(&engine_params, 1);
+	struct engine_node *n = &e->node[0];
+	struct soft_lane *lane = &e->hca.lanes[0];
+	struct engine_pair pair;
+	u64 wait, before;
+	u32 round, i;
+
+	(void)state;
+	lane->params.look_ns = 5 * NSEC_PER_MSEC;
+	engine_connect(e, MLX5_QP_ST_RC, &pair, NULL);
+	n->vmm->zaps_held = true;
+	e->node[1].vmm->zaps_held = true;
+	for (round = 0; round < 3; round++) {
+		write_to(e, &pair.qp[0], 0, 64);
+		assert_int_equal(engine_wc(e, &n->cq).status, 0);
+		idle_turns(e);
+		assert_true(zap_waits(n));
+		before = until_look(lane);
+		assert_true(before >= 100 * NSEC_PER_USEC && before < NSEC_PER_MSEC);
+		for (i = 0; i < 8; i++) {
+			shim_clock_advance(10 * NSEC_PER_MSEC);
+			lanes_turn(&e->hca);
+			wait = until_look(lane);
+			assert_true(wait >= before && wait <= 5 * NSEC_PER_MSEC);
+			before = wait;
+		}
+		assert_int_equal(wait, 5 * NSEC_PER_MSEC);
+	}
+	engine_disconnect(&pair);
+	n->vmm->zaps_held = false;
+	e->node[1].vmm->zaps_held = false;
+	vmm_user_zap_pending(n->vmm);
+	vmm_user_zap_pending(e->node[1].vmm);
+	engine_destroy(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +489,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_idle, engine_setup, engine_teardown),
 		cmocka_unit_test_setup_teardown(test_zap_race, engine_setup, engine_teardown),
 		cmocka_unit_test(test_zap_takes_for_ever),
+		cmocka_unit_test(test_looks_become_rare),
 		cmocka_unit_test_setup_teardown(test_budget, engine_setup, engine_teardown),
 		cmocka_unit_test(test_fair_share),
 		cmocka_unit_test(test_many_pages),

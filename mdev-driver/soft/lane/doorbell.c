@@ -14,6 +14,7 @@
 
 #define SOFT_TURN_PAGES		32	/* doorbell pages of an instance beside others */
 #define SOFT_ZAP_LOOK_NS	(1000 * 1000ULL)	/* between looks at pages being zapped */
+#define SOFT_LOOK_MIN_NS	(100 * 1000ULL)		/* at those that stay mapped */
 
 /* ---- Pages that come back ------------------------------------------------ */
 
@@ -397,7 +398,23 @@ bool soft_doorbell_poll(struct soft_lane *lane, u64 now)
 					  soft_park_instance(lane, si);
 		soft_share_meter(si);
 	}
+	if (did)
+		lane->rang_at = now;
 	return did;
+}
+
+/*
+ * The next look at pages that are being zapped. Of pages that stay, the longer nothing came
+ * the later: who waits for it then waits for an eighth of that, and never over look_ns.
+ */
+static u64 soft_next_look(const struct soft_lane *lane)
+{
+	u64 now = ktime_get_ns(), wait = SOFT_ZAP_LOOK_NS;
+
+	if (lane->params.look_ns)
+		wait = clamp_t(u64, (now - lane->rang_at) / 8, SOFT_LOOK_MIN_NS,
+			       lane->params.look_ns);
+	return now + wait;
 }
 
 /**
@@ -414,7 +431,6 @@ bool soft_doorbell_quiet(const struct soft_lane *lane, u64 *deadline)
 	if (lane->n_pages != lane->n_zapping)
 		return false;
 	if (lane->n_zapping)
-		*deadline = min(*deadline, ktime_get_ns() +
-				(lane->params.look_ns ?: SOFT_ZAP_LOOK_NS));
+		*deadline = min(*deadline, soft_next_look(lane));
 	return true;
 }

@@ -20,7 +20,7 @@ struct soft_hca;
  * @idle_polls: … and that many polls
  * @spin_ns: polling in vain before a lane pauses on a CPU of its own
  * @pause_ns: length of a pause; at most twice
- * @look_ns: between looks at idle pages that take long to zap, or cannot be; 0: a millisecond
+ * @look_ns: most between looks at idle pages that cannot be zapped; 0: they can be
  * @wqe_budget: WQEs per QP and turn
  * @byte_budget: bytes per QP and turn
  * @qp_polls: turns that a QP stays on the active list without work
@@ -73,6 +73,7 @@ struct soft_lane_params {
  * @thread: the kthread's handle (lane_thread.c)
  * @turns: turns taken
  * @busy: the last turn ran a QP that had work
+ * @rang_at: ktime_get_ns() when a page last had something in it, lane->lock
  * @tx: scratch memory of the Ethernet engine (eth_tx.c), lane->lock
  * @datagram: bytes of a datagram that lie in many pieces (datagram.c), lane->lock
  */
@@ -107,6 +108,7 @@ struct soft_lane {
 	void *thread;
 	u64 turns;
 	bool busy;
+	u64 rang_at;
 	struct soft_eth_tx *tx;
 	u8 *datagram;
 };
