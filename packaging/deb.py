@@ -61,6 +61,9 @@ FILES = [
     ("libmhca-dev", "usr/lib/*/pkgconfig/*"),
     ("libmhca-dev", "usr/include/*"),
     ("libmhca-dev", "usr/share/man/man[37]/*"),
+    ("mhca-vfio-user", "usr/sbin/mhcad"),
+    ("mhca-vfio-user", "usr/share/man/man8/mhcad.8*"),
+    ("mhca-vfio-user", "usr/lib/systemd/system/mhcad.service"),
     ("mhca-tools", "*"),
 ]
 
@@ -78,6 +81,14 @@ PACKAGES = {
         "recommends": "mdevctl, mhca-dkms | mhca-modules",
         "text": "mediated RDMA adapters for virtual machines: administration\n"
                 "mhcactl, the call-out of mdevctl, udev rule, systemd units and metrics.",
+        "scripts": {"postinst": TOOLS_POSTINST},
+    },
+    "mhca-vfio-user": {
+        "arch": "any", "section": "admin",
+        "suggests": "qemu-system-x86 (>= 1:10.1)",
+        "text": "mediated RDMA adapters for virtual machines: vfio-user server\n"
+                "mhcad offers instances to QEMU without a kernel module and without\n"
+                "privileges, by a UNIX socket each.",
         "scripts": {"postinst": TOOLS_POSTINST},
     },
     "libmhca1": {
@@ -123,7 +134,7 @@ def build_tools(build, tree):
     if not (build / "build.ninja").exists():
         run("meson", "setup", build, TOP, "--prefix=/usr", "--sysconfdir=/etc",
             f"--libdir=lib/{triplet}", "-Db_sanitize=none", "-Dbuildtype=release",
-            "-Dlibmhca=enabled", "-Dhost_tools=enabled", "-Dtests=disabled")
+            "-Dlibmhca=enabled", "-Dhost_tools=enabled", "-Dmhcad=enabled", "-Dtests=disabled")
     shutil.rmtree(tree, ignore_errors=True)
     run("meson", "install", "-C", build, "--destdir", tree)
 
@@ -225,6 +236,7 @@ def control(package, root, work):
              f"Section: {about['section']}", "Priority: optional"]
     lines += [f"Depends: {', '.join(depends)}"] if depends else []
     lines += [f"Recommends: {about['recommends']}"] if "recommends" in about else []
+    lines += [f"Suggests: {about['suggests']}"] if "suggests" in about else []
     lines += [f"Description: {first}", *[f" {ln}" for ln in rest]]
     folder = root / "DEBIAN"
     folder.mkdir()

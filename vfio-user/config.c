@@ -30,7 +30,7 @@ struct mhcad_number {
 
 static const struct mhcad_number mhcad_numbers[] = {
 	{ "lanes", offsetof(struct mhcad_config, lanes), 1, MHCAD_LANES_MAX, 1 },
-	{ "look_us", offsetof(struct mhcad_config, look_us), 100, 1000000, 16000 },
+	{ "look_us", offsetof(struct mhcad_config, look_us), 100, 1000000, 20000 },
 	{ "idle_us", offsetof(struct mhcad_config, idle_us), 1, 1000000, 10000 },
 	{ "spin_us", offsetof(struct mhcad_config, spin_us), 0, 1000000, 50 },
 	{ "pause_us", offsetof(struct mhcad_config, pause_us), 1, 1000, 20 },

@@ -15,14 +15,15 @@ PACKAGES = {
             "cpio", "zstd", "xz-utils", "kmod", "git", "python3"],
     "modules": ["gcc", "make", "kmod"],
     "libmhca": [*BUILD_TOOLS, "libibverbs-dev"],
+    "mhcad": [*BUILD_TOOLS, "libjson-c-dev", "liburcu-dev"],
     # mhcactl
     "tools": [*BUILD_TOOLS, "libjson-c-dev", "libudev-dev", "libncurses-dev"],
-    "unit": [*BUILD_TOOLS, "make", "libcmocka-dev", "libibverbs-dev", "python3-pytest", "git",
+    "unit": [*BUILD_TOOLS, "make", "libcmocka-dev", "libibverbs-dev", "liburcu-dev", "libjson-c-dev", "python3-pytest", "git",
              # tests of host-tools and packaging
              "python3-pyte", "python3-prometheus-client", "python3-jsonschema", "mandoc",
              "man-db", "mdevctl", "systemd", "shellcheck", "zsh", "dpkg-dev", "binutils"],
-    "fuzz": [*BUILD_TOOLS, "clang", "libclang-rt-dev"],
-    "deb": [*BUILD_TOOLS, "libibverbs-dev", "libjson-c-dev", "libudev-dev",
+    "fuzz": [*BUILD_TOOLS, "clang", "libclang-rt-dev", "liburcu-dev", "libjson-c-dev"],
+    "deb": [*BUILD_TOOLS, "libibverbs-dev", "libjson-c-dev", "liburcu-dev", "libudev-dev",
             "libncurses-dev", "dpkg-dev", "binutils", "git"],
     "lint": ["sparse", "perl", "shellcheck"],
     "debug": ["flex", "bison", "bc", "libelf-dev", "libssl-dev", "rsync",

@@ -17,7 +17,7 @@ from fixtures import (GUESTS, LOGS, check_consoles, lab_config,     # noqa: F401
                       pytest_runtest_call, pytest_runtest_logreport, pytest_runtest_makereport,
                       pytest_terminal_summary, suites)
 
-KINDS = {"ib": "ib-small", "roce": "roce-small"}
+KINDS = {"ib": "ib-large", "roce": "roce-large"}
 
 
 class Pair:

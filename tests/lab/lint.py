@@ -40,6 +40,7 @@ def checkpatch(suite, names):
     """Kernel style of the driver; the script comes with Debian's source."""
     script = debugkernel.ensure(suite).tree / "scripts/checkpatch.pl"
     code = [n for n in names if n.startswith("mdev-driver/")
+            and not n.startswith("mdev-driver/user/")       # the kernel's names, as macros
             and n.endswith((".c", ".h")) and n not in NOT_CHECKPATCH]
     p = subprocess.run(["perl", script, *CHECKPATCH, *code], cwd=TOP, text=True,
                        capture_output=True, check=False)
