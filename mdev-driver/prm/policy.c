@@ -421,6 +421,13 @@ static void mhca_policy_apply_port(struct mhca_instance *inst, const struct mhca
 					   MLX5_PORT_CHANGE_SUBTYPE_DOWN);
 }
 
+/* What only a closed instance's policy can change; commands of an open one read it. */
+#define MHCA_APPLY(field, value)					\
+	do {								\
+		if ((field) != (value))					\
+			(field) = (value);				\
+	} while (0)
+
 /**
  * mhca_policy_apply() - make a policy an instance's own
  * @inst: instance
@@ -434,11 +441,12 @@ void mhca_policy_apply(struct mhca_instance *inst, const struct mhca_policy *pol
 	inst->policy = *policy;
 	for (i = 0; i < MHCA_POLICIES; i++)
 		if (mhca_policy_rows[i].kind != MHCA_NO_OBJECT)
-			quota->max[mhca_policy_rows[i].kind] = policy->value[i];
-	inst->id.node_guid = policy->value[MHCA_POLICY_NODE_GUID];
-	inst->id.port_guid = policy->value[MHCA_POLICY_PORT_GUID];
-	inst->gmem.limit = mhca_policy_mib(policy, MHCA_POLICY_MAX_PINNED_MB) >> MHCA_PAGE_SHIFT;
-	quota->max_mr = mhca_policy_mib(policy, MHCA_POLICY_MAX_MR_MB);
+			MHCA_APPLY(quota->max[mhca_policy_rows[i].kind], policy->value[i]);
+	MHCA_APPLY(inst->id.node_guid, policy->value[MHCA_POLICY_NODE_GUID]);
+	MHCA_APPLY(inst->id.port_guid, policy->value[MHCA_POLICY_PORT_GUID]);
+	MHCA_APPLY(inst->gmem.limit,
+		   mhca_policy_mib(policy, MHCA_POLICY_MAX_PINNED_MB) >> MHCA_PAGE_SHIFT);
+	MHCA_APPLY(quota->max_mr, mhca_policy_mib(policy, MHCA_POLICY_MAX_MR_MB));
 	/* These are read while the instance works. */
 	WRITE_ONCE(quota->cmd_rate, policy->value[MHCA_POLICY_CMD_RATE]);
 	WRITE_ONCE(quota->rate, policy->value[MHCA_POLICY_RATE_MBPS] * (1000 * 1000 / 8));
