@@ -72,7 +72,8 @@ bench-isolation: $(UNIT)/build.ninja ## noisy neighbours on one lane
 
 $(UNIT)/build.ninja:
 	@KDIR=$(KDIR) $(LAB) deps unit tools
-	meson setup $(UNIT) -Dtests=enabled -Dlibmhca=enabled -Dhost_tools=enabled $(HEADERS)
+	meson setup $(UNIT) -Dtests=enabled -Dlibmhca=enabled -Dhost_tools=enabled -Dmhcad=enabled \
+		$(HEADERS)
 
 LIB := build/libmhca
 libmhca: $(LIB)/build.ninja ## the user-space verbs library and its programs
@@ -85,7 +86,7 @@ libmhca_install: libmhca ## … below /usr/local
 $(LIB)/build.ninja:
 	@KDIR=$(KDIR) $(LAB) deps libmhca
 	meson setup $(LIB) --libdir=lib -Db_sanitize=none -Dbuildtype=release -Dlibmhca=enabled \
-		-Dtests=disabled -Dhost_tools=disabled $(HEADERS)
+		-Dtests=disabled -Dhost_tools=disabled -Dmhcad=disabled $(HEADERS)
 
 deb: ## Debian packages below build/deb/
 	@KDIR=$(KDIR) $(LAB) deps deb

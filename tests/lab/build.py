@@ -116,6 +116,7 @@ def build_tools(suite):
         run(["meson", "setup", "-Db_sanitize=none", "-Dbuildtype=release",
              f"-Dkernel_headers={image.kernel_headers(suite)}",
              "-Dhost_tools=enabled", "-Dlibmhca=disabled", "-Dtests=disabled",
+             "-Dmhcad=disabled",
              "-Dc_link_args=-Wl,-rpath,$ORIGIN/lib", where, TOP], log=log, env=env)
     run(["meson", "compile", "-C", where, "mhcactl"], log=log, env=env)
     tool = where / "host-tools/mhcactl"

@@ -51,15 +51,17 @@ def setup(tmp_path):
 def parts(output):
     """The summary: which parts are built."""
     return {name.strip(): word == "YES" for name, word in
-            re.findall(r"^\s+(libmhca|mhcactl|unit tests|mhcactl's tests)\s*: (YES|NO)$", output, re.M)}
+            re.findall(r"^\s+(libmhca|mhcactl|mhcad|unit tests|mhcactl's tests)\s*: (YES|NO)$", output, re.M)}
 
 
-ALL = {"libmhca": True, "mhcactl": True, "unit tests": True, "mhcactl's tests": True}
+ALL = {"libmhca": True, "mhcactl": True, "mhcad": True, "unit tests": True,
+       "mhcactl's tests": True}
 
 
 @pytest.mark.parametrize("lacking,without", [
     ("cmocka", {"unit tests"}),
-    ("json-c", {"mhcactl", "mhcactl's tests"}),
+    ("json-c", {"mhcactl", "mhcad", "mhcactl's tests"}),
+    ("liburcu-bp", {"mhcad", "unit tests"}),
     ("libudev", {"mhcactl", "mhcactl's tests"}),
     ("verbs.h", {"libmhca", "unit tests"}),
     ("cmocka json-c verbs.h", set(ALL)),
@@ -76,6 +78,9 @@ def test_left_out(setup, lacking, without):
 @pytest.mark.parametrize("lacking,option,package", [
     ("cmocka", "-Dtests=enabled", "mhca-lab deps unit"),
     ("json-c", "-Dhost_tools=enabled", "libjson-c-dev"),
+    ("json-c", "-Dmhcad=enabled", "libjson-c-dev"),
+    ("liburcu-bp", "-Dmhcad=enabled", "liburcu-dev"),
+    ("liburcu-bp", "-Dtests=enabled", "mhca-lab deps unit"),
     ("verbs.h", "-Dlibmhca=enabled", "libibverbs-dev"),
 ])
 def test_wanted(setup, lacking, option, package):
@@ -86,9 +91,13 @@ def test_wanted(setup, lacking, option, package):
 
 @pytest.mark.parametrize("lacking,options", [
     # As the lab builds mhcactl, and as the README builds libmhca.
-    ("cmocka verbs.h", ["-Dhost_tools=enabled", "-Dlibmhca=disabled", "-Dtests=disabled"]),
-    ("cmocka json-c libudev ncursesw",
-     ["-Dlibmhca=enabled", "-Dhost_tools=disabled", "-Dtests=disabled"]),
+    ("cmocka verbs.h liburcu-bp", ["-Dhost_tools=enabled", "-Dlibmhca=disabled",
+                                   "-Dmhcad=disabled", "-Dtests=disabled"]),
+    ("cmocka json-c libudev ncursesw liburcu-bp",
+     ["-Dlibmhca=enabled", "-Dhost_tools=disabled", "-Dmhcad=disabled", "-Dtests=disabled"]),
+    # As the lab builds mhcad.
+    ("cmocka libudev ncursesw verbs.h",
+     ["-Dmhcad=enabled", "-Dlibmhca=disabled", "-Dhost_tools=disabled", "-Dtests=disabled"]),
 ])
 def test_nothing_of_others(setup, lacking, options):
     status, output = setup(lacking, *options)

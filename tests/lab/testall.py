@@ -37,7 +37,8 @@ def unit_tests():
     # Anew each time: files of the core come and go.
     again = ["--reconfigure"] if (MESON / "build.ninja").exists() else []
     CHILDREN.run(["meson", "setup", *again, MESON, TOP, f"-Dkernel_headers={headers}",
-                  "-Dhost_tools=enabled", "-Dlibmhca=enabled", "-Dtests=enabled"], env=env)
+                  "-Dhost_tools=enabled", "-Dlibmhca=enabled", "-Dtests=enabled",
+                  "-Dmhcad=enabled"], env=env)
     if CHILDREN.run(["meson", "compile", "-C", MESON, "-j", str(build.jobs())],
                     env=env).returncode:
         print("=== the unit tests do not build")
