@@ -21,10 +21,10 @@ KINDS = {"ib": "ib-large", "roce": "roce-large"}
 
 
 class Pair:
-    """Two guests with an instance each and a network, kept between tests."""
+    """Two guests with an instance each and a network, kept between tests; see fixtures.Pair."""
 
-    def __init__(self, kind="ib"):
-        self.kind = kind
+    def __init__(self, kind="ib", others=False):
+        self.kind, self.others = kind, others
         self.server = self.a = self.b = self.wire = None
         self.instances = []
 
@@ -40,11 +40,14 @@ class Pair:
                              logs=LOGS).__enter__()
         self.instances = self.server.instances
         self.wire = Wire()
-        conf = lab_config()["guests"][suites()[0]]
+        first, *others = suites()
+        kernels = (others[0], others[-1]) if self.others else (first, first)
         self.a, self.b = (
-            DirectGuest(conf, LOGS, name, [path], mem=768, extra=self.wire.plug())
-            for name, path in zip("ab", self.server.sockets))
-        for g in (self.a, self.b):
+            DirectGuest(lab_config()["guests"][suite], LOGS, name, [path], mem=768,
+                        extra=self.wire.plug())
+            for name, path, suite in zip("ab", self.server.sockets, kernels))
+        for g, suite in zip((self.a, self.b), kernels):
+            g.suite = suite
             GUESTS.append(g)
             g.start(wait=False)
         for number, g in enumerate((self.a, self.b), 1):
@@ -68,8 +71,9 @@ class Pair:
 
 PAIR = Pair()
 ROCE_PAIR = Pair("roce")
-OTHERS_PAIR = fixtures.OTHERS_PAIR
-PAIRS = (PAIR, ROCE_PAIR)
+OTHERS_PAIR = Pair("roce", others=True)
+PAIRS = (PAIR, ROCE_PAIR, OTHERS_PAIR)
+PARAMS = {fixtures.ROCE_PAIR: ROCE_PAIR, fixtures.OTHERS_PAIR: OTHERS_PAIR}
 
 
 @pytest.fixture(scope="session")
@@ -114,6 +118,4 @@ def pair(lab):
 @pytest.fixture
 def roce_pair(lab, request):
     """The same with instances of the roce type."""
-    if getattr(request, "param", None) is OTHERS_PAIR:
-        pytest.skip("guests of other suites: not here yet")
-    return ROCE_PAIR.get()
+    return PARAMS[getattr(request, "param", fixtures.ROCE_PAIR)].get()

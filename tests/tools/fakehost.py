@@ -20,7 +20,7 @@ UUIDS = [
 
 KINDS = ("qp", "srq", "mkey", "cq", "eq", "qcounter", "xrcd", "td", "pd", "uar")
 
-# As in mdev-driver/vfio/main.c: QPs, MiB, weight.
+# As in mdev-driver/prm/type.c: QPs, MiB, weight.
 SIZES = {"small": (256, 1024, 100), "medium": (4096, 8192, 200), "large": (65536, 65536, 400)}
 PORTS = {"ib": "InfiniBand", "roce": "RoCE"}
 TYPES = tuple(f"mhca-{port}-{size}" for port in PORTS for size in SIZES)

@@ -55,7 +55,7 @@ def test_tool():
 
 def test_made_up_types():
     """The types of the made-up hosts are the driver's."""
-    text = (REPO / "mdev-driver/vfio/main.c").read_text()
+    text = (REPO / "mdev-driver/prm/type.c").read_text()
     sizes = {}
     for name in fakehost.SIZES:
         row = text.split(f"[MHCA_{name.upper()}] = {{")[1].split("},")[0]
@@ -64,7 +64,7 @@ def test_made_up_types():
         sizes[name] = tuple(int(found.get(key, 65536))
                             for key in ("MAX_QP", "MAX_PINNED_MB", "WEIGHT"))
     assert sizes == fakehost.SIZES
-    assert dict(re.findall(r'^\tMHCA_TYPES\("(\w+)", "(\w+)"', text, re.M)) == fakehost.PORTS
+    assert dict(re.findall(r'^\tMHCA_TYPE_SIZES\("(\w+)", "(\w+)"', text, re.M)) == fakehost.PORTS
     assert re.findall(r'MHCA_TYPE\(_name "-(\w+)"', text) == list(fakehost.SIZES)
 
 
