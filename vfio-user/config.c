@@ -10,7 +10,6 @@
 #include "server.h"
 
 #define MHCAD_LANES_MAX		64
-#define MHCAD_INSTANCES_MAX	4096U
 
 /**
  * struct mhcad_number - a number of the configuration
@@ -175,7 +174,13 @@ static struct mhcad_instance_config *mhcad_instance_add(struct mhcad_config *con
 	return more;
 }
 
-static int mhcad_instance_check(const struct mhcad_instance_config *conf)
+/**
+ * mhcad_config_check_instance() - is all of it there?
+ * @conf: instance to be
+ *
+ * Return: 0 or -EINVAL; the log says why.
+ */
+int mhcad_config_check_instance(const struct mhcad_instance_config *conf)
 {
 	u8 uuid[MHCA_UUID_BYTES];
 
@@ -213,7 +218,7 @@ int mhcad_config_check(const struct mhcad_config *config)
 		return -EINVAL;
 	}
 	for (i = 0; i < config->n_instances; i++) {
-		ret = mhcad_instance_check(&a[i]);
+		ret = mhcad_config_check_instance(&a[i]);
 		if (ret)
 			return ret;
 		for (k = 0, b = a; k < i; k++, b++)
@@ -223,9 +228,11 @@ int mhcad_config_check(const struct mhcad_config *config)
 				return -EINVAL;
 			}
 	}
-	if (!config->n_instances)
-		pr_err("mhcad: no instance\n");
-	return config->n_instances ? 0 : -EINVAL;
+	if (!config->n_instances && !config->control[0]) {
+		pr_err("mhcad: no instance, and no control socket to make one by\n");
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static bool mhcad_instance_word(struct mhcad_instance_config *conf, const char *name,
@@ -265,18 +272,18 @@ static bool mhcad_policy_word(struct mhcad_instance_config *conf, const char *na
 }
 
 /**
- * mhcad_config_instance() - an instance as an option
- * @config: gets it
+ * mhcad_config_words() - an instance as words
+ * @conf: filled, from the beginning
  * @text: uuid=…,type=…,socket=…, and attributes of policy
  *
  * Return: 0 or -EINVAL; the log says why.
  */
-int mhcad_config_instance(struct mhcad_config *config, const char *text)
+int mhcad_config_words(struct mhcad_instance_config *conf, const char *text)
 {
-	struct mhcad_instance_config *conf = mhcad_instance_add(config);
 	char *copy = strdup(text), *rest = copy, *word, *value;
-	int ret = conf && copy ? 0 : -EINVAL;
+	int ret = copy ? 0 : -ENOMEM;
 
+	memset(conf, 0, sizeof(*conf));
 	while (!ret && (word = strsep(&rest, ","))) {
 		value = strchr(word, '=');
 		if (!value) {
@@ -292,6 +299,20 @@ int mhcad_config_instance(struct mhcad_config *config, const char *text)
 	}
 	free(copy);
 	return ret;
+}
+
+/**
+ * mhcad_config_instance() - an instance as an option
+ * @config: gets it
+ * @text: as for mhcad_config_words()
+ *
+ * Return: 0 or -EINVAL; the log says why.
+ */
+int mhcad_config_instance(struct mhcad_config *config, const char *text)
+{
+	struct mhcad_instance_config *conf = mhcad_instance_add(config);
+
+	return conf ? mhcad_config_words(conf, text) : -EINVAL;
 }
 
 /* ---- The file ----------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include <mhca/function.h>
 
 #define MHCAD_PATH_MAX		108	/* of a socket, with its 0 */
+#define MHCAD_INSTANCES_MAX	4096U
 
 /**
  * struct mhcad_instance_config - what an instance is to be
@@ -53,7 +54,9 @@ void mhcad_config_init(struct mhcad_config *config);
 void mhcad_config_free(struct mhcad_config *config);
 int mhcad_config_file(struct mhcad_config *config, const char *path);
 int mhcad_config_instance(struct mhcad_config *config, const char *text);
+int mhcad_config_words(struct mhcad_instance_config *conf, const char *text);
 int mhcad_config_check(const struct mhcad_config *config);
+int mhcad_config_check_instance(const struct mhcad_instance_config *conf);
 int mhcad_config_cpus(const char *text, cpu_set_t *set);
 int mhcad_uuid_parse(const char *text, u8 uuid[MHCA_UUID_BYTES]);
 

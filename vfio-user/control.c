@@ -6,6 +6,9 @@
  *   list                     the instances' UUIDs, a line each
  *   read UUID NAME           an attribute (attr.c)
  *   write UUID NAME VALUE    policy
+ *   create WORDS             one more, as of the option -i
+ *   remove UUID              one less; refused while it has a client
+ *   remove UUID force        and the client is cut off
  *
  * An answer is "ok" and a line's end, then the text; or "error", the errno's number, why.
  * Who may connect is said by the socket's mode: whoever it is may change everything.
@@ -26,16 +29,14 @@
 /**
  * struct mhcad_control - the control socket
  * @path: of the socket
- * @devices: all of them
- * @n: how many
+ * @all: instances
  * @wake_fd: eventfd: the server ends
  * @fds: wake_fd, the listening socket, then who is connected; fd -1: nobody
  * @thread: serves all of them
  */
 struct mhcad_control {
 	const char *path;
-	struct mhcad_device *const *devices;
-	u32 n;
+	struct mhcad_instances *all;
 	int wake_fd;
 	struct pollfd fds[2 + MHCAD_CONTROLLERS];
 	pthread_t thread;
@@ -45,55 +46,90 @@ enum { MHCAD_CONTROL_WAKE, MHCAD_CONTROL_LISTEN, MHCAD_CONTROL_FIRST };
 
 /* ---- Requests ------------------------------------------------------------------- */
 
-static struct mhcad_device *mhcad_control_find(const struct mhcad_control *control,
-					       const char *uuid)
-{
-	u32 i;
-
-	for (i = 0; uuid && i < control->n; i++)
-		if (!strcasecmp(control->devices[i]->conf->uuid, uuid))
-			return control->devices[i];
-	return NULL;
-}
-
-static int mhcad_control_list(const struct mhcad_control *control, char *buf, int size)
+static int mhcad_control_list(const struct mhcad_instances *all, char *buf, int size)
 {
 	int at = 0;
 	u32 i;
 
-	for (i = 0; i < control->n; i++)
-		at += scnprintf(buf + at, size - at, "%s\n", control->devices[i]->conf->uuid);
+	for (i = 0; i < all->n; i++)
+		at += scnprintf(buf + at, size - at, "%s\n", all->devices[i]->conf->uuid);
 	return at;
 }
 
-/* The answer's text into @buf: its length, or a negative errno with a reason in @buf. */
-static int mhcad_control_do(const struct mhcad_control *control, char *request, char *buf,
-			    int size)
+static int mhcad_control_usage(char *buf, int size)
 {
-	char *verb = strsep(&request, " "), *uuid = strsep(&request, " ");
-	char *name = strsep(&request, " ");
-	struct mhcad_device *dev;
+	scnprintf(buf, size, "list, read UUID NAME, write UUID NAME VALUE, create WORDS, "
+		  "remove UUID [force]");
+	return -EINVAL;
+}
+
+static int mhcad_control_create(struct mhcad_instances *all, const char *words, char *buf,
+				int size)
+{
+	struct mhcad_instance_config conf;
+	int ret = mhcad_config_words(&conf, words);
+
+	if (!ret)
+		ret = mhcad_instances_add(all, &conf);
+	if (ret)
+		scnprintf(buf, size, "it cannot be: mhcad's log says why");
+	return ret;
+}
+
+static int mhcad_control_remove(struct mhcad_instances *all, struct mhcad_device *dev,
+				const char *how, char *buf, int size)
+{
+	if (how && strcmp(how, "force"))
+		return mhcad_control_usage(buf, size);
+	/* Somebody may come this moment: he is cut off, as he would be by force. */
+	if (!how && READ_ONCE(dev->client_fd) >= 0) {
+		scnprintf(buf, size, "it has a client");
+		return -EBUSY;
+	}
+	mhcad_instances_remove(all, dev);
+	return 0;
+}
+
+/* Requests about one instance. */
+static int mhcad_control_instance(struct mhcad_instances *all, const char *verb,
+				  struct mhcad_device *dev, char *rest, char *buf, int size)
+{
+	char *name;
 	int ret;
 
-	if (!strcmp(verb, "list") && !uuid)
-		return mhcad_control_list(control, buf, size);
-	dev = mhcad_control_find(control, uuid);
-	if (!dev || !name) {
-		scnprintf(buf, size, "%s", uuid && name ? "there is no such instance" :
-			  "list, read UUID NAME, write UUID NAME VALUE");
-		return uuid && name ? -ENODEV : -EINVAL;
-	}
-	if (!strcmp(verb, "read") && !request) {
+	if (!strcmp(verb, "remove"))
+		return mhcad_control_remove(all, dev, rest, buf, size);
+	name = strsep(&rest, " ");
+	if (name && !strcmp(verb, "read") && !rest)
 		ret = mhcad_attr_read(dev, name, buf, size);
-	} else if (!strcmp(verb, "write") && request) {
-		ret = mhcad_attr_write(dev, name, request, control->devices, control->n, buf);
-	} else {
-		scnprintf(buf, size, "list, read UUID NAME, write UUID NAME VALUE");
-		return -EINVAL;
-	}
+	else if (name && !strcmp(verb, "write") && rest)
+		ret = mhcad_attr_write(dev, name, rest, all->devices, all->n, buf);
+	else
+		return mhcad_control_usage(buf, size);
 	if (ret == -ENOENT)
 		scnprintf(buf, size, "there is no attribute %s", name);
 	return ret;
+}
+
+/* The answer's text into @buf: its length, or a negative errno with a reason in @buf. */
+static int mhcad_control_do(struct mhcad_instances *all, char *request, char *buf, int size)
+{
+	char *verb = strsep(&request, " "), *uuid;
+	struct mhcad_device *dev;
+
+	if (!strcmp(verb, "list") && !request)
+		return mhcad_control_list(all, buf, size);
+	if (!request)
+		return mhcad_control_usage(buf, size);
+	if (!strcmp(verb, "create"))
+		return mhcad_control_create(all, request, buf, size);
+	uuid = strsep(&request, " ");
+	dev = mhcad_instances_find(all, uuid);
+	if (!dev) {
+		scnprintf(buf, size, "there is no such instance");
+		return -ENODEV;
+	}
+	return mhcad_control_instance(all, verb, dev, request, buf, size);
 }
 
 /* One request. false: he is gone. */
@@ -112,7 +148,7 @@ static bool mhcad_control_serve(const struct mhcad_control *control, int fd)
 		request[got] = 0;
 		/* A 0 inside would end the text early. */
 		ret = strlen(request) == (size_t)got ?
-		      mhcad_control_do(control, request, text, sizeof(text)) : -EINVAL;
+		      mhcad_control_do(control->all, request, text, sizeof(text)) : -EINVAL;
 	}
 	if (ret < 0)
 		len = scnprintf(answer, sizeof(answer), "error %d %s\n", -ret,
@@ -177,13 +213,11 @@ static void mhcad_control_close(struct mhcad_control *control)
 /**
  * mhcad_control_start() - listen
  * @path: of the socket, for as long as it is there
- * @devices: all of them, likewise
- * @n: how many
+ * @all: instances, likewise
  *
  * Return: it, or an ERR_PTR().
  */
-struct mhcad_control *mhcad_control_start(const char *path,
-					  struct mhcad_device *const *devices, u32 n)
+struct mhcad_control *mhcad_control_start(const char *path, struct mhcad_instances *all)
 {
 	struct mhcad_control *control = calloc(1, sizeof(*control));
 	int ret;
@@ -192,8 +226,7 @@ struct mhcad_control *mhcad_control_start(const char *path,
 	if (!control)
 		return ERR_PTR(-ENOMEM);
 	control->path = path;
-	control->devices = devices;
-	control->n = n;
+	control->all = all;
 	for (i = 0; i < ARRAY_SIZE(control->fds); i++)
 		control->fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
 	control->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

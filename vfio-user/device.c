@@ -11,6 +11,8 @@
 
 #include "server.h"
 
+#define MHCAD_ACCEPT_US	10000	/* after one that failed: the process has no file left */
+
 static const struct mhca_vmm_ops mhcad_ops = {
 	.pin = mhcad_memory_pin,
 	.unpin = mhcad_memory_unpin,
@@ -89,6 +91,16 @@ static void mhcad_device_awake(struct mhcad_device *dev)
 
 enum { MHCAD_POLL_CLIENT, MHCAD_POLL_LISTEN, MHCAD_POLL_WAKE, MHCAD_POLLS };
 
+/* -1: nobody. Where that is not because nobody is there, it does not ask again at once. */
+static int mhcad_device_accept(struct mhcad_device *dev)
+{
+	int fd = accept4(dev->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0 && errno != EAGAIN)
+		usleep(MHCAD_ACCEPT_US);
+	return fd;
+}
+
 /* Until there is a message. false: the client is to go. */
 static bool mhcad_device_wait(struct mhcad_device *dev, int fd)
 {
@@ -105,10 +117,11 @@ static bool mhcad_device_wait(struct mhcad_device *dev, int fd)
 		if (poll(fds, MHCAD_POLLS, -1) < 0 && errno != EINTR)
 			return false;
 		if (fds[MHCAD_POLL_LISTEN].revents) {
-			other = accept4(dev->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-			if (other >= 0)
+			other = mhcad_device_accept(dev);
+			if (other >= 0) {
 				close(other);
-			mhcad_log(dev, "a second client was turned away\n");
+				mhcad_log(dev, "a second client was turned away\n");
+			}
 		}
 		if (fds[MHCAD_POLL_WAKE].revents) {
 			mhcad_device_awake(dev);
@@ -182,7 +195,7 @@ static void *mhcad_device_loop(void *arg)
 			continue;
 		/* Of a client that has died; @stop is looked at anyway. */
 		mhcad_device_awake(dev);
-		fd = accept4(dev->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		fd = mhcad_device_accept(dev);
 		if (fd < 0)
 			continue;
 		mhcad_log(dev, "a client has come\n");

@@ -124,80 +124,24 @@ static int mhcad_lanes_start(struct soft_hca *hca, const char *cpus)
 	return ret;
 }
 
-/* ---- Instances -------------------------------------------------------------------- */
-
-static void mhcad_devices_destroy(struct mhcad_device **devices, u32 n)
-{
-	while (n--)
-		mhcad_device_destroy(devices[n]);
-	free(devices);
-}
-
-/* Has the last one what another one has? */
-static int mhcad_device_collides(struct mhcad_device *const *devices, u32 last)
-{
-	const char *same;
-	u32 i;
-
-	for (i = 0; i < last; i++) {
-		same = mhcad_attr_own(&devices[i]->inst->policy, &devices[last]->inst->policy);
-		if (!same)
-			continue;
-		pr_err("mhcad: %s: its %s is that of %s\n", devices[last]->conf->uuid, same,
-		       devices[i]->conf->uuid);
-		return -EEXIST;
-	}
-	return 0;
-}
-
-/* All of them, or none. NULL: the log says why. */
-static struct mhcad_device **mhcad_devices_create(struct soft_hca *hca,
-						  const struct mhcad_config *config)
-{
-	struct mhcad_device **devices = calloc(config->n_instances, sizeof(*devices));
-	const struct mhcad_instance_config *conf;
-	int ret = 0;
-	u32 n;
-
-	for (n = 0; devices && n < config->n_instances; n++) {
-		conf = &config->instances[n];
-		devices[n] = mhcad_device_create(&hca->hca, conf);
-		if (IS_ERR(devices[n])) {
-			pr_err("mhcad: %s: no instance: %s\n", conf->uuid,
-			       strerror((int)-PTR_ERR(devices[n])));
-			break;
-		}
-		ret = mhcad_device_collides(devices, n) ?: mhcad_device_start(devices[n]);
-		if (ret) {
-			pr_err("mhcad: %s: %s: %s\n", conf->uuid, conf->socket, strerror(-ret));
-			mhcad_device_destroy(devices[n]);
-			break;
-		}
-	}
-	if (!devices || n == config->n_instances)
-		return devices;
-	mhcad_devices_destroy(devices, n);
-	return NULL;
-}
-
 /* ---- The process -------------------------------------------------------------------- */
 
 /* Until a signal says that it is the end. */
-static int mhcad_wait(struct mhcad_device *const *devices, const struct mhcad_config *config,
+static int mhcad_wait(struct mhcad_instances *all, const struct mhcad_config *config,
 		      const sigset_t *ends)
 {
 	struct mhcad_control *control = NULL;
 	int sig;
 
 	if (config->control[0]) {
-		control = mhcad_control_start(config->control, devices, config->n_instances);
+		control = mhcad_control_start(config->control, all);
 		if (IS_ERR(control)) {
 			pr_err("mhcad: %s: %s\n", config->control,
 			       strerror((int)-PTR_ERR(control)));
 			return (int)PTR_ERR(control);
 		}
 	}
-	pr_notice("mhcad: %u instances, %u lanes\n", config->n_instances, config->lanes);
+	pr_notice("mhcad: %u instances, %u lanes\n", all->n, config->lanes);
 	sigwait(ends, &sig);
 	if (control)
 		mhcad_control_stop(control);
@@ -207,18 +151,21 @@ static int mhcad_wait(struct mhcad_device *const *devices, const struct mhcad_co
 static int mhcad_serve(struct soft_hca *hca, const struct mhcad_config *config,
 		       const sigset_t *ends)
 {
-	struct mhcad_device **devices;
+	struct mhcad_instances all;
 	int ret;
+	u32 i;
 
 	ret = mhcad_lanes_start(hca, config->cpus);
 	if (ret) {
 		pr_err("mhcad: lanes: %s\n", strerror(-ret));
 		return ret;
 	}
-	devices = mhcad_devices_create(hca, config);
-	ret = devices ? mhcad_wait(devices, config, ends) : -EINVAL;
-	if (devices)
-		mhcad_devices_destroy(devices, config->n_instances);
+	mhcad_instances_init(&all, &hca->hca);
+	for (i = 0; !ret && i < config->n_instances; i++)
+		ret = mhcad_instances_add(&all, &config->instances[i]);
+	if (!ret)
+		ret = mhcad_wait(&all, config, ends);
+	mhcad_instances_fini(&all);
 	mhcad_lanes_stop(hca);
 	return ret;
 }
@@ -250,7 +197,7 @@ static int mhcad_run(const struct mhcad_config *config, const sigset_t *ends)
 		pr_err("mhcad: %s\n", strerror(-ret));
 		return ret;
 	}
-	hca.hca.max_instances = config->n_instances;
+	hca.hca.max_instances = MHCAD_INSTANCES_MAX;
 	ret = mhcad_serve(&hca, config, ends);
 	soft_hca_fini(&hca);
 	shim_quiesce();

@@ -5,6 +5,7 @@
  *
  *   main.c       options, lanes, start and end
  *   config.c     which instances, from a file or the command line
+ *   instances.c  all of them
  *   device.c     an instance with its socket: opening, reset, closing
  *   client.c     a client's messages, one after the other
  *   attr.c  control.c   attributes of an instance, by a control socket
@@ -193,6 +194,25 @@ struct mhcad_device {
 	struct mhcad_reply reply;
 };
 
+/**
+ * struct mhcad_instances - all that there are
+ * @hca: HCA
+ * @devices: allocated
+ * @n: how many
+ */
+struct mhcad_instances {
+	struct mhca_hca *hca;
+	struct mhcad_device **devices;
+	u32 n;
+};
+
+/* instances.c */
+void mhcad_instances_init(struct mhcad_instances *all, struct mhca_hca *hca);
+void mhcad_instances_fini(struct mhcad_instances *all);
+int mhcad_instances_add(struct mhcad_instances *all, const struct mhcad_instance_config *conf);
+void mhcad_instances_remove(struct mhcad_instances *all, struct mhcad_device *dev);
+struct mhcad_device *mhcad_instances_find(const struct mhcad_instances *all, const char *uuid);
+
 /* device.c */
 struct mhcad_device *mhcad_device_create(struct mhca_hca *hca,
 					 const struct mhcad_instance_config *conf);
@@ -213,8 +233,7 @@ const char *mhcad_attr_own(const struct mhca_policy *a, const struct mhca_policy
 
 /* control.c */
 struct mhcad_control;
-struct mhcad_control *mhcad_control_start(const char *path,
-					  struct mhcad_device *const *devices, u32 n);
+struct mhcad_control *mhcad_control_start(const char *path, struct mhcad_instances *all);
 void mhcad_control_stop(struct mhcad_control *control);
 
 /* client.c */

@@ -68,7 +68,7 @@ static void files_are_refused(void **state)
 {
 	static const char * const bad[][2] = {
 		{ "", "config" }, { "[]", "no JSON object" }, { "{", "config" },
-		{ "{}", "no instance" },
+		{ "{}", "no instance, and no control socket" },
 		{ "{\"lanes\":0}", "\"lanes\" is not in 1..64" },
 		{ "{\"lanes\":\"1\"}", "\"lanes\" is not in 1..64" },
 		{ "{\"look_us\":4294967297}", "look_us" },
@@ -169,6 +169,7 @@ static void control_reads_and_writes(void **state)
 {
 	struct rig *rig = *state;
 	struct mhcad_device *devices[NODES];
+	struct mhcad_instances all = { &rig->server.hca.hca, devices, NODES };
 	struct mhcad_control *control;
 	const char *uuid[NODES];
 	char path[64], mac[64];
@@ -181,7 +182,7 @@ static void control_reads_and_writes(void **state)
 		uuid[i] = rig->node[i].inst.conf.uuid;
 	}
 	snprintf(path, sizeof(path), "/tmp/mhcad-control-%d.sock", getpid());
-	control = mhcad_control_start(path, devices, NODES);
+	control = mhcad_control_start(path, &all);
 	assert_false(IS_ERR(control));
 	assert_ok(stat(path, &st));
 	assert_int_equal(st.st_mode & 0777, 0600);
@@ -223,6 +224,66 @@ static void control_reads_and_writes(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static int stream_connect(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strscpy(addr.sun_path, path, sizeof(addr.sun_path));
+	assert_ok(connect(fd, (struct sockaddr *)&addr, sizeof(addr)));
+	return fd;
+}
+
+/* Instances come and go while others are there, with a client or without. */
+static void control_creates_and_removes(void **state)
+{
+	struct rig *rig = *state;
+	struct mhcad_instances all;
+	struct mhcad_control *control;
+	char path[64], words[256];
+	struct vu vu;
+	u32 round;
+	int fd;
+
+	mhcad_instances_init(&all, &rig->server.hca.hca);
+	snprintf(path, sizeof(path), "/tmp/mhcad-control-%d.sock", getpid());
+	control = mhcad_control_start(path, &all);
+	assert_false(IS_ERR(control));
+	fd = control_connect(path);
+	snprintf(words, sizeof(words), "create uuid=" UUID "1,type=ib-small,socket=%s.1", path);
+	assert_string_equal(ask(fd, "list"), "ok\n");
+	assert_string_equal(ask(fd, "%s", words), "ok\n");
+	for (round = 0; round < 5; round++) {
+		assert_string_equal(ask(fd, "create uuid=" UUID "2,type=roce-small,weight=7,"
+					"socket=%s.2", path), "ok\n");
+		assert_string_equal(ask(fd, "list"), "ok\n" UUID "1\n" UUID "2\n");
+		assert_string_equal(ask(fd, "read " UUID "2 weight"), "ok\n7\n");
+		snprintf(words, sizeof(words), "%s.2", path);
+		vu_open(&vu, stream_connect(words), MEMORY);
+		assert_non_null(strstr(ask(fd, "remove " UUID "2"), "error 16"));
+		assert_non_null(strstr(ask(fd, "remove " UUID "2 now"), "error 22"));
+		if (round & 1)
+			assert_string_equal(ask(fd, "remove " UUID "2 force"), "ok\n");
+		vu_close(&vu);
+		while (!(round & 1) && strncmp(ask(fd, "remove " UUID "2"), "ok", 2))
+			usleep(1000);
+		assert_int_equal(access(words, F_OK), -1);
+	}
+	/* The same UUID, the same socket, no socket, nonsense. */
+	assert_non_null(strstr(ask(fd, "create uuid=" UUID "1,type=ib-small,socket=/tmp/x"),
+			       "error 17"));
+	assert_non_null(strstr(ask(fd, "create uuid=" UUID "3,type=ib-small,socket=%s.1", path),
+			       "error 17"));
+	assert_non_null(strstr(ask(fd, "create uuid=" UUID "3,type=ib-small"), "error 22"));
+	assert_non_null(strstr(ask(fd, "create uuid=" UUID "3,type=ib-small,socket=/tmp/x,"
+				   "colour=5"), "error 2"));
+	assert_non_null(strstr(ask(fd, "remove " UUID "3"), "error 19"));
+	assert_string_equal(ask(fd, "list"), "ok\n" UUID "1\n");
+	close(fd);
+	mhcad_control_stop(control);
+	mhcad_instances_fini(&all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +292,7 @@ int main(void)
 		cmocka_unit_test(options_are_read),
 		cmocka_unit_test(addresses_are_the_kernels),
 		rig_test(control_reads_and_writes),
+		rig_test(control_creates_and_removes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
