@@ -22,8 +22,9 @@ modules_install: modules ## … into that kernel's modules, below updates/
 
 install: modules_install ## the same
 
-demo: ## two stock guests exchange RDMA in a virtual host on this machine
-	$(LAB) run -- -q -s tests/bench/demo.py
+FRONT_END ?= mdev
+demo: ## two stock guests exchange RDMA in a virtual host; FRONT_END=vfio-user: on this machine, without one
+	$(LAB) run --front-end $(FRONT_END) -- -q -s tests/bench/demo.py
 
 test: ## everything, as CI runs it
 	$(LAB) test

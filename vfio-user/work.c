@@ -118,6 +118,16 @@ static void mhcad_work_run(struct mhcad_device *dev, void (*fn)(struct mhca_inst
 	pthread_cond_broadcast(&work->wake);
 }
 
+/*
+ * A lane looks at idle pages rarely, and a command may end what was rung a moment before: a
+ * program posts, does not wait, and destroys its QP. So that is seen to first.
+ */
+static void mhcad_command_run(struct mhca_instance *inst)
+{
+	inst->hca->ops->look(inst);
+	mhca_prm_work(inst);
+}
+
 static void *mhcad_command_loop(void *arg)
 {
 	struct mhcad_device *dev = arg;
@@ -136,7 +146,7 @@ static void *mhcad_command_loop(void *arg)
 			pthread_mutex_lock(&work->lock);
 		} else if (work->running && work->kicked) {
 			work->kicked = false;
-			mhcad_work_run(dev, mhca_prm_work);
+			mhcad_work_run(dev, mhcad_command_run);
 		} else if (work->running) {
 			late = pthread_cond_timedwait(&work->wake, &work->lock, &tick);
 		} else {

@@ -258,6 +258,13 @@ static void soft_look_at_all(struct mhca_instance *inst)
 	soft_lane_wake(lane);
 }
 
+/* Whoever takes a turn: nobody has to wait for the lane's thread to be given a CPU. */
+static void soft_look(struct mhca_instance *inst)
+{
+	soft_look_at_all(inst);
+	soft_lane_turn(soft_instance(inst)->lane);
+}
+
 static void soft_fence(struct mhca_hca *hca)
 {
 	struct soft_hca *soft = hca->backend;
@@ -380,6 +387,7 @@ const struct mhca_hca_ops soft_hca_ops = {
 	.doorbell = soft_doorbell,
 	.doorbell_touched = soft_doorbell_touched,
 	.doorbell_zapped = soft_doorbell_zapped,
+	.look = soft_look,
 	.dma_changed = soft_dma_changed,
 	.fence = soft_fence,
 	.memory_ready = soft_memory_ready,

@@ -10,7 +10,10 @@ import pytest
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "system")]
 
-from fixtures import *      # noqa: E402,F401,F403
+if os.environ.get("MHCA_FRONT_END", "mdev") == "vfio-user":
+    from direct_fixtures import *       # noqa: E402,F401,F403
+else:
+    from fixtures import *      # noqa: E402,F401,F403
 from figures import REPEAT, Figures, cpu_model  # noqa: E402
 
 

@@ -54,7 +54,9 @@ def exits_while_running(pair, command):
     assert rc == 0 and server.wait(60)[0] == 0, out
     done = after["wqes"] - before["wqes"]
     doorbells = sum(after[n] - before[n] for n in DOORBELL)
-    return perftest_rows(out)[-1], (kvm_after["exits"] - kvm["exits"]) / done, doorbells / done
+    # An emulator has no exits to count.
+    exits = (kvm_after["exits"] - kvm["exits"]) / done if kvm else float("nan")
+    return perftest_rows(out)[-1], exits, doorbells / done
 
 
 def size_option(program, size):
@@ -92,8 +94,26 @@ def vfio_device(guest):
     return re.search(r"vfio-pci,\S+", " ".join(guest.argv()))[0]
 
 
+def show_server(pair):
+    """The same by hand, where mhcad offers the instances."""
+    device = re.search(r"\{[^{]*vfio-user-pci.*?\}\}", " ".join(pair.a.argv()))[0]
+    print(f"""
+The same by hand:
+    mhcad -c {pair.server.config}        # docs/vfio-user.md says what is in it
+    qemu-system-x86_64 -M q35,memory-backend=mem -m 1G \\
+        -object memory-backend-memfd,id=mem,size=1G,share=on … \\
+        -device '{device}'
+  in the guests (any stock kernel with mlx5_ib, rdma-core, perftest):
+    ibv_devinfo -v
+    ib_write_bw -d mlx5_0                   # guest b; it waits
+    ib_write_bw -d mlx5_0 {pair.b.address}         # guest a; the same for ib_read_bw, ib_send_lat …""")
+
+
 def show_by_hand(pair):
     """Each step as a user would do it."""
+    if hasattr(pair, "server"):
+        show_server(pair)
+        return
     uuid = pair.instances[0].uuid
     kind = pair.instances[0].type
     print(f"""

@@ -18,11 +18,11 @@ import tempfile
 import time
 import uuid
 
+import build
+import image
 import runner
 from common import CHILDREN, DEFAULT_SUITE, TOP, LabError, cache_dir, step
 from guest import CMDLINE, Guest
-from image import image_dir
-from image import initrd as suite_initrd
 from vm import accel
 
 SUITE = "sid"           # whose QEMU: trixie's, 10.0, has no vfio-user client
@@ -30,7 +30,7 @@ SUITE = "sid"           # whose QEMU: trixie's, 10.0, has no vfio-user client
 
 def qemu():
     """The emulator, as the beginning of a command."""
-    root = image_dir(SUITE) / "rootfs"
+    root = image.image_dir(SUITE) / "rootfs"
     lib = root / "usr/lib/x86_64-linux-gnu"
     return [str(x) for x in (
         root / "usr/lib64/ld-linux-x86-64.so.2", "--library-path", lib,
@@ -40,9 +40,9 @@ def qemu():
 
 def guest_conf(suite=DEFAULT_SUITE):
     """What Guest wants to know of an image."""
-    image = image_dir(suite)
-    return {"kernel": str(image / "vmlinux"), "initrd": str(suite_initrd(suite)),
-            "disk": str(image / "rootfs.sqfs"), "serial": None,
+    where = image.image_dir(suite)
+    return {"kernel": str(where / "vmlinux"), "initrd": str(image.initrd(suite)),
+            "disk": str(where / "rootfs.sqfs"), "serial": None,
             "out": str(cache_dir() / suite / "out")}
 
 
@@ -64,9 +64,14 @@ def run_tests(args):
     """System tests with guests on this machine; (passed, failed, skipped)."""
     if not shutil.which("meson"):
         raise LabError("meson is missing: tests/lab/mhca-lab deps unit")
+    suites = args.guest_suite or [args.suite]
+    for s in dict.fromkeys([SUITE, DEFAULT_SUITE, *suites]):
+        image.ensure(s)
+    if not args.no_build:
+        for s in suites:
+            build.ensure(s, modules=False)
     mhcad = program()
     logs = runner.new_logs()
-    suites = args.guest_suite or [args.suite]
     (logs / "lab.json").write_text(json.dumps({
         "suite": args.suite, "here": True, "guest_suites": suites, "budget": args.budget,
         "guests": {s: guest_conf(s) for s in suites}}))

@@ -98,6 +98,31 @@ static void doorbells_are_no_messages(void **state)
 	close_pair(rig);
 }
 
+/* A program that does not wait for its last message: the lane's next look may be far off. */
+static void last_message_goes(void **state)
+{
+	struct rig *rig = *state;
+	struct node *a = &rig->node[0], *b = &rig->node[1];
+	struct client_sge at, sge;
+	struct client_send wr = { .opcode = MLX5_OPCODE_SEND, .wr_id = 7, .sge = &sge, .n_sge = 1 };
+	u32 i, round;
+
+	for (i = 0; i < rig->server.hca.n_lanes; i++)
+		rig->server.hca.lanes[i].params.look_ns = 10 * NSEC_PER_SEC;
+	for (round = 0; round < 3; round++) {
+		open_pair(rig);
+		message(a, b, 64, 1);
+		at = (struct client_sge){ (uintptr_t)b->buf.va, 64, b->key };
+		sge = (struct client_sge){ (uintptr_t)a->buf.va, 64, a->key };
+		assert_ok(client_post_recv(&b->qp, 9, &at, 1));
+		usleep(200000);
+		assert_ok(client_post_send(&a->qp, &wr));
+		assert_ok(client_destroy_qp(&a->qp));
+		assert_int_equal(next_wc(b).wr_id, 9);
+		close_pair(rig);
+	}
+}
+
 /* Policy: nothing is mapped, and it goes all the same. */
 static void doorbells_may_be_messages(void **state)
 {
@@ -296,6 +321,7 @@ int main(void)
 		rig_test(version_comes_first),
 		rig_test(function_is_mlx5s),
 		rig_test(doorbells_are_no_messages),
+		rig_test(last_message_goes),
 		rig_test(doorbells_may_be_messages),
 		rig_test(client_finds_it_as_new),
 		rig_test(masked_interrupt_comes_later),

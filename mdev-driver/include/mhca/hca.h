@@ -80,6 +80,8 @@ struct mhca_doorbell {
  *                   stored before the page went may not have been polled yet. The UAR
  *                   may be gone, or its number another's, of which it is as true.
  *                   Atomic context allowed. NULL: the backend never asks
+ * @look: what the guest has rung until now is looked at, and begun. For front ends whose
+ *        pages stay mapped, before commands; sleeps
  * @dma_changed: &struct mhca_instance.dma or .begins was changed. dma off: when this returns,
  *               no access to the guest's memory is going on, and none begins; doorbells,
  *               timers and failures wait. To its peers the instance is not there, or, while
@@ -112,6 +114,7 @@ struct mhca_hca_ops {
 			 struct mhca_doorbell *doorbell);
 	void (*doorbell_touched)(struct mhca_instance *inst, u32 index);
 	void (*doorbell_zapped)(struct mhca_instance *inst, u32 index);
+	void (*look)(struct mhca_instance *inst);
 	void (*dma_changed)(struct mhca_instance *inst);
 	void (*fence)(struct mhca_hca *hca);
 	void (*memory_ready)(struct mhca_instance *inst);
