@@ -82,7 +82,7 @@ static int mhcad_control_remove(struct mhcad_instances *all, struct mhcad_device
 	if (how && strcmp(how, "force"))
 		return mhcad_control_usage(buf, size);
 	/* Somebody may come this moment: he is cut off, as he would be by force. */
-	if (!how && READ_ONCE(dev->client_fd) >= 0) {
+	if (!how && mhcad_device_has_client(dev)) {
 		scnprintf(buf, size, "it has a client");
 		return -EBUSY;
 	}

@@ -156,6 +156,22 @@ static void mhcad_device_set_client(struct mhcad_device *dev, int fd)
 }
 
 /**
+ * mhcad_device_has_client() - is there one?
+ * @dev: device
+ *
+ * Return: there was, when it was looked.
+ */
+bool mhcad_device_has_client(struct mhcad_device *dev)
+{
+	bool has;
+
+	pthread_mutex_lock(&dev->client_lock);
+	has = dev->client_fd >= 0;
+	pthread_mutex_unlock(&dev->client_lock);
+	return has;
+}
+
+/**
  * mhcad_device_serve() - serve a client until it goes
  * @dev: device; its thread
  * @fd: its socket, closed on return

@@ -222,6 +222,7 @@ void mhcad_device_open(struct mhcad_device *dev);
 void mhcad_device_close(struct mhcad_device *dev);
 void mhcad_device_reset(struct mhcad_device *dev);		/* dev->lock */
 void mhcad_device_serve(struct mhcad_device *dev, int fd);
+bool mhcad_device_has_client(struct mhcad_device *dev);
 
 int mhcad_listen(const char *path, int type);
 
