@@ -326,6 +326,8 @@ struct mhcad_device *mhcad_device_create(struct mhca_hca *hca,
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
 	dev->conf = conf;
+	ratelimit_state_init(&dev->messages, DEFAULT_RATELIMIT_INTERVAL,
+			     DEFAULT_RATELIMIT_BURST);
 	dev->bar_fd = -1;
 	dev->listen_fd = -1;
 	mutex_init(&dev->lock);

@@ -247,7 +247,6 @@ void mhcad_memory_clear(struct mhcad_device *dev)
 	for (i = 0; i < memory->n; i++)
 		mhcad_map_drop(&memory->map[i]);
 	memory->n = 0;
-	memory->told = false;
 	pthread_rwlock_unlock(&memory->lock);
 }
 
@@ -280,15 +279,12 @@ void mhcad_memory_fini(struct mhcad_device *dev)
 
 /* ---- mhca_vmm_ops ------------------------------------------------------- */
 
-/* What the guest names and nobody has passed: said once, or a guest fills the log. */
+/* What the guest names and nobody has passed. */
 static int mhcad_memory_absent(struct mhcad_device *dev, u64 iova)
 {
-	struct mhcad_memory *memory = &dev->memory;
-
-	if (!xchg(&memory->told, true))
-		mhcad_log(dev, "the guest uses memory at 0x%llx that is not shared: start QEMU "
-			  "with -object memory-backend-memfd,id=mem,size=SIZE,share=on "
-			  "-machine memory-backend=mem\n", iova);
+	mhcad_log(dev, "the guest uses memory at 0x%llx that is not shared: start QEMU with "
+		  "-object memory-backend-memfd,id=mem,size=SIZE,share=on "
+		  "-machine memory-backend=mem\n", iova);
 	return -EFAULT;
 }
 

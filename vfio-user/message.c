@@ -8,7 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "server.h"
+#include "message.h"
 
 union mhcad_ancillary {
 	struct cmsghdr align;

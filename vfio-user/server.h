@@ -34,13 +34,9 @@
 #include <mhca/vmm.h>
 
 #include "config.h"
-#include "protocol.h"
+#include "message.h"
 
-/* What a client may send at once, and what it is told about it. */
-#define MHCAD_MAX_XFER		65536U
-#define MHCAD_MAX_FDS		16U
-#define MHCAD_MAX_MAPS		2048U
-#define MHCAD_MAX_BODY		(sizeof(struct vfio_user_access) + MHCAD_MAX_XFER)
+#define MHCAD_MAX_MAPS		2048U	/* ranges of guest memory */
 #define MHCAD_ATTR_MAX		16384	/* the longest text of an attribute */
 
 /**
@@ -68,13 +64,11 @@ struct mhcad_map {
  * @lock: held for writing while @map changes, for reading while one is used
  * @map: by address; MHCAD_MAX_MAPS
  * @n: entries
- * @told: the log has said that memory is not shared
  */
 struct mhcad_memory {
 	pthread_rwlock_t lock;
 	struct mhcad_map *map;
 	u32 n;
-	bool told;
 };
 
 /**
@@ -116,37 +110,10 @@ struct mhcad_work {
 };
 
 /**
- * struct mhcad_message - one message of the client
- * @header: copied, checked
- * @body: what follows it
- * @length: bytes of it
- * @fds: passed with it; those that are taken over become -1
- * @n_fds: how many
- */
-struct mhcad_message {
-	struct vfio_user_header header;
-	u8 body[MHCAD_MAX_BODY];
-	u32 length;
-	int fds[MHCAD_MAX_FDS];
-	u32 n_fds;
-};
-
-/**
- * struct mhcad_reply - the answer
- * @body: what follows the header
- * @length: bytes of it
- * @fd: to pass, or -1; stays the server's
- */
-struct mhcad_reply {
-	u8 body[MHCAD_MAX_BODY];
-	u32 length;
-	int fd;
-};
-
-/**
  * struct mhcad_device - an instance and its socket
  * @inst: the core's part
  * @conf: what it is
+ * @messages: how many lines of the log its client may still cause
  * @lock: reset and writes to @config
  * @config: PCI configuration space; @lock
  * @master: what mhca_instance_set_master() was told last; @lock
@@ -172,6 +139,7 @@ struct mhcad_reply {
 struct mhcad_device {
 	struct mhca_instance *inst;
 	const struct mhcad_instance_config *conf;
+	struct ratelimit_state messages;
 	struct mutex lock;
 	struct mhca_pci_config config;
 	bool master;
@@ -240,12 +208,6 @@ void mhcad_control_stop(struct mhcad_control *control);
 /* client.c */
 int mhcad_client_message(struct mhcad_device *dev);
 
-/* message.c */
-int mhcad_message_receive(int fd, struct mhcad_message *msg);
-int mhcad_message_reply(int fd, const struct mhcad_message *msg, int error,
-			const struct mhcad_reply *reply);
-void mhcad_message_close(struct mhcad_message *msg);
-
 /* region.c */
 int mhcad_region_init(struct mhcad_device *dev);
 void mhcad_region_fini(struct mhcad_device *dev);
@@ -295,6 +257,10 @@ void mhcad_work_zap(struct mhcad_device *dev, u32 index);
 int mhcad_work_at_return(void *vmm, struct mhca_return *ret);
 void mhcad_work_return(void);
 
-#define mhcad_log(dev, fmt, ...) pr_notice("mhcad: %s: " fmt, (dev)->conf->uuid, ##__VA_ARGS__)
+#define mhcad_log(dev, fmt, ...)						\
+	do {									\
+		if (__ratelimit(&(dev)->messages))				\
+			pr_notice("mhcad: %s: " fmt, (dev)->conf->uuid, ##__VA_ARGS__); \
+	} while (0)
 
 #endif /* MHCAD_SERVER_H */
