@@ -84,7 +84,9 @@ struct mhcad_irqs {
 /**
  * struct mhcad_work - the threads beside the one of the socket
  * @lock: protects all of it but @running's readers
- * @wake: something changed
+ * @wake: of the thread of commands
+ * @idle: no command is executed any more
+ * @wanted: of the thread that unpins
  * @running: commands may be executed; also read without the lock
  * @busy: one is
  * @kicked: mhca_prm_work() is wanted
@@ -98,6 +100,8 @@ struct mhcad_irqs {
 struct mhcad_work {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
+	pthread_cond_t idle;
+	pthread_cond_t wanted;
 	bool running;
 	bool busy;
 	bool kicked;

@@ -61,7 +61,7 @@ void mhcad_work_kick(void *vmm)
 
 	pthread_mutex_lock(&work->lock);
 	work->kicked = true;
-	pthread_cond_broadcast(&work->wake);
+	pthread_cond_signal(&work->wake);
 	pthread_mutex_unlock(&work->lock);
 }
 
@@ -75,7 +75,7 @@ void mhcad_work_unpin(void *vmm)
 
 	pthread_mutex_lock(&work->lock);
 	work->unpin = true;
-	pthread_cond_broadcast(&work->wake);
+	pthread_cond_signal(&work->wanted);
 	pthread_mutex_unlock(&work->lock);
 }
 
@@ -93,7 +93,7 @@ void mhcad_work_zap(struct mhcad_device *dev, u32 index)
 	pthread_mutex_lock(&work->lock);
 	set_bit(index, work->zaps);
 	work->zapped = true;
-	pthread_cond_broadcast(&work->wake);
+	pthread_cond_signal(&work->wake);
 	pthread_mutex_unlock(&work->lock);
 }
 
@@ -115,7 +115,7 @@ static void mhcad_work_run(struct mhcad_device *dev, void (*fn)(struct mhca_inst
 	fn(dev->inst);
 	pthread_mutex_lock(&work->lock);
 	work->busy = false;
-	pthread_cond_broadcast(&work->wake);
+	pthread_cond_signal(&work->idle);
 }
 
 /*
@@ -169,7 +169,7 @@ static void *mhcad_unpin_loop(void *arg)
 	pthread_mutex_lock(&work->lock);
 	while (!work->stop) {
 		if (!work->unpin) {
-			pthread_cond_wait(&work->wake, &work->lock);
+			pthread_cond_wait(&work->wanted, &work->lock);
 			continue;
 		}
 		work->unpin = false;
@@ -199,6 +199,8 @@ int mhcad_work_init(struct mhcad_device *dev)
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&work->wake, &attr);
+	pthread_cond_init(&work->idle, &attr);
+	pthread_cond_init(&work->wanted, &attr);
 	pthread_condattr_destroy(&attr);
 	ret = pthread_create(&work->command, NULL, mhcad_command_loop, dev);
 	if (ret)
@@ -208,7 +210,7 @@ int mhcad_work_init(struct mhcad_device *dev)
 	if (ret) {
 		pthread_mutex_lock(&work->lock);
 		work->stop = true;
-		pthread_cond_broadcast(&work->wake);
+		pthread_cond_signal(&work->wake);
 		pthread_mutex_unlock(&work->lock);
 		pthread_join(work->command, NULL);
 		return -ret;
@@ -227,10 +229,13 @@ void mhcad_work_fini(struct mhcad_device *dev)
 
 	pthread_mutex_lock(&work->lock);
 	work->stop = true;
-	pthread_cond_broadcast(&work->wake);
+	pthread_cond_signal(&work->wake);
+	pthread_cond_signal(&work->wanted);
 	pthread_mutex_unlock(&work->lock);
 	pthread_join(work->command, NULL);
 	pthread_join(work->unpinner, NULL);
+	pthread_cond_destroy(&work->wanted);
+	pthread_cond_destroy(&work->idle);
 	pthread_cond_destroy(&work->wake);
 	pthread_mutex_destroy(&work->lock);
 }
@@ -246,7 +251,7 @@ void mhcad_work_start(struct mhcad_device *dev)
 	lockdep_assert_held(&dev->lock);
 	pthread_mutex_lock(&work->lock);
 	WRITE_ONCE(work->running, true);
-	pthread_cond_broadcast(&work->wake);
+	pthread_cond_signal(&work->wake);
 	pthread_mutex_unlock(&work->lock);
 }
 
@@ -265,6 +270,6 @@ void mhcad_work_stop(struct mhcad_device *dev)
 	WRITE_ONCE(work->running, false);
 	work->kicked = false;
 	while (work->busy)
-		pthread_cond_wait(&work->wake, &work->lock);
+		pthread_cond_wait(&work->idle, &work->lock);
 	pthread_mutex_unlock(&work->lock);
 }
