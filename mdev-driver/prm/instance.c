@@ -262,6 +262,12 @@ bool mhca_lease_swap(struct mhca_instance *inst, struct mhca_instance *from, con
 }
 EXPORT_SYMBOL_GPL(mhca_lease_swap);
 
+const struct mhca_identity *mhca_instance_becomes(const struct mhca_instance *inst)
+{
+	return inst->core->taken ? &inst->core->taken->id : NULL;
+}
+EXPORT_SYMBOL_GPL(mhca_instance_becomes);
+
 /* It is about to run again: as whom? */
 static int mhca_instance_appear(struct mhca_instance *inst)
 {

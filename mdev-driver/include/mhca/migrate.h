@@ -26,6 +26,8 @@
  * all the same; -EADDRINUSE: another instance has the identity, the state is the old one.
  */
 int mhca_instance_run(struct mhca_instance *inst, enum mhca_run run);
+/* Who a loaded instance becomes when it first runs; NULL: it stays who it is. */
+const struct mhca_identity *mhca_instance_becomes(const struct mhca_instance *inst);
 
 /* ---- The source ----------------------------------------------------------------- */
 

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A guest moves to another QEMU and another instance; its connections stay."""
+
+import time
+
+import pytest
+
+from guest import wait_until
+from lib_move import Travellers
+from lib_rdma import BIN, assert_clean, devinfo, exchange, verified
+from move import MoveError
+
+
+def lid(instance):
+    """Its LID."""
+    return int(instance.read("lid"))
+
+
+@pytest.fixture
+def travel(host, make_guest):
+    """Travellers on InfiniBand ports."""
+    pair = Travellers(host, make_guest)
+    yield pair
+    pair.end()
+
+
+def test_idle(travel):
+    """A guest that does nothing; it is the same to its peer, and works at its new place."""
+    before = devinfo(travel.a)
+    lids = lid(travel.here), lid(travel.other)
+    travel.move()
+    after = devinfo(travel.a)
+    assert before["text"] == after["text"]
+    assert (lid(travel.here), lid(travel.other)) == lids
+    exchange(travel.b, travel.a, "ibv_rc_pingpong -n 200 -c")
+    assert_clean(travel.other)
+
+
+@pytest.mark.limit(1500)
+def test_traffic(travel, record_property):
+    """RC traffic, every byte checked, while the guest moves back and forth."""
+    command = f"{BIN}/mhca-verify -S 40 -T 120 -t soak -p 18990"
+    server = travel.b.start_bg(command)
+    client = travel.a.start_bg(f"sleep 1; {command} {travel.b.address}")
+    for _ in range(5):
+        result = travel.move()
+        record_property("downtime_ms", result["downtime"])
+    assert client.running(), client.output()
+    rc, out = client.wait(300)
+    server_rc, server_out = server.wait(60)
+    assert (rc, server_rc) == (0, 0), f"{out}\n--- server\n{server_out}"
+    passed, messages, size = verified(out)
+    assert passed == 1 and messages > 100
+    record_property("messages", messages)
+
+
+# Datagrams to a guest that is on its way are lost, as the standard allows: no ud_*.
+GROUPS = ["rc_*", "uc_*", "xrc_*", "srq_*", "rnr_*", "mw_*", "access_*", "solicited_*", "cq_*"]
+
+
+def moves_while(travel, job, most=200):
+    """Move as often as it takes until a program in `a` has ended; how often."""
+    for n in range(most):
+        if not job.running():
+            return n
+        travel.move()
+    raise AssertionError(f"still running after {most} moves")
+
+
+# The overrun of a CQ is meant; its owner's driver says that it has seen it.
+@pytest.mark.kmsg_ok(r"cq_err_event_notifier.*CQ error")
+@pytest.mark.limit(1500)
+@pytest.mark.parametrize("mover", ["a", "b"])
+def test_groups(travel, mover, record_property):
+    """Everything that connections can do, begun and ended while one end or the other moves."""
+    server, client = (travel.b, travel.a) if mover == "a" else (travel.a, travel.b)
+    for number, group in enumerate(GROUPS):
+        command = f"{BIN}/mhca-verify -T 120 -t '{group}' -p {18900 + number}"
+        there = server.start_bg(command)
+        here = client.start_bg(f"sleep 1; {command} {server.address}")
+        moves = moves_while(travel, here)
+        rc, out = here.wait(10)
+        there_rc, there_out = there.wait(60)
+        assert (rc, there_rc) == (0, 0), f"{group}: {out}\n--- server\n{there_out}"
+        passed, messages, _ = verified(out)
+        assert passed
+        record_property(group, f"{moves} moves, {passed} tests, {messages} messages")
+
+
+def running(travel):
+    """The guest runs where it was, and its instance too."""
+    assert travel.a.qmp("query-status")["status"] == "running"
+    assert travel.here.state == "initialised"
+
+
+@pytest.mark.limit(1500)
+def test_failures(travel):
+    """Cancelled on its way, target dead, target of another kind: the guest stays, traffic goes on."""
+    command = f"{BIN}/mhca-verify -S 45 -T 120 -t soak -p 18980"
+    server = travel.b.start_bg(command)
+    client = travel.a.start_bg(f"sleep 1; {command} {travel.b.address}")
+    for n in range(5):
+        slow = travel.begin(limit=8 << 20)
+        wait_until(lambda: slow.progress().get("status") == "active", 20, "the move to begin")
+        time.sleep(0.3 * n)
+        assert travel.here.state == "pre-copy"
+        assert travel.other.state == "resuming"
+        if n % 2:
+            slow.drop()
+        else:
+            slow.cancel()
+        with pytest.raises(MoveError):
+            slow.wait()
+        running(travel)
+        assert travel.other.state == "closed"
+        assert_clean(travel.other)
+    # Its limits are smaller, or it is elsewhere: refused while the guest runs.
+    for name, value in (("max_qp", 64), ("segment", 7)):
+        before = travel.other.read(name)
+        travel.other.write(name, value)
+        with pytest.raises(MoveError, match="failed"):
+            travel.move()
+        running(travel)
+        travel.other.write(name, before)
+    # Pages that the target may not lock.
+    with pytest.raises(MoveError, match="failed"):
+        travel.move(wrap=["prlimit", f"--memlock={1 << 20}", "setpriv", "--bounding-set=-ipc_lock"])
+    running(travel)
+    travel.move()
+    rc, out = client.wait(300)
+    server_rc, server_out = server.wait(60)
+    assert (rc, server_rc) == (0, 0), f"{out}\n--- server\n{server_out}"
+
+
+def test_stop_and_continue(travel):
+    """`stop` and `cont` without a move: the instance stands still and goes on."""
+    command = f"{BIN}/mhca-verify -S 15 -T 120 -t soak -p 18981"
+    server = travel.b.start_bg(command)
+    client = travel.a.start_bg(f"sleep 1; {command} {travel.b.address}")
+    time.sleep(2)
+    for _ in range(5):
+        travel.a.qmp("stop")
+        assert travel.here.state == "stop"
+        time.sleep(0.5)
+        travel.a.qmp("cont")
+        assert travel.here.state == "initialised"
+        time.sleep(0.3)
+    rc, out = client.wait(300)
+    assert (rc, server.wait(60)[0]) == (0, 0), out
+
+
+def test_reboot_on_the_way(travel):
+    """The guest reboots in PRE_COPY; the move is over in some way, and the guest works."""
+    slow = travel.begin(limit=8 << 20)
+    wait_until(lambda: travel.here.state == "pre-copy", 20, "the move to begin")
+    travel.a.qmp("system_reset")
+    time.sleep(0.5)
+    slow.cancel()
+    with pytest.raises(MoveError):
+        slow.wait()
+    travel.a.wait_boot()
+    travel.net.up(travel.a, 1)
+    exchange(travel.b, travel.a, "ibv_rc_pingpong -n 200 -c")
+    travel.move()
+    exchange(travel.b, travel.a, "ibv_rc_pingpong -n 200 -c")
+
+
+def test_loading(travel):
+    """The driver is being loaded and unloaded while its guest moves."""
+    again = travel.a.start_bg(
+        "for n in $(seq 8); do modprobe -r mlx5_ib mlx5_core; modprobe mlx5_ib || exit; done; "
+        "ibv_devinfo")
+    moves = moves_while(travel, again)
+    rc, out = again.wait(10)
+    assert rc == 0 and moves, out
+    exchange(travel.b, travel.a, "ibv_rc_pingpong -n 200 -c")
+    assert not [ln for ln in travel.a.dmesg().splitlines() if "mlx5" in ln and "fail" in ln]
