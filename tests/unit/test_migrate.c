@@ -4,108 +4,12 @@
  * traffic: everything arrives once and whole, and the peer notices nothing. And images
  * that are not what they should be.
  */
-#include <mhca/migrate.h>
-#include <mhca/policy.h>
-#include "core.h"
-#include "image_format.h"
 #include "engine.h"
+#include "migrate_rig.h"
 
-#define IMAGE_MAX	(1U << 20)
-#define SRQ_WQES	16
-
-static u8 image[IMAGE_MAX];
-static u64 guids = 0x9000;
-
-static u32 dice(u32 sides)
-{
-	static u32 seed = 0x13579bdf;
-
-	seed ^= seed << 13;
-	seed ^= seed >> 17;
-	seed ^= seed << 5;
-	return seed % sides;
-}
-
-static void stop(struct mhca_instance *inst)
-{
-	assert_int_equal(mhca_instance_run(inst, MHCA_RUN_RESPONDER), 0);
-	assert_int_equal(mhca_instance_run(inst, MHCA_RUN_NONE), 0);
-}
-
-/* The whole image, in pieces. */
-static u32 save(struct mhca_instance *inst)
-{
-	struct mhca_save *s = mhca_save_begin(inst);
-	u64 initial, dirty, rest;
-	ssize_t n;
-	u32 at = 0;
-
-	assert_false(IS_ERR(s));
-	mhca_save_sizes(s, &initial, &dirty, &rest);
-	assert_true(initial && !dirty && rest);
-	while ((n = mhca_save_read(s, image + at, 1000)) > 0)
-		at += n;
-	assert_int_equal(n, -ENOMSG);
-	assert_int_equal(at, initial);
-	assert_int_equal(mhca_save_stop(s), 0);
-	mhca_save_sizes(s, &initial, &dirty, &rest);
-	assert_int_equal(initial, 0);
-	while ((n = mhca_save_read(s, image + at, 1 + dice(5000))) > 0) {
-		at += n;
-		assert_true(at + 5000 < IMAGE_MAX);
-	}
-	assert_int_equal(n, 0);
-	mhca_save_end(s);
-	return at;
-}
-
-/* 0, or what the target said. */
-static int load(struct mhca_instance *to, const void *from, u32 len, char *why)
-{
-	struct mhca_load *l = mhca_load_begin(to);
-	u32 at = 0, run;
-	int err = 0;
-
-	assert_false(IS_ERR(l));
-	while (at < len && !err) {
-		run = min_t(u32, len - at, 1 + dice(3000));
-		err = min_t(ssize_t, mhca_load_write(l, (const u8 *)from + at, run), 0);
-		at += run;
-	}
-	if (!err)
-		err = mhca_load_finish(l);
-	assert_int_equal(!!err, !!*mhca_load_why(l));
-	if (why)
-		strcpy(why, mhca_load_why(l));
-	mhca_load_end(l);
-	return err;
-}
-
-static void discard(struct mhca_instance *inst)
-{
-	mhca_instance_destroy(inst);
-}
-
-/* The guest of @node goes on in a new instance. */
 static void move(struct engine_node *node)
 {
-	struct mhca_instance *to = vmm_user_target(node->vmm, guids += 0x10);
-	u16 lid = node->vmm->inst->port.lid;
-	char why[200];
-	u32 len;
-	int err;
-
-	stop(node->vmm->inst);
-	len = save(node->vmm->inst);
-	err = load(to, image, len, why);
-	if (err)
-		fail_msg("load: %d: %s", err, why);
-	assert_int_equal(mhca_instance_run(to, MHCA_RUN_RESPONDER), 0);
-	/* The source has lost its place. */
-	assert_int_equal(mhca_instance_run(node->vmm->inst, MHCA_RUN_ALL), -EADDRINUSE);
-	vmm_user_switch(node->vmm, to);
-	assert_int_equal(mhca_instance_run(to, MHCA_RUN_ALL), 0);
-	assert_int_equal(to->port.lid, lid);
+	migrate_move(node->vmm);
 }
 
 /* ---- Traffic --------------------------------------------------------------------- */
@@ -453,18 +357,6 @@ static void test_ethernet_refused(void **state)
 
 /* ---- Images that are wrong ------------------------------------------------------------ */
 
-/* A target for each try; nothing may be left of it. */
-static int attempt(struct engine_node *node, const void *from, u32 len, char *why)
-{
-	struct mhca_instance *to = vmm_user_target(node->vmm, guids += 0x10);
-	s64 pinned = node->vmm->pinned;
-	int err = load(to, from, len, why);
-
-	discard(to);
-	assert_int_equal(node->vmm->pinned, pinned);
-	return err;
-}
-
 static u32 image_of_pair(struct engine *e, struct engine_pair *pair)
 {
 	struct client_send wr;
@@ -491,15 +383,6 @@ static void abort_pair(struct engine *e, struct engine_pair *pair)
 	engine_disconnect(pair);
 }
 
-/* Bytes of the body of the record at @at. */
-static u32 body_of(u32 at)
-{
-	struct mhca_record record;
-
-	memcpy(&record, image + at, sizeof(record));
-	return le32_to_cpu(record.length);
-}
-
 static void test_truncated(void **state)
 {
 	struct engine *e = *state;
@@ -511,9 +394,9 @@ static void test_truncated(void **state)
 	for (at = 0; at < len; at += record + body) {
 		body = body_of(at);
 		for (cut = 0; cut < record + body; cut += cut < 24 ? 1 : 1 + dice(200))
-			assert_int_equal(attempt(&e->node[0], image, at + cut, NULL), -EINVAL);
+			assert_int_equal(attempt(e->node[0].vmm, image, at + cut, NULL), -EINVAL);
 	}
-	assert_int_equal(attempt(&e->node[0], image, len, NULL), 0);
+	assert_int_equal(attempt(e->node[0].vmm, image, len, NULL), 0);
 	abort_pair(e, &pair);
 }
 
@@ -531,10 +414,10 @@ static void test_spoiled(void **state)
 		image[at] ^= 1 << dice(8);
 		if (!dice(4))
 			image[at] = dice(2) ? 0xff : 0;
-		to = vmm_user_target(e->node[0].vmm, guids += 0x10);
+		to = target(e->node[0].vmm);
 		if (load(to, image, len, NULL))
 			refused++;
-		discard(to);
+		mhca_instance_destroy(to);
 		image[at] = old;
 	}
 	assert_true(refused > 100);
@@ -552,32 +435,32 @@ static void test_wrong(void **state)
 
 	len = image_of_pair(e, &pair);
 	image[sizeof(struct mhca_record) + 8]++;
-	assert_int_equal(attempt(a, image, len, why), -EOPNOTSUPP);
+	assert_int_equal(attempt(a->vmm, image, len, why), -EOPNOTSUPP);
 	assert_non_null(strstr(why, "version"));
 	image[sizeof(struct mhca_record) + 8]--;
 	image[0] = MHCA_IMAGE_TAGS + 3;
-	assert_int_equal(attempt(a, image, len, why), -EOPNOTSUPP);
+	assert_int_equal(attempt(a->vmm, image, len, why), -EOPNOTSUPP);
 	image[0] = MHCA_IMAGE_HEADER;
 
 	/* Refused by what can be read before the source stops. */
-	to = vmm_user_target(a->vmm, guids += 0x10);
+	to = target(a->vmm);
 	to->quota.max[MHCA_QP] = 16;
 	early = sizeof(struct mhca_record) + body_of(0);
 	early += sizeof(struct mhca_record) + body_of(early);
 	assert_int_equal(load(to, image, early, why), -EINVAL);
 	assert_non_null(strstr(why, "QP"));
-	discard(to);
-	to = vmm_user_target(a->vmm, guids += 0x10);
+	mhca_instance_destroy(to);
+	to = target(a->vmm);
 	to->port.segment = 77;
 	assert_int_equal(load(to, image, len, why), -EINVAL);
 	assert_non_null(strstr(why, "segment"));
-	discard(to);
+	mhca_instance_destroy(to);
 	/* Too little memory for what it has registered. */
-	to = vmm_user_target(a->vmm, guids += 0x10);
+	to = target(a->vmm);
 	to->gmem.limit = 64;
 	assert_int_equal(load(to, image, len, why), -EINVAL);
 	assert_non_null(strstr(why, "0x"));
-	discard(to);
+	mhca_instance_destroy(to);
 	abort_pair(e, &pair);
 }
 
@@ -594,10 +477,10 @@ static void test_unknown(void **state)
 	memmove(image + head + sizeof(odd) + 300, image + head, len - head);
 	memcpy(image + head, &odd, sizeof(odd));
 	len += sizeof(odd) + 300;
-	assert_int_equal(attempt(&e->node[0], image, len, NULL), -EOPNOTSUPP);
+	assert_int_equal(attempt(e->node[0].vmm, image, len, NULL), -EOPNOTSUPP);
 	odd.flags = cpu_to_le16(MHCA_IMAGE_OPTIONAL);
 	memcpy(image + head, &odd, sizeof(odd));
-	assert_int_equal(attempt(&e->node[0], image, len, NULL), 0);
+	assert_int_equal(attempt(e->node[0].vmm, image, len, NULL), 0);
 	abort_pair(e, &pair);
 }
 
@@ -612,8 +495,8 @@ static void test_identity(void **state)
 	u32 len;
 
 	len = image_of_pair(e, &pair);
-	to = vmm_user_target(a->vmm, guids += 0x10);
-	second = vmm_user_target(a->vmm, guids += 0x10);
+	to = target(a->vmm);
+	second = target(a->vmm);
 	assert_int_equal(load(to, image, len, NULL), 0);
 	assert_int_equal(load(second, image, len, NULL), 0);
 	/* The source was told to go on. */
@@ -623,17 +506,17 @@ static void test_identity(void **state)
 	stop(a->vmm->inst);
 	len = save(a->vmm->inst);
 	assert_int_equal(mhca_instance_run(to, MHCA_RUN_RESPONDER), -EADDRINUSE);
-	discard(to);
-	discard(second);
-	to = vmm_user_target(a->vmm, guids += 0x10);
-	second = vmm_user_target(a->vmm, guids += 0x10);
+	mhca_instance_destroy(to);
+	mhca_instance_destroy(second);
+	to = target(a->vmm);
+	second = target(a->vmm);
 	assert_int_equal(load(to, image, len, NULL), 0);
 	assert_int_equal(load(second, image, len, NULL), 0);
 	assert_int_equal(mhca_instance_run(to, MHCA_RUN_RESPONDER), 0);
 	assert_int_equal(to->id.node_guid, guid);
 	assert_int_not_equal(a->vmm->inst->id.node_guid, guid);
 	assert_int_equal(mhca_instance_run(second, MHCA_RUN_RESPONDER), -EADDRINUSE);
-	discard(second);
+	mhca_instance_destroy(second);
 	vmm_user_switch(a->vmm, to);
 	abort_pair(e, &pair);
 }
