@@ -65,6 +65,24 @@ static struct soft_flow_table *soft_flow_table_find(struct mhca_instance *inst, 
 
 /* ---- Tables ------------------------------------------------------------------ */
 
+/**
+ * soft_flow_above() - a table that frames may go to
+ * @inst: instance
+ * @num: number of the table
+ * @level: of the table that they come from
+ * @table: out
+ *
+ * Return: MHCA_SYN_NONE; NO_OBJECT; FLOW: it is on no higher level.
+ */
+enum mhca_syndrome soft_flow_above(struct mhca_instance *inst, u32 num, u8 level,
+				   struct soft_flow_table **table)
+{
+	*table = soft_flow_table_find(inst, num);
+	if (!*table)
+		return MHCA_SYN_NO_OBJECT;
+	return (*table)->level > level ? MHCA_SYN_NONE : MHCA_SYN_FLOW;
+}
+
 /* Where @ctx lets misses go. A table of @level is looked for, and a higher one found. */
 static enum mhca_syndrome soft_flow_miss(struct mhca_instance *inst, const void *ctx, u8 level,
 					 struct soft_flow_table **miss)
@@ -72,10 +90,25 @@ static enum mhca_syndrome soft_flow_miss(struct mhca_instance *inst, const void 
 	*miss = NULL;
 	if (MLX5_GET(flow_table_context, ctx, table_miss_action) != MLX5_FLOW_TABLE_MISS_ACTION_FWD)
 		return MHCA_SYN_NONE;
-	*miss = soft_flow_table_find(inst, MLX5_GET(flow_table_context, ctx, table_miss_id));
-	if (!*miss)
-		return MHCA_SYN_NO_OBJECT;
-	return (*miss)->level > level ? MHCA_SYN_NONE : MHCA_SYN_FLOW;
+	return soft_flow_above(inst, MLX5_GET(flow_table_context, ctx, table_miss_id), level, miss);
+}
+
+/**
+ * soft_flow_set_miss() - frames that no entry takes go elsewhere
+ * @table: table
+ * @miss: where to, of a higher level; NULL: nowhere
+ */
+void soft_flow_set_miss(struct soft_flow_table *table, struct soft_flow_table *miss)
+{
+	struct soft_flow_table *old = table->miss;
+
+	if (miss) {
+		table->miss_num = miss->obj.num;
+		mhca_object_hold(&miss->obj);
+	}
+	smp_store_release(&table->miss, miss);	/* as with the root */
+	if (old)
+		mhca_object_drop(&old->obj);
 }
 
 static enum mhca_syndrome soft_flow_table_create(struct mhca_cmd *cmd)
@@ -94,11 +127,7 @@ static enum mhca_syndrome soft_flow_table_create(struct mhca_cmd *cmd)
 	if (syndrome)
 		return syndrome;
 	xa_init(&table->entries);
-	table->miss = miss;
-	if (miss) {
-		table->miss_num = miss->obj.num;
-		mhca_object_hold(&miss->obj);
-	}
+	soft_flow_set_miss(table, miss);
 	return MHCA_SYN_NONE;
 }
 
@@ -106,22 +135,15 @@ static enum mhca_syndrome soft_flow_table_change(struct mhca_cmd *cmd)
 {
 	const void *ctx = MLX5_ADDR_OF(modify_flow_table_in, cmd->in, flow_table_context);
 	struct soft_flow_table *table = (struct soft_flow_table *)cmd->obj;
-	struct soft_flow_table *miss, *old = table->miss;
 	enum mhca_syndrome syndrome;
+	struct soft_flow_table *miss;
 
 	if (!MLX5_GET(modify_flow_table_in, cmd->in, modify_field_select))
 		return MHCA_SYN_NONE;
 	syndrome = soft_flow_miss(cmd->inst, ctx, table->level, &miss);
-	if (syndrome)
-		return syndrome;
-	if (miss) {
-		table->miss_num = miss->obj.num;
-		mhca_object_hold(&miss->obj);
-	}
-	smp_store_release(&table->miss, miss);	/* as with the root */
-	if (old)
-		mhca_object_drop(&old->obj);
-	return MHCA_SYN_NONE;
+	if (!syndrome)
+		soft_flow_set_miss(table, miss);
+	return syndrome;
 }
 
 /*
@@ -244,7 +266,11 @@ static enum mhca_syndrome soft_flow_group_create(struct mhca_cmd *cmd)
 	return syndrome;
 }
 
-static void soft_flow_action_free(struct soft_flow_action *action)
+/**
+ * soft_flow_action_free() - an action that no entry has, or that nobody follows any more
+ * @action: action; its destinations are dropped
+ */
+void soft_flow_action_free(struct soft_flow_action *action)
 {
 	u32 i;
 
@@ -295,33 +321,45 @@ const struct mhca_object_ops soft_flow_group_ops = {
 	.size = sizeof(struct soft_flow_group),
 	.create = soft_flow_group_create,
 	.destroy = soft_flow_group_destroy,
+	.stateless = true,
 };
 
 /* ---- Entries ----------------------------------------------------------------- */
 
-static enum mhca_syndrome soft_flow_dest(struct mhca_instance *inst, const void *format,
-					 u8 level, struct soft_flow_dest *dest)
+/**
+ * soft_flow_dest_take() - a destination more
+ * @action: of an entry, with room for it
+ * @from: the entry's table
+ * @type: MLX5_IFC_FLOW_DESTINATION_TYPE_*
+ * @id: number
+ *
+ * Return: MHCA_SYN_NONE: it is held; or why not.
+ */
+enum mhca_syndrome soft_flow_dest_take(struct soft_flow_action *action,
+				       const struct soft_flow_table *from, u8 type, u32 id)
 {
-	u32 id = MLX5_GET(dest_format_struct, format, destination_id);
+	struct soft_flow_dest *dest = &action->dest[action->n];
+	struct mhca_instance *inst = from->obj.inst;
+	enum mhca_syndrome syndrome;
 
-	switch (MLX5_GET(dest_format_struct, format, destination_type)) {
+	switch (type) {
 	case MLX5_IFC_FLOW_DESTINATION_TYPE_TIR:
 		dest->tir = (struct soft_tir *)mhca_object_find(inst, MHCA_TIR, id);
 		if (!dest->tir)
 			return MHCA_SYN_NO_OBJECT;
 		mhca_object_hold(&dest->tir->obj);
-		return MHCA_SYN_NONE;
+		break;
 	case MLX5_IFC_FLOW_DESTINATION_TYPE_FLOW_TABLE:
-		dest->table = soft_flow_table_find(inst, id);
-		if (!dest->table)
-			return MHCA_SYN_NO_OBJECT;
-		if (dest->table->level <= level)
-			return MHCA_SYN_FLOW;
+		syndrome = soft_flow_above(inst, id, from->level, &dest->table);
+		if (syndrome)
+			return syndrome;
 		mhca_object_hold(&dest->table->obj);
-		return MHCA_SYN_NONE;
+		break;
 	default:
 		return MHCA_SYN_FLOW;
 	}
+	action->n++;
+	return MHCA_SYN_NONE;
 }
 
 /* The validator has seen that the list fits the input and the bound. */
@@ -340,12 +378,15 @@ static enum mhca_syndrome soft_flow_action_build(struct mhca_cmd *cmd,
 		return MHCA_SYN_NO_MEMORY;
 	action->tag = MLX5_GET(flow_context, ctx, flow_tag);
 	for (i = 0; i < n; i++, format += MLX5_ST_SZ_BYTES(dest_format_struct)) {
-		syndrome = soft_flow_dest(cmd->inst, format, table->level, &action->dest[i]);
+		syndrome = soft_flow_dest_take(action, table,
+					       MLX5_GET(dest_format_struct, format,
+							destination_type),
+					       MLX5_GET(dest_format_struct, format,
+							destination_id));
 		if (syndrome) {
 			soft_flow_action_free(action);
 			return syndrome;
 		}
-		action->n = i + 1;
 	}
 	*out = action;
 	return MHCA_SYN_NONE;
@@ -376,47 +417,66 @@ static void soft_flow_entry_unlink(struct soft_flow_entry *entry, u64 seed)
 	mhca_object_drop(&group->obj);
 }
 
-static void soft_flow_entry_value(struct soft_flow_entry *entry, const void *ctx)
+/**
+ * soft_flow_entry_insert() - a new entry
+ * @group: its group
+ * @index: its place in the table
+ * @key: what its frames say
+ * @action: what it does: the entry's, or freed on error
+ *
+ * Return: MHCA_SYN_NONE; INDEX: none of the group's; OBJECT_BUSY: there is one; QUOTA,
+ * NO_MEMORY.
+ */
+enum mhca_syndrome soft_flow_entry_insert(struct soft_flow_group *group, u32 index,
+					  const struct soft_flow_key *key,
+					  struct soft_flow_action *action)
 {
-	const void *match = MLX5_ADDR_OF(flow_context, ctx, match_value);
-	struct soft_flow_key key;
+	struct soft_flow *flow = soft_flow_of(group->obj.inst);
+	enum mhca_syndrome syndrome = MHCA_SYN_INDEX;
+	struct soft_flow_entry *entry = NULL;
 	u32 i;
 
-	memcpy(&key, MLX5_ADDR_OF(fte_match_param, match, outer_headers), sizeof(key));
-	for (i = 0; i < entry->group->n_words; i++)
-		entry->value[i] = key.word[entry->group->word[i]] & entry->group->mask[i];
+	if (index < group->start || index > group->end)
+		goto err;
+	syndrome = MHCA_SYN_QUOTA;
+	if (flow->n_entries >= MHCA_MAX_FLOW_ENTRY)
+		goto err;
+	syndrome = MHCA_SYN_NO_MEMORY;
+	entry = kzalloc(sizeof(*entry), GFP_KERNEL);
+	if (!entry)
+		goto err;
+	entry->group = group;
+	entry->index = index;
+	entry->action = action;
+	for (i = 0; i < group->n_words; i++)
+		entry->value[i] = key->word[group->word[i]] & group->mask[i];
+	switch (xa_insert(&group->table->entries, index, entry, GFP_KERNEL)) {
+	case 0:
+		flow->n_entries++;
+		soft_flow_entry_link(entry, flow->seed);
+		return MHCA_SYN_NONE;
+	case -EBUSY:
+		syndrome = MHCA_SYN_OBJECT_BUSY;
+		break;
+	}
+err:
+	kfree(entry);
+	soft_flow_action_free(action);
+	return syndrome;
 }
 
 static enum mhca_syndrome soft_flow_entry_add(struct mhca_cmd *cmd,
 					      struct soft_flow_group *group, u32 index)
 {
 	const void *ctx = MLX5_ADDR_OF(set_fte_in, cmd->in, flow_context);
-	struct soft_flow_table *table = group->table;
-	struct soft_flow *flow = soft_flow_of(cmd->inst);
-	struct soft_flow_entry *entry;
+	const void *match = MLX5_ADDR_OF(flow_context, ctx, match_value);
+	struct soft_flow_action *action;
 	enum mhca_syndrome syndrome;
+	struct soft_flow_key key;
 
-	if (flow->n_entries >= MHCA_MAX_FLOW_ENTRY)
-		return MHCA_SYN_QUOTA;
-	entry = kzalloc(sizeof(*entry), GFP_KERNEL);
-	if (!entry)
-		return MHCA_SYN_NO_MEMORY;
-	entry->group = group;
-	entry->index = index;
-	soft_flow_entry_value(entry, ctx);
-	syndrome = soft_flow_action_build(cmd, &entry->action);
-	if (syndrome) {
-		kfree(entry);
-		return syndrome;
-	}
-	if (xa_is_err(xa_store(&table->entries, index, entry, GFP_KERNEL))) {
-		soft_flow_action_free(entry->action);
-		kfree(entry);
-		return MHCA_SYN_NO_MEMORY;
-	}
-	flow->n_entries++;
-	soft_flow_entry_link(entry, flow->seed);
-	return MHCA_SYN_NONE;
+	memcpy(&key, MLX5_ADDR_OF(fte_match_param, match, outer_headers), sizeof(key));
+	syndrome = soft_flow_action_build(cmd, &action);
+	return syndrome ?: soft_flow_entry_insert(group, index, &key, action);
 }
 
 /* Tag, or action with its destinations; the value stays. */
@@ -498,5 +558,8 @@ const struct mhca_object_ops soft_flow_table_ops = {
 	.size = sizeof(struct soft_flow_table),
 	.create = soft_flow_table_create,
 	.modify = soft_flow_table_modify,
+	.update = soft_flow_table_update,
+	.save = soft_flow_table_save,
+	.load = soft_flow_table_load,
 	.destroy = soft_flow_table_destroy,
 };

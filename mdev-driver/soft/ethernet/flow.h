@@ -132,6 +132,22 @@ struct soft_flow {
 	u32 n_entries;
 };
 
+/* flow.c; command lock */
+enum mhca_syndrome soft_flow_above(struct mhca_instance *inst, u32 num, u8 level,
+				   struct soft_flow_table **table);
+void soft_flow_set_miss(struct soft_flow_table *table, struct soft_flow_table *miss);
+enum mhca_syndrome soft_flow_dest_take(struct soft_flow_action *action,
+				       const struct soft_flow_table *from, u8 type, u32 id);
+void soft_flow_action_free(struct soft_flow_action *action);
+enum mhca_syndrome soft_flow_entry_insert(struct soft_flow_group *group, u32 index,
+					  const struct soft_flow_key *key,
+					  struct soft_flow_action *action);
+
+/* save.c */
+void soft_flow_table_update(struct mhca_object *obj);
+void soft_flow_table_save(struct mhca_object *obj, struct mhca_image *image);
+enum mhca_syndrome soft_flow_table_load(struct mhca_object *obj, struct mhca_reader *in);
+
 /* flow_match.c */
 void soft_flow_key(const struct soft_frame *frame, struct soft_flow_key *key);
 u32 soft_flow_hash(const struct soft_flow_group *group, const u64 *value, u64 seed);
