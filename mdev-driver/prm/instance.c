@@ -240,7 +240,8 @@ EXPORT_SYMBOL_GPL(mhca_instance_set_master);
  * Who moves a connection's other end knows the lease from the image; nobody else can
  * become an instance that merely stands still. Backend's lock of LIDs.
  *
- * Return: true: they have exchanged GUIDs and MAC, and @from may not run.
+ * Return: true: they have exchanged GUIDs and MAC, also in their policies, which the front
+ * end keeps from changing meanwhile; and @from may not run.
  */
 bool mhca_lease_swap(struct mhca_instance *inst, struct mhca_instance *from, const u8 *lease)
 {
@@ -258,6 +259,7 @@ bool mhca_lease_swap(struct mhca_instance *inst, struct mhca_instance *from, con
 	swap(inst->id.port_guid, from->id.port_guid);
 	for (i = 0; i < sizeof(inst->id.mac); i++)
 		swap(inst->id.mac[i], from->id.mac[i]);
+	mhca_policy_exchange(inst, from);
 	return true;
 }
 EXPORT_SYMBOL_GPL(mhca_lease_swap);

@@ -450,7 +450,7 @@ void mhca_policy_apply(struct mhca_instance *inst, const struct mhca_policy *pol
 /**
  * mhca_policy_exchange() - two instances have exchanged their addresses: so say policies
  * @inst: instance
- * @other: the other one; the front end keeps both from getting another policy
+ * @other: the other one
  */
 void mhca_policy_exchange(struct mhca_instance *inst, struct mhca_instance *other)
 {

@@ -249,7 +249,7 @@ static void mhca_policy_lock_both(struct mhca_vdev *v, struct mhca_vdev *other)
 			  SINGLE_DEPTH_NESTING);
 }
 
-/* What the core exchanged is exchanged in claims and policies, too. */
+/* What the core exchanged is exchanged in claims, too. */
 static void mhca_instance_exchange(struct mhca_vdev *v, struct mhca_vdev *other)
 {
 	u32 i;
@@ -258,7 +258,6 @@ static void mhca_instance_exchange(struct mhca_vdev *v, struct mhca_vdev *other)
 	for (i = 0; i < MHCA_CLAIM_ADDRESSES; i++)
 		swap(v->claim.address[i], other->claim.address[i]);
 	mutex_unlock(&mhca_instances_mutex);
-	mhca_policy_exchange(v->inst, other->inst);
 }
 
 /**
@@ -267,7 +266,7 @@ static void mhca_instance_exchange(struct mhca_vdev *v, struct mhca_vdev *other)
  * @run: what of it is to run
  *
  * One that was loaded takes the addresses of the one that it was. If that is on this host,
- * policies and claims say so as well. Return: see mhca_instance_run().
+ * their policies and claims are exchanged. Return: see mhca_instance_run().
  */
 int mhca_instance_run_as(struct mhca_vdev *v, enum mhca_run run)
 {

@@ -511,6 +511,26 @@ static void test_identity(void **state)
 	abort_pair(e, &pair);
 }
 
+/* Another weight is no other address: it keeps those that it came with. */
+static void test_policy(void **state)
+{
+	struct engine *e = *state;
+	struct engine_node *a = &e->node[0];
+	u64 guid = a->vmm->inst->id.node_guid, port = a->vmm->inst->id.port_guid;
+	struct mhca_policy policy;
+	u8 mac[6];
+
+	memcpy(mac, a->vmm->inst->id.mac, sizeof(mac));
+	move(a);
+	policy = a->vmm->inst->policy;
+	policy.value[MHCA_POLICY_WEIGHT] = 50;
+	mhca_policy_apply(a->vmm->inst, &policy);
+	assert_int_equal(a->vmm->inst->quota.weight, 50);
+	assert_int_equal(a->vmm->inst->id.node_guid, guid);
+	assert_int_equal(a->vmm->inst->id.port_guid, port);
+	assert_memory_equal(a->vmm->inst->id.mac, mac, sizeof(mac));
+}
+
 int main(void)
 {
 #define TEST(name)	cmocka_unit_test_setup_teardown(test_##name, engine_setup, engine_teardown)
@@ -528,6 +548,7 @@ int main(void)
 		TEST(wrong),
 		TEST(unknown),
 		TEST(identity),
+		TEST(policy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
