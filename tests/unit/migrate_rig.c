@@ -98,8 +98,33 @@ u32 body_of(u32 at)
 	return le32_to_cpu(record.length);
 }
 
+u8 *state_of(u32 len, enum mhca_object_kind kind, u32 num)
+{
+	const u32 record = sizeof(struct mhca_record);
+	u32 at;
+
+	for (at = 0; at < len; at += record + body_of(at))
+		if (image[at] == MHCA_IMAGE_STATE &&
+		    get_unaligned_le32(image + at + record) == kind &&
+		    get_unaligned_le32(image + at + record + 4) == num)
+			return image + at + record + 8;
+	fail_msg("no state of %s 0x%x", mhca_object_name(kind), num);
+	return NULL;
+}
+
+void refused_with(struct vmm_user *vmm, u32 len, u8 *at, const void *other, u32 n)
+{
+	u8 old[64];
+
+	memcpy(old, at, n);
+	memcpy(at, other, n);
+	assert_int_equal(attempt(vmm, image, len, NULL), -EINVAL);
+	memcpy(at, old, n);
+}
+
 void migrate_move(struct vmm_user *vmm)
 {
+	static u8 first[IMAGE_MAX];
 	struct mhca_instance *to = target(vmm);
 	u16 lid = vmm->inst->port.lid;
 	char why[200];
@@ -111,6 +136,9 @@ void migrate_move(struct vmm_user *vmm)
 	err = load(to, image, len, why);
 	if (err)
 		fail_msg("load: %d: %s", err, why);
+	memcpy(first, image, len);
+	assert_int_equal(save(to), len);
+	assert_memory_equal(first, image, len);
 	assert_int_equal(mhca_instance_run(to, MHCA_RUN_RESPONDER), 0);
 	/* The source has lost its place. */
 	assert_int_equal(mhca_instance_run(vmm->inst, MHCA_RUN_ALL), -EADDRINUSE);

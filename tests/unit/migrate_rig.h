@@ -3,11 +3,17 @@
 #ifndef MIGRATE_RIG_H
 #define MIGRATE_RIG_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
 #include <mhca/migrate.h>
 #include <mhca/policy.h>
 #include "core.h"
-#include "engine.h"
 #include "image_format.h"
+#include "vmm_user.h"
 
 #define IMAGE_MAX	(1U << 20)
 
@@ -27,7 +33,14 @@ int load(struct mhca_instance *to, const void *from, u32 len, char *why);
 int attempt(struct vmm_user *vmm, const void *from, u32 len, char *why);
 /* Bytes of the body of the record at @at of @image. */
 u32 body_of(u32 at);
-/* The guest goes on in a new instance. */
+/* Where the state of an object begins in @image, @len bytes, behind kind and number. */
+u8 *state_of(u32 len, enum mhca_object_kind kind, u32 num);
+/* @n bytes at @at of @image become others for one try, which has to be refused. */
+void refused_with(struct vmm_user *vmm, u32 len, u8 *at, const void *other, u32 n);
+/*
+ * The guest goes on in a new instance. What was loaded is saved again before it runs, and
+ * is the same to the last byte.
+ */
 void migrate_move(struct vmm_user *vmm);
 
 #endif /* MIGRATE_RIG_H */

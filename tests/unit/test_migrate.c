@@ -328,21 +328,20 @@ static void test_kinds(void **state)
 	}
 }
 
-static void test_ethernet_refused(void **state)
+/* Only what stands still. */
+static void test_early(void **state)
 {
-	struct vmm_user_params params = { .roce = true };
 	struct engine *e = *state;
-	struct vmm_user *vmm = vmm_user_create(&e->hca, &params, 0x7000);
-	struct mhca_save *s;
+	struct mhca_instance *inst = e->node[0].vmm->inst;
+	struct mhca_save *s = mhca_save_begin(inst);
 
-	assert_non_null(vmm);
-	s = mhca_save_begin(vmm->inst);
 	assert_int_equal(mhca_save_stop(s), -EBUSY);
-	stop(vmm->inst);
-	assert_int_equal(mhca_save_stop(s), -EOPNOTSUPP);
+	assert_int_equal(mhca_instance_run(inst, MHCA_RUN_RESPONDER), 0);
+	assert_int_equal(mhca_save_stop(s), -EBUSY);
+	assert_int_equal(mhca_instance_run(inst, MHCA_RUN_NONE), 0);
+	assert_int_equal(mhca_save_stop(s), 0);
 	mhca_save_end(s);
-	assert_int_equal(mhca_instance_run(vmm->inst, MHCA_RUN_ALL), 0);
-	vmm_user_destroy(vmm);
+	assert_int_equal(mhca_instance_run(inst, MHCA_RUN_ALL), 0);
 }
 
 /* ---- Images that are wrong ------------------------------------------------------------ */
@@ -542,7 +541,7 @@ int main(void)
 		TEST(ud_srq),
 		TEST(numbers),
 		TEST(kinds),
-		TEST(ethernet_refused),
+		TEST(early),
 		TEST(truncated),
 		TEST(spoiled),
 		TEST(wrong),

@@ -21,7 +21,7 @@ struct soft_instance *soft_switch_find(struct soft_hca *hca, u32 segment, const 
 
 	if (!entry || entry->port->kind != SOFT_PORT_INSTANCE || !READ_ONCE(entry->port->up))
 		return NULL;
-	return entry->port->owner;
+	return READ_ONCE(entry->port->owner);
 }
 
 /**
@@ -163,6 +163,30 @@ void soft_switch_update(struct soft_instance *si)
 	if (err)
 		mhca_warn(inst, "port in segment %u: error %d\n", inst->port.segment, err);
 	soft_switch_carrier(si->hca, inst->port.segment);
+}
+
+/**
+ * soft_switch_swap() - two instances of a segment take each other's place
+ * @a: instance
+ * @b: instance; both port locks held, none of the two sends or receives
+ *
+ * The ports stay where they are, with their addresses: at no moment are these nobody's.
+ * What the port is for its new owner is said by soft_switch_update().
+ */
+void soft_switch_swap(struct soft_instance *a, struct soft_instance *b)
+{
+	struct soft_switch *sw = a->hca->sw;
+	struct soft_port *port = a->port;
+
+	lockdep_assert_held(&a->inst->port_lock);
+	lockdep_assert_held(&b->inst->port_lock);
+	mutex_lock(&sw->lock);
+	WRITE_ONCE(a->port, b->port);
+	WRITE_ONCE(b->port, port);
+	WRITE_ONCE(a->port->owner, a);
+	WRITE_ONCE(b->port->owner, b);
+	mutex_unlock(&sw->lock);
+	synchronize_srcu_expedited(sw->srcu);
 }
 
 /**
