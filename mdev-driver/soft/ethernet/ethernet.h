@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The door of what receives Ethernet: receive queues (rq.c), who of them gets a frame (tir.c: TIR,
- * RQT, TIS; flow.c, flow_match.c: flow tables), a frame's headers (frame.c), packets (packet.c),
+ * RQT, TIS; flow.c, flow_entry.c, flow_match.c: flow tables), a frame's headers (frame.c), packets (packet.c),
  * and what an image says of them (save.c).
  *
  * Locks: rq->lock (spinlock) stands where srq->lock stands. What MODIFY_TIR and
@@ -214,7 +214,7 @@ struct soft_steering {
 void soft_flow_walk(struct soft_instance *si, const struct soft_frame *frame,
 		    struct soft_steering *result);
 
-/* flow.c */
+/* flow_entry.c */
 int soft_flow_init(struct soft_instance *si);
 void soft_flow_fini(struct soft_instance *si);
 enum mhca_syndrome soft_flow_set_root(struct mhca_instance *inst, struct mhca_object *table);
