@@ -57,3 +57,12 @@ class Travellers:
     def end(self):
         """The network goes; guests are their fixture's."""
         self.net.remove()
+
+
+def moves_while(travel, job, most=200):
+    """Move as often as it takes until a program in `a` has ended; how often."""
+    for n in range(most):
+        if not job.running():
+            return n
+        travel.move()
+    raise AssertionError(f"still running after {most} moves")

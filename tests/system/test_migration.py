@@ -6,7 +6,7 @@ import time
 import pytest
 
 from guest import wait_until
-from lib_move import Travellers
+from lib_move import Travellers, moves_while
 from lib_rdma import BIN, assert_clean, devinfo, exchange, verified
 from move import MoveError
 
@@ -56,15 +56,6 @@ def test_traffic(travel, record_property):
 
 # Datagrams to a guest that is on its way are lost, as the standard allows: no ud_*.
 GROUPS = ["rc_*", "uc_*", "xrc_*", "srq_*", "rnr_*", "mw_*", "access_*", "solicited_*", "cq_*"]
-
-
-def moves_while(travel, job, most=200):
-    """Move as often as it takes until a program in `a` has ended; how often."""
-    for n in range(most):
-        if not job.running():
-            return n
-        travel.move()
-    raise AssertionError(f"still running after {most} moves")
 
 
 # The overrun of a CQ is meant; its owner's driver says that it has seen it.
