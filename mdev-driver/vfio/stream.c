@@ -371,9 +371,10 @@ struct file *mhca_stream_load(struct mhca_vdev *v)
 int mhca_stream_finish(struct mhca_vdev *v)
 {
 	struct mhca_load *load = v->stream->load;
+	bool known = *mhca_load_why(load);
 	int err = mhca_load_finish(load);
 
-	if (err)
+	if (err && !known)
 		mhca_warn(v->inst, "cannot be loaded: %s\n", mhca_load_why(load));
 	mhca_stream_end(v);
 	return err;

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A guest moves to another QEMU and another instance; its connections stay."""
 
+import json
 import time
 
 import pytest
 
 from guest import wait_until
+from lib_client import run
 from lib_move import Travellers, moves_while
 from lib_rdma import BIN, assert_clean, devinfo, exchange, verified
 from move import MoveError
@@ -166,3 +168,34 @@ def test_loading(travel):
     assert rc == 0 and moves, out
     exchange(travel.b, travel.a, "ibv_rc_pingpong -n 200 -c")
     assert not [ln for ln in travel.a.dmesg().splitlines() if "mlx5" in ln and "fail" in ln]
+
+
+# ---- Without guests: a monitor's calls, as fast as they go (mhca-host) -----------------
+
+def test_fast(alone, record_property):
+    """Fifty moves with a message of each kind under way; every byte and completion checked."""
+    instances = [alone.instance().uuid for _ in range(3)]
+    record_property("moves", json.loads(run(alone, "move", 50, *instances, timeout=300)[-1]))
+
+
+@pytest.mark.full
+def test_fast_thousand(alone, record_property):
+    """A thousand of them."""
+    instances = [alone.instance().uuid for _ in range(3)]
+    record_property("moves", json.loads(run(alone, "move", 1000, *instances, timeout=3000)[-1]))
+
+
+def test_arcs(alone):
+    """Every state asked for in every other, files that outlive their stream and device."""
+    assert json.loads(run(alone, "arcs", *[alone.instance().uuid for _ in range(2)],
+                          timeout=300)[-1])["ok"]
+
+
+def test_images(alone, record_property):
+    """Images that are cut, spoiled, or for which there is no memory; nothing is left of them."""
+    source, target = alone.instance(), alone.instance()
+    result = json.loads(run(alone, "images", 1, 100, source.uuid, target.uuid, timeout=900)[-1])
+    record_property("images", result)
+    assert result["refused"] > 120 and result["failures"] > 20
+    assert_clean(source)
+    assert_clean(target)
