@@ -358,7 +358,7 @@ static void test_truncated(void **state)
 static void test_spoiled(void **state)
 {
 	const u32 record = sizeof(struct mhca_record);
-	u32 len, start, at, end, refused = 0;
+	u32 len, start, at, end, step, refused = 0;
 	static u8 good[IMAGE_MAX];
 	struct mhca_instance *to;
 
@@ -367,7 +367,8 @@ static void test_spoiled(void **state)
 	for (start = 0; start < len; start = end) {
 		memcpy(image, good, len);
 		end = start + record + body_of(start);
-		for (at = start; at < end; at += good[start] == MHCA_IMAGE_CAPS ? 1 + dice(200) : 1) {
+		step = good[start] == MHCA_IMAGE_CAPS ? 200 : 1;
+		for (at = start; at < end; at += 1 + dice(step)) {
 			memcpy(image, good, len);
 			image[at] ^= 1 << dice(8);
 			if (!dice(4))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The door of what receives Ethernet: receive queues (rq.c), who of them gets a frame (tir.c: TIR,
- * RQT, TIS; flow.c, flow_entry.c, flow_match.c: flow tables), a frame's headers (frame.c), packets (packet.c),
- * and what an image says of them (save.c).
+ * RQT, TIS; flow.c, flow_entry.c, flow_match.c: flow tables), a frame's headers (frame.c), packets
+ * (packet.c), and what an image says of them (save.c).
  *
  * Locks: rq->lock (spinlock) stands where srq->lock stands. What MODIFY_TIR and
  * MODIFY_RQT change is replaced as a whole: readers inside srcu see the old or the new.
