@@ -163,6 +163,11 @@ void mhca_instance_reset(struct mhca_instance *inst)
 	struct mhca_core *core = inst->core;
 
 	mutex_lock(&inst->cmd_lock);
+	/*
+	 * Before the port is reset, which waits for who takes its place at this moment: then
+	 * the reset is that of the instance that it has become.
+	 */
+	WRITE_ONCE(core->leased, false);
 	mhca_function_clear(inst, MHCA_FN_RESET);
 
 	spin_lock(&core->reg_lock);
@@ -173,7 +178,6 @@ void mhca_instance_reset(struct mhca_instance *inst)
 	atomic_set(&core->doorbell, 0);
 	spin_unlock(&core->reg_lock);
 
-	core->leased = false;
 	core->moved = false;
 	kvfree(core->taken);
 	core->taken = NULL;
@@ -250,12 +254,12 @@ bool mhca_lease_swap(struct mhca_instance *inst, struct mhca_instance *from, con
 
 	lockdep_assert_held(&inst->port_lock);
 	lockdep_assert_held(&from->port_lock);
-	if (!core->leased || READ_ONCE(from->run) != MHCA_RUN_NONE ||
+	if (!READ_ONCE(core->leased) || READ_ONCE(from->run) != MHCA_RUN_NONE ||
 	    from->personality != inst->personality ||
 	    READ_ONCE(from->port.segment) != READ_ONCE(inst->port.segment) ||
 	    memcmp(core->lease, lease, sizeof(core->lease)))
 		return false;
-	core->leased = false;
+	WRITE_ONCE(core->leased, false);
 	core->moved = true;
 	swap(inst->id.node_guid, from->id.node_guid);
 	swap(inst->id.port_guid, from->id.port_guid);

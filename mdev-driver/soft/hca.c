@@ -95,7 +95,7 @@ static struct soft_lane *soft_least_loaded(struct soft_hca *hca)
 	return lane;
 }
 
-/* Nobody finds it any more. */
+/* Nobody finds it by its LID any more. */
 static void soft_instance_unlist(struct soft_instance *si)
 {
 	struct soft_hca *hca = si->hca;
@@ -105,9 +105,8 @@ static void soft_instance_unlist(struct soft_instance *si)
 	si->lane->instances--;
 	mutex_unlock(&hca->lock);
 
-	/* A sender may have found it by its LID. */
+	/* A sender may have found it. */
 	synchronize_srcu_expedited(&hca->srcu);
-	si->inst->backend = NULL;
 }
 
 static int soft_instance_init(struct mhca_instance *inst)
@@ -165,6 +164,7 @@ err_share:
 	soft_share_fini(si);
 err_lid:
 	soft_instance_unlist(si);
+	inst->backend = NULL;
 err_free:
 	soft_flow_fini(si);
 	kfree(si);
@@ -179,6 +179,7 @@ static void soft_instance_fini(struct mhca_instance *inst)
 	soft_instance_unlist(si);
 	soft_switch_leave(si);
 	soft_share_fini(si);
+	inst->backend = NULL;
 	soft_flow_fini(si);
 	kfree(si);
 }
