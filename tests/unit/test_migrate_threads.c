@@ -177,7 +177,10 @@ static void move_watched(struct storm *s)
 	len = save(from);
 	if (load(to, image, len, why))
 		fail_msg("load: %s", why);
+	/* As the front end has it: no policy changes while addresses are exchanged. */
+	pthread_mutex_lock(&s->lock);
 	assert_int_equal(mhca_instance_run(to, MHCA_RUN_RESPONDER), 0);
+	pthread_mutex_unlock(&s->lock);
 	watch(s, to, NULL);
 	vmm_user_switch(vmm, to);
 	assert_int_equal(mhca_instance_run(to, MHCA_RUN_ALL), 0);
