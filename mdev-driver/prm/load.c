@@ -115,6 +115,7 @@ static int mhca_load_caps(struct mhca_load *load, struct mhca_reader *in)
 {
 	struct mhca_instance *inst = load->inst;
 	const void *general, *atomic;
+	enum mhca_syndrome syndrome;
 	u32 kind, there, here;
 
 	if (mhca_reader_u32(in) != MHCA_OBJECT_KINDS)
@@ -131,8 +132,12 @@ static int mhca_load_caps(struct mhca_load *load, struct mhca_reader *in)
 	if (in->bad)
 		return 0;
 	mhca_caps_reset(inst);
-	if (mhca_caps_set(inst, MLX5_CAP_GENERAL, general) ||
-	    mhca_caps_set(inst, MLX5_CAP_ATOMIC, atomic))
+	syndrome = mhca_caps_set(inst, MLX5_CAP_GENERAL, general);
+	if (!syndrome)
+		syndrome = mhca_caps_set(inst, MLX5_CAP_ATOMIC, atomic);
+	if (syndrome == MHCA_SYN_NO_MEMORY)
+		return mhca_load_fail(load, -ENOMEM, "no memory");
+	if (syndrome)
 		return mhca_load_fail(load, -EINVAL, "its capabilities are not ours");
 	return mhca_load_fixed_caps(load, in);
 }

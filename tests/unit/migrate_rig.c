@@ -64,7 +64,8 @@ int load(struct mhca_instance *to, const void *from, u32 len, char *why)
 	u32 at = 0, run;
 	int err = 0;
 
-	assert_false(IS_ERR(l));
+	if (IS_ERR(l))
+		return PTR_ERR(l);
 	while (at < len && !err) {
 		run = min_t(u32, len - at, 1 + dice(3000));
 		err = min_t(ssize_t, mhca_load_write(l, (const u8 *)from + at, run), 0);

@@ -476,6 +476,64 @@ static void test_wrong(void **state)
 	abort_move(&more);
 }
 
+/* ---- Memory ------------------------------------------------------------------------- */
+
+/* Each allocation fails once, in turn: of what is loaded, of what is saved, of the move. */
+static void test_no_memory(void **state)
+{
+	struct vmm_user *vmm = node[0].vmm;
+	s64 pinned = vmm->pinned;
+	struct mhca_instance *to;
+	struct mhca_save *stream;
+	char why[200] = "";
+	struct more more;
+	u32 len, n;
+	bool ended;
+	int err;
+
+	len = image_of(&node[0], &more);
+	pinned = vmm->pinned;
+	for (n = 1, ended = false; !ended; n++) {
+		to = target(vmm);
+		shim_fail_nth(n);
+		err = load(to, image, len, why);
+		ended = !shim_failed();
+		shim_fail_nth(0);
+		if (err != (ended ? 0 : -ENOMEM))
+			fail_msg("allocation %u: %d: %s", n, err, why);
+		mhca_instance_destroy(to);
+		assert_int_equal(vmm->pinned, pinned);
+	}
+	assert_true(n > 50);
+	for (n = 1, ended = false; !ended; n++) {
+		shim_fail_nth(n);
+		stream = mhca_save_begin(vmm->inst);
+		err = IS_ERR(stream) ? PTR_ERR(stream) : mhca_save_stop(stream);
+		ended = !shim_failed();
+		shim_fail_nth(0);
+		assert_true(ended ? !err : err == -ENOMEM);
+		if (!IS_ERR(stream))
+			mhca_save_end(stream);
+	}
+	/* Who has taken a place keeps it: what fails then is put right when policy is set. */
+	len = save(vmm->inst);
+	for (n = 1, ended = false; !ended; n++) {
+		to = target(vmm);
+		assert_int_equal(load(to, image, len, NULL), 0);
+		shim_fail_nth(n);
+		err = mhca_instance_run(to, MHCA_RUN_RESPONDER);
+		ended = !shim_failed();
+		shim_fail_nth(0);
+		assert_int_equal(err, 0);
+		mhca_policy_apply(to, &to->policy);
+		vmm_user_switch(vmm, to);
+		assert_int_equal(mhca_instance_run(to, MHCA_RUN_NONE), 0);
+		len = save(to);
+	}
+	assert_true(n > 2);
+	abort_move(&more);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -489,6 +547,7 @@ int main(void)
 		TEST(truncated),
 		TEST(spoiled),
 		TEST(wrong),
+		TEST(no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
