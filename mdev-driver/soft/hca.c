@@ -369,8 +369,10 @@ static int soft_instance_claim(struct mhca_instance *inst, u16 lid, const u8 *le
 
 	mutex_lock(&hca->lock);
 	from = xa_load(&hca->lids, lid);
-	if (from && from != si && soft_claim_from(si, from, lease))
-		goto unlock;
+	if (from && from != si && soft_claim_from(si, from, lease)) {
+		mutex_unlock(&hca->lock);
+		return 0;
+	}
 	if (!own || (from && from != si && inst->personality == MHCA_IB)) {
 		err = -EADDRINUSE;
 	} else if (!from && inst->personality == MHCA_IB) {
@@ -380,8 +382,9 @@ static int soft_instance_claim(struct mhca_instance *inst, u16 lid, const u8 *le
 			soft_set_lid(si, lid);
 		}
 	}
-unlock:
 	mutex_unlock(&hca->lock);
+	if (!err && si->port)
+		soft_switch_announce(si);
 	return err;
 }
 

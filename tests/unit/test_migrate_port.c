@@ -4,6 +4,7 @@
  * moment.
  */
 #include "eth_rig.h"
+#include "host_port.h"
 #include "migrate_rig.h"
 #include "switch/switch.h"
 
@@ -317,9 +318,26 @@ static void test_passed_on(void **state)
 	assert_int_equal(mhca_instance_run(last, MHCA_RUN_ALL), 0);
 }
 
+/* What a switch outside learns from. */
+static void announced(const struct host_port *host, const u8 *mac)
+{
+	static const u8 arp[] = { 0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3 };
+	u8 everybody[6];
+
+	memset(everybody, 0xff, sizeof(everybody));
+	assert_int_equal(host->packets, 1);
+	assert_int_equal(host->len, 60);
+	assert_memory_equal(host->frame, everybody, 6);
+	assert_memory_equal(host->frame + 6, mac, 6);
+	assert_memory_equal(host->frame + 12, arp, sizeof(arp));
+	assert_memory_equal(host->frame + 22, mac, 6);
+	assert_memory_equal(host->frame + 32, mac, 6);
+}
+
 /* From another host: it has these addresses here, and whatever LID. */
 static void test_other_host(void **state)
 {
+	static struct host_port host;
 	struct eth_node *n = &node[0];
 	struct mhca_policy policy = n->vmm->inst->policy;
 	u64 guid = n->vmm->inst->id.node_guid;
@@ -340,7 +358,9 @@ static void test_other_host(void **state)
 		assert_null(owner(p.guest));
 		policy.value[MHCA_POLICY_MAC] ^= 1;
 		mhca_policy_apply(to, &policy);
+		assert_int_equal(host_port_up(&host, &hca, 5), 0);
 		assert_int_equal(mhca_instance_run(to, MHCA_RUN_RESPONDER), 0);
+		announced(&host, p.mac[0]);
 		/* Not trusted here. */
 		place_is(&p, to, p.to, false);
 		vmm_user_switch(n->vmm, to);
@@ -350,6 +370,11 @@ static void test_other_host(void **state)
 		send_frame(n, 100, 18, 0);
 		assert_int_equal(sent(n, i), 0);
 		assert_int_equal(be32_to_cpu(received(&node[1], &frame)->byte_cnt), 100);
+		/* On one host nobody outside sees a difference. */
+		migrate_move(n->vmm);
+		assert_int_equal(host.packets, 1);
+		host_port_down(&host);
+		guid = n->vmm->inst->id.node_guid;
 	}
 }
 

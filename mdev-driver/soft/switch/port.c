@@ -7,6 +7,10 @@
 #include <mhca/kernel.h>
 #include "switch.h"
 
+#define SOFT_TYPE_RARP		0x8035
+#define SOFT_RARP_REQUEST	3
+#define SOFT_FRAME_MIN		60U	/* without FCS */
+
 /**
  * soft_switch_find() - which instance has an address?
  * @hca: HCA
@@ -187,6 +191,56 @@ void soft_switch_swap(struct soft_instance *a, struct soft_instance *b)
 	WRITE_ONCE(b->port->owner, b);
 	mutex_unlock(&sw->lock);
 	synchronize_srcu_expedited(sw->srcu);
+}
+
+/* "Who am I?", asked by @mac. Nobody answers; switches learn where it comes from. */
+static bool soft_rarp(struct soft_packet *packet, const u8 *mac)
+{
+	u8 *arp = packet->head + SOFT_ETH_BYTES;
+
+	memset(packet->head, 0xff, SOFT_MAC_BYTES);
+	memcpy(packet->head + SOFT_MAC_BYTES, mac, SOFT_MAC_BYTES);
+	put_unaligned_be16(SOFT_TYPE_RARP, packet->head + 2 * SOFT_MAC_BYTES);
+	put_unaligned_be16(1, arp);			/* Ethernet … */
+	put_unaligned_be16(SOFT_TYPE_IPV4, arp + 2);	/* … and IPv4: bytes of an address */
+	arp[4] = SOFT_MAC_BYTES;
+	arp[5] = 4;
+	put_unaligned_be16(SOFT_RARP_REQUEST, arp + 6);
+	memcpy(arp + 8, mac, SOFT_MAC_BYTES);
+	memcpy(arp + 18, mac, SOFT_MAC_BYTES);
+	packet->head_len = SOFT_FRAME_MIN;
+	return soft_packet_parse(packet);
+}
+
+/**
+ * soft_switch_announce() - an instance is here, and was on another host
+ * @si: instance
+ *
+ * Switches outside go on forwarding to that host until they see a frame of it. Its guest
+ * knows nothing of the move, so one goes to the uplink in its name.
+ */
+void soft_switch_announce(struct soft_instance *si)
+{
+	struct soft_packet *packet = kzalloc(sizeof(*packet), GFP_KERNEL);
+	struct soft_hca *hca = si->hca;
+	const struct soft_segment *segment;
+	const struct soft_port *uplink;
+	struct soft_piece piece;
+	int idx;
+
+	if (!packet)
+		return;
+	packet->from = si->port;
+	packet->inst = si->inst;
+	idx = srcu_read_lock(&hca->srcu);
+	segment = READ_ONCE(si->port->segment);
+	uplink = segment ? READ_ONCE(segment->uplink) : NULL;
+	if (uplink && READ_ONCE(uplink->up) && READ_ONCE(si->port->up) &&
+	    soft_rarp(packet, si->inst->id.mac) &&
+	    soft_packet_part(packet, 0, &piece) == SOFT_OK)
+		hca->uplink_ops->xmit(uplink->owner, packet, &piece);
+	srcu_read_unlock(&hca->srcu, idx);
+	kfree(packet);
 }
 
 /**
