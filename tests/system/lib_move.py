@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Two guests, of which one moves between two QEMUs with its instance."""
 
+from fixtures import PAIRS, Factory
 from lib_net import Bridge
+from lib_roce import bring_up
 from move import Move
 
 
@@ -54,9 +56,57 @@ class Travellers:
         """Move `a` to the other instance; query-migrate's last answer."""
         return self.done(self.begin(**kw))
 
+    def alive(self):
+        """Do both execute commands?"""
+        return self.a.alive() and self.b.alive()
+
     def end(self):
-        """The network goes; guests are their fixture's."""
+        """The network and the instances go; the guests have ended, or are their fixture's."""
         self.net.remove()
+        for inst in self.instances:
+            if inst.exists() and inst.state == "closed":
+                inst.remove()
+                self.host.instances.remove(inst)
+
+
+class Journey:
+    """Travellers that are kept between tests; of these and all pairs one is alive at a time."""
+
+    def __init__(self, kind):
+        self.kind = kind
+        self.factory = self.pair = None
+
+    @property
+    def instances(self):
+        """What they have."""
+        return self.pair.instances if self.pair else []
+
+    def get(self, lab, host):
+        """The travellers, new ones when the last test left them broken."""
+        if self.pair and self.pair.alive():
+            for g in (self.pair.a, self.pair.b):
+                g.run("busybox killall mhca-verify; dmesg -C")
+            return self.pair
+        for pair in PAIRS:
+            pair.clear()
+        self.factory = Factory(lab)
+        self.pair = Travellers(host, self.factory, self.kind, mem=768)
+        if self.kind == "roce":
+            for number, guest in enumerate((self.pair.a, self.pair.b), 1):
+                bring_up(guest, number)
+        return self.pair
+
+    def clear(self):
+        """End them."""
+        if self.factory:
+            self.factory.end_all()
+        if self.pair:
+            self.pair.end()
+        self.factory = self.pair = None
+
+
+JOURNEYS = {kind: Journey(kind) for kind in ("ib", "roce")}
+PAIRS.extend(JOURNEYS.values())
 
 
 def moves_while(travel, job, most=200):

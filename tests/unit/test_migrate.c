@@ -530,6 +530,28 @@ static void test_policy(void **state)
 	assert_memory_equal(a->vmm->inst->id.mac, mac, sizeof(mac));
 }
 
+/* The device does not know how far a guest has read: of command events it may be far behind. */
+static void test_eq_index(void **state)
+{
+	struct engine *e = *state;
+	struct engine_node *a = &e->node[0];
+	struct mhca_eq *eq;
+	u32 eqn;
+
+	for (eqn = 1; eqn < MHCA_MAX_EQ; eqn++) {
+		eq = a->vmm->inst->core->eq[eqn];
+		if (eq)
+			eq->ci = (eq->pi - (5U << eq->log_size)) & 0xffffff;
+	}
+	move(a);
+	for (eqn = 1; eqn < MHCA_MAX_EQ; eqn++) {
+		eq = a->vmm->inst->core->eq[eqn];
+		if (eq)
+			assert_int_equal((eq->pi - eq->ci) & 0xffffff, 1U << eq->log_size);
+	}
+	assert_int_equal(client_query_mac(&a->c, (u8[6]){}) != -ETIMEDOUT, 1);
+}
+
 int main(void)
 {
 #define TEST(name)	cmocka_unit_test_setup_teardown(test_##name, engine_setup, engine_teardown)
@@ -548,6 +570,7 @@ int main(void)
 		TEST(unknown),
 		TEST(identity),
 		TEST(policy),
+		TEST(eq_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
