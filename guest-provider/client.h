@@ -685,6 +685,11 @@ struct client_vfio;
 struct client_vfio *client_vfio_open(const char *uuid);
 /* In the container of another one: each reaches what the other maps. */
 struct client_vfio *client_vfio_open_beside(const char *uuid, const struct client_vfio *other);
+/*
+ * Of two in one container each gets the other's device; memory stays where it is. What a
+ * monitor does when its guest has moved from one instance to another. 0 or a negative errno.
+ */
+int client_vfio_trade(struct client_vfio *v, struct client_vfio *other);
 /* @address: of a PCI function that vfio-pci holds. */
 struct client_vfio *client_vfio_open_pci(const char *address);
 /* The VFIO device's descriptor, for what struct client_ops has no word for. */

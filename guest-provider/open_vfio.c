@@ -273,6 +273,43 @@ static int bus_master(struct client_vfio *v)
 		      (off_t)(info.offset + PCI_COMMAND)) == sizeof(command) ? 0 : -EIO;
 }
 
+static void trade_irqs(struct client_vfio *v, struct client_vfio *other)
+{
+	u32 i, n = v->n_irqs;
+	int fd;
+
+	v->n_irqs = other->n_irqs;
+	other->n_irqs = n;
+	for (i = 0; i < MAX_IRQS; i++) {
+		fd = v->irq[i];
+		v->irq[i] = other->irq[i];
+		other->irq[i] = fd;
+	}
+}
+
+int client_vfio_trade(struct client_vfio *v, struct client_vfio *other)
+{
+	struct client_vfio old = *v;
+
+	v->group = other->group;
+	v->device = other->device;
+	v->bar = other->bar;
+	v->bar_start = other->bar_start;
+	v->bar_offset = other->bar_offset;
+	v->bar_size = other->bar_size;
+	v->config_offset = other->config_offset;
+	other->group = old.group;
+	other->device = old.device;
+	other->bar = old.bar;
+	other->bar_start = old.bar_start;
+	other->bar_offset = old.bar_offset;
+	other->bar_size = old.bar_size;
+	other->config_offset = old.config_offset;
+	trade_irqs(v, other);
+	/* Configuration space moves with the guest: the device may have been reset. */
+	return bus_master(v);
+}
+
 /* Both of one container map memory: at addresses of their own. */
 #define BESIDE_IOVA	(1ULL << 38)
 

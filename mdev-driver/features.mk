@@ -11,6 +11,7 @@
 
 mhca-features := \
 	FREES_DEVICE@linux/vfio.h@6.2@-@void.vfio_free_device\( \
+	MIG_DATA_SIZE@linux/vfio.h@6.2@\(\*migration_get_data_size\)\(@- \
 	IOMMUFD_OPS@linux/vfio.h@6.2@\(\*bind_iommufd\)\(@- \
 	VM_FLAGS_SET@linux/mm_types.h@6.3@const.vm_flags_t.vm_flags;@unsigned.long.vm_flags; \
 	EVENTFD_SIGNAL_1@linux/eventfd.h@6.8@void.eventfd_signal\(struct.eventfd_ctx.\*ctx\)@eventfd_signal\(struct.eventfd_ctx.\*ctx,.__u64.n\) \

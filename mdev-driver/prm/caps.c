@@ -372,6 +372,22 @@ static enum mhca_syndrome mhca_caps_fixed(const struct mhca_instance *inst, u16 
 }
 
 /**
+ * mhca_caps_each() - the capabilities that an Ethernet port has and nobody can change
+ * @inst: instance
+ * @i: which, from 0 on
+ * @out: MHCA_CAP_SIZE bytes
+ *
+ * Return: enum mlx5_cap_type of them; negative: there are no more.
+ */
+int mhca_caps_each(const struct mhca_instance *inst, u32 i, void *out)
+{
+	if (i >= ARRAY_SIZE(mhca_cap_sets) ||
+	    mhca_caps_fixed(inst, mhca_cap_sets[i].type, out))
+		return -ENOENT;
+	return mhca_cap_sets[i].type;
+}
+
+/**
  * mhca_caps_reset() - forget what the driver chose
  * @inst: instance
  */

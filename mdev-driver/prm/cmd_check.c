@@ -591,15 +591,7 @@ enum mhca_syndrome mhca_check_mcg(const struct mhca_cmd *cmd)
 {
 	const u8 *gid = MLX5_ADDR_OF(attach_to_mcg_in, cmd->in, multicast_gid);
 
-	static const u8 ipv4[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-
 	static_assert(__mlx5_bit_off(attach_to_mcg_in, multicast_gid) ==
 		      __mlx5_bit_off(detach_from_mcg_in, multicast_gid));
-	if (gid[0] == 0xff)
-		return MHCA_SYN_NONE;
-	/* RoCE v2: an IPv4 group, mapped */
-	if (cmd->inst->personality == MHCA_ROCE && !memcmp(gid, ipv4, sizeof(ipv4)) &&
-	    (gid[12] & 0xf0) == 0xe0)
-		return MHCA_SYN_NONE;
-	return MHCA_SYN_MCG;
+	return mhca_gid_is_group(cmd->inst, gid) ? MHCA_SYN_NONE : MHCA_SYN_MCG;
 }

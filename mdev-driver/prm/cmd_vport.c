@@ -7,6 +7,7 @@
  * the backend, which is told about every change.
  */
 #include "command.h"
+#include "image_format.h"
 
 #define MHCA_LIST_ENTRY		sizeof(__be64)
 #define MHCA_VPORT_UP		MLX5_VPORT_ADMIN_STATE_UP
@@ -274,49 +275,58 @@ enum mhca_syndrome mhca_check_roce_address(const struct mhca_cmd *cmd)
 	return MHCA_SYN_NONE;
 }
 
+/*
+ * May the table have it? What is an IPv4 address in packets is judged as a GID: it has to
+ * look like one.
+ */
+static bool mhca_roce_address_ok(const struct mhca_roce_address *entry)
+{
+	return (entry->version == MHCA_ROCE_V1 || entry->version == MHCA_ROCE_V2) &&
+	       memchr_inv(entry->gid, 0, sizeof(entry->gid)) && entry->vlan <= MHCA_VLAN_MAX &&
+	       (!entry->ipv4 || (entry->version == MHCA_ROCE_V2 &&
+				 !memcmp(entry->gid, mhca_ipv4_prefix, sizeof(mhca_ipv4_prefix))));
+}
+
+/* What SET_ROCE_ADDRESS says; a GID of zeros: there is none. */
+static void mhca_roce_address_get(const struct mhca_cmd *cmd, struct mhca_roce_address *entry)
+{
+	const void *addr = MLX5_ADDR_OF(set_roce_address_in, cmd->in, roce_address);
+	__be32 mac_low = cpu_to_be32(MLX5_GET(roce_addr_layout, addr, source_mac_31_0));
+	__be16 mac_high = cpu_to_be16(MLX5_GET(roce_addr_layout, addr, source_mac_47_32));
+
+	memset(entry, 0, sizeof(*entry));
+	memcpy(entry->gid, MLX5_ADDR_OF(roce_addr_layout, addr, source_l3_address),
+	       sizeof(entry->gid));
+	entry->valid = memchr_inv(entry->gid, 0, sizeof(entry->gid));
+	if (!entry->valid)
+		return;
+	memcpy(entry->mac, &mac_high, sizeof(mac_high));
+	memcpy(entry->mac + sizeof(mac_high), &mac_low, sizeof(mac_low));
+	entry->vlan_valid = MLX5_GET(roce_addr_layout, addr, vlan_valid);
+	entry->vlan = MLX5_GET(roce_addr_layout, addr, vlan_id);
+	entry->version = MLX5_GET(roce_addr_layout, addr, roce_version);
+	entry->ipv4 = entry->version == MHCA_ROCE_V2 &&
+		      MLX5_GET(roce_addr_layout, addr, roce_l3_type) == MHCA_ROCE_L3_IPV4;
+}
+
 enum mhca_syndrome mhca_check_roce_address_set(const struct mhca_cmd *cmd)
 {
 	const void *addr = MLX5_ADDR_OF(set_roce_address_in, cmd->in, roce_address);
-	const void *gid = MLX5_ADDR_OF(roce_addr_layout, addr, source_l3_address);
-	u8 version = MLX5_GET(roce_addr_layout, addr, roce_version);
+	struct mhca_roce_address entry;
 
-	if (memchr_inv(gid, 0, 16)) {
-		if ((version != MHCA_ROCE_V1 && version != MHCA_ROCE_V2) ||
-		    MLX5_GET(roce_addr_layout, addr, roce_l3_type) > MHCA_ROCE_L3_IPV6)
-			return MHCA_SYN_RESERVED;
-		/* What is an IPv4 address in packets is judged as a GID: it has to look like one. */
-		if (version == MHCA_ROCE_V2 &&
-		    MLX5_GET(roce_addr_layout, addr, roce_l3_type) == MHCA_ROCE_L3_IPV4 &&
-		    memcmp(gid, mhca_ipv4_prefix, sizeof(mhca_ipv4_prefix)))
-			return MHCA_SYN_RESERVED;
-		if (MLX5_GET(roce_addr_layout, addr, vlan_id) > MHCA_VLAN_MAX)
-			return MHCA_SYN_RESERVED;
-	}
+	mhca_roce_address_get(cmd, &entry);
+	if (entry.valid && (!mhca_roce_address_ok(&entry) ||
+			    MLX5_GET(roce_addr_layout, addr, roce_l3_type) > MHCA_ROCE_L3_IPV6))
+		return MHCA_SYN_RESERVED;
 	return mhca_check_roce_address(cmd);
 }
 
 enum mhca_syndrome mhca_cmd_set_roce_address(struct mhca_cmd *cmd)
 {
-	const void *addr = MLX5_ADDR_OF(set_roce_address_in, cmd->in, roce_address);
 	u32 index = MLX5_GET(set_roce_address_in, cmd->in, roce_address_index);
-	struct mhca_roce_address *entry = &cmd->inst->vport->gid[index];
-	__be32 mac_low = cpu_to_be32(MLX5_GET(roce_addr_layout, addr, source_mac_31_0));
-	__be16 mac_high = cpu_to_be16(MLX5_GET(roce_addr_layout, addr, source_mac_47_32));
 
 	mutex_lock(&cmd->inst->port_lock);
-	memset(entry, 0, sizeof(*entry));
-	memcpy(entry->gid, MLX5_ADDR_OF(roce_addr_layout, addr, source_l3_address),
-	       sizeof(entry->gid));
-	if (memchr_inv(entry->gid, 0, sizeof(entry->gid))) {
-		entry->valid = true;
-		memcpy(entry->mac, &mac_high, sizeof(mac_high));
-		memcpy(entry->mac + sizeof(mac_high), &mac_low, sizeof(mac_low));
-		entry->vlan_valid = MLX5_GET(roce_addr_layout, addr, vlan_valid);
-		entry->vlan = MLX5_GET(roce_addr_layout, addr, vlan_id);
-		entry->version = MLX5_GET(roce_addr_layout, addr, roce_version);
-		entry->ipv4 = entry->version == MHCA_ROCE_V2 &&
-			      MLX5_GET(roce_addr_layout, addr, roce_l3_type) == MHCA_ROCE_L3_IPV4;
-	}
+	mhca_roce_address_get(cmd, &cmd->inst->vport->gid[index]);
 	mhca_vport_changed(cmd->inst);
 	mutex_unlock(&cmd->inst->port_lock);
 	return MHCA_SYN_NONE;
@@ -362,4 +372,125 @@ enum mhca_syndrome mhca_cmd_query_q_counter(struct mhca_cmd *cmd)
 	MHCA_Q_COUNTERS(MHCA_Q_COUNTER_SET)
 #undef MHCA_Q_COUNTER_SET
 	return MHCA_SYN_NONE;
+}
+
+/* ---- Migration ------------------------------------------------------------------- */
+
+static void mhca_roce_addresses_save(const struct mhca_vport *vport, struct mhca_image *image)
+{
+	const struct mhca_roce_address *entry;
+	u32 i;
+
+	for (i = 0; i < MHCA_ROCE_ADDRESSES; i++) {
+		entry = &vport->gid[i];
+		mhca_image_put_u8(image, entry->valid);
+		if (!entry->valid)
+			continue;
+		mhca_image_put(image, entry->gid, sizeof(entry->gid));
+		mhca_image_put(image, entry->mac, sizeof(entry->mac));
+		mhca_image_put_u8(image, entry->vlan_valid);
+		mhca_image_put_u16(image, entry->vlan);
+		mhca_image_put_u8(image, entry->version);
+		mhca_image_put_u8(image, entry->ipv4);
+	}
+}
+
+static bool mhca_roce_addresses_load(struct mhca_vport *vport, struct mhca_reader *in)
+{
+	struct mhca_roce_address *entry;
+	u32 i;
+
+	for (i = 0; i < MHCA_ROCE_ADDRESSES; i++) {
+		entry = &vport->gid[i];
+		entry->valid = mhca_reader_u8(in);
+		if (!entry->valid)
+			continue;
+		mhca_reader_get(in, entry->gid, sizeof(entry->gid));
+		mhca_reader_get(in, entry->mac, sizeof(entry->mac));
+		entry->vlan_valid = mhca_reader_u8(in);
+		entry->vlan = mhca_reader_u16(in);
+		entry->version = mhca_reader_u8(in);
+		entry->ipv4 = mhca_reader_u8(in);
+		if (!mhca_roce_address_ok(entry))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * mhca_vport_save() - put what the guest wants of its port into an image
+ * @inst: instance; command lock held
+ * @image: image, a record begun
+ */
+void mhca_vport_save(const struct mhca_instance *inst, struct mhca_image *image)
+{
+	const struct mhca_taken *taken = inst->core->taken;
+	const struct mhca_vport *vport = taken ? &taken->vport : inst->vport;
+	u32 i;
+
+	mhca_image_put_u8(image, taken ? taken->admin_down : inst->port.admin_down);
+	mhca_image_put_u8(image, vport->roce);
+	mhca_image_put_u16(image, vport->mtu);
+	mhca_image_put_u8(image, vport->promisc_uc);
+	mhca_image_put_u8(image, vport->promisc_mc);
+	mhca_image_put_u8(image, vport->promisc_all);
+	mhca_image_put_u32(image, vport->n_uc);
+	mhca_image_put(image, vport->uc, vport->n_uc * sizeof(vport->uc[0]));
+	mhca_image_put_u32(image, vport->n_mc);
+	mhca_image_put(image, vport->mc, vport->n_mc * sizeof(vport->mc[0]));
+	mhca_image_put_u32(image, vport->n_vlan);
+	for (i = 0; i < vport->n_vlan; i++)
+		mhca_image_put_u16(image, vport->vlan[i]);
+	mhca_roce_addresses_save(vport, image);
+}
+
+/**
+ * mhca_vport_load() - get it out again
+ * @taken: where it waits for the instance to take its place
+ * @in: record, from anybody
+ *
+ * Return: false: no driver could have said that.
+ */
+bool mhca_vport_load(struct mhca_taken *taken, struct mhca_reader *in)
+{
+	struct mhca_vport *vport = &taken->vport;
+	u32 i;
+
+	taken->admin_down = mhca_reader_u8(in);
+	vport->roce = mhca_reader_u8(in);
+	vport->mtu = mhca_reader_u16(in);
+	vport->promisc_uc = mhca_reader_u8(in);
+	vport->promisc_mc = mhca_reader_u8(in);
+	vport->promisc_all = mhca_reader_u8(in);
+	vport->n_uc = mhca_reader_u32(in);
+	if (!mhca_mtu_ok(vport->mtu + MHCA_FRAME_OVERHEAD) || vport->n_uc > MHCA_MAX_UC)
+		return false;
+	mhca_reader_get(in, vport->uc, vport->n_uc * sizeof(vport->uc[0]));
+	vport->n_mc = mhca_reader_u32(in);
+	if (vport->n_mc > MHCA_MAX_MC)
+		return false;
+	mhca_reader_get(in, vport->mc, vport->n_mc * sizeof(vport->mc[0]));
+	vport->n_vlan = mhca_reader_u32(in);
+	if (vport->n_vlan > MHCA_MAX_VLAN)
+		return false;
+	for (i = 0; i < vport->n_vlan; i++)
+		vport->vlan[i] = mhca_reader_u16(in);
+	return mhca_roce_addresses_load(vport, in);
+}
+
+/**
+ * mhca_vport_take() - what an image said of the port is the instance's from now on
+ * @inst: instance, which has its MAC already; port lock held
+ * @taken: what the image said
+ *
+ * The backend takes it over by itself. The driver knows its MAC already.
+ */
+void mhca_vport_take(struct mhca_instance *inst, const struct mhca_taken *taken)
+{
+	lockdep_assert_held(&inst->port_lock);
+	if (inst->personality != MHCA_ROCE)
+		return;
+	*inst->vport = taken->vport;
+	memcpy(inst->vport->mac, inst->id.mac, sizeof(inst->vport->mac));
+	inst->port.admin_down = taken->admin_down;
 }

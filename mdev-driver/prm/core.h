@@ -234,12 +234,17 @@ void mhca_cmdq_run(struct mhca_instance *inst);
 
 /* caps.c */
 void mhca_caps_reset(struct mhca_instance *inst);
+int mhca_caps_each(const struct mhca_instance *inst, u32 i, void *out);
 enum mhca_syndrome mhca_caps_query(struct mhca_instance *inst, u16 type, bool cur, void *out);
 enum mhca_syndrome mhca_caps_set(struct mhca_instance *inst, u16 type, const void *in);
 
 /* cmd_vport.c */
+struct mhca_taken;
 void mhca_vport_reset(struct mhca_instance *inst);
 void mhca_vport_changed(struct mhca_instance *inst);
+void mhca_vport_save(const struct mhca_instance *inst, struct mhca_image *image);
+bool mhca_vport_load(struct mhca_taken *taken, struct mhca_reader *in);
+void mhca_vport_take(struct mhca_instance *inst, const struct mhca_taken *taken);
 
 /* instance.c */
 void mhca_function_clear(struct mhca_instance *inst, enum mhca_function_state fn);

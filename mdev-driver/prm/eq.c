@@ -426,9 +426,12 @@ static void mhca_eq_destroy(struct mhca_object *obj)
 static void mhca_eq_save(struct mhca_object *obj, struct mhca_image *image)
 {
 	const struct mhca_eq *eq = mhca_eq_of(obj);
+	u32 size = 1U << eq->log_size;
 
 	mhca_image_put_u32(image, eq->pi);
-	mhca_image_put_u32(image, eq->ci);
+	/* Of command events, which wait for no room, the lower bound may be an old one. */
+	mhca_image_put_u32(image, mhca_eq_unread(eq) > size ?
+			   (eq->pi - size) & MHCA_EQ_INDEX_MASK : eq->ci);
 }
 
 static enum mhca_syndrome mhca_eq_load(struct mhca_object *obj, struct mhca_reader *in)

@@ -163,6 +163,11 @@ void mhca_instance_reset(struct mhca_instance *inst)
 	struct mhca_core *core = inst->core;
 
 	mutex_lock(&inst->cmd_lock);
+	/*
+	 * Before the port is reset, which waits for who takes its place at this moment: then
+	 * the reset is that of the instance that it has become.
+	 */
+	WRITE_ONCE(core->leased, false);
 	mhca_function_clear(inst, MHCA_FN_RESET);
 
 	spin_lock(&core->reg_lock);
@@ -173,9 +178,8 @@ void mhca_instance_reset(struct mhca_instance *inst)
 	atomic_set(&core->doorbell, 0);
 	spin_unlock(&core->reg_lock);
 
-	core->leased = false;
 	core->moved = false;
-	kfree(core->taken);
+	kvfree(core->taken);
 	core->taken = NULL;
 	atomic_set(&inst->port.qkey_violations, 0);
 	memset(&core->rate, 0, sizeof(core->rate));
@@ -238,49 +242,72 @@ EXPORT_SYMBOL_GPL(mhca_instance_set_master);
  * @lease: what proves it
  *
  * Who moves a connection's other end knows the lease from the image; nobody else can
- * become an instance that merely stands still. Backend's lock of LIDs.
+ * become an instance that merely stands still. Backend's lock of LIDs, both port locks.
  *
- * Return: true: they have exchanged GUIDs and MAC, and @from may not run.
+ * Return: true: they have exchanged GUIDs and MAC, also in their policies, which the front
+ * end keeps from changing meanwhile; @inst has its port, and @from may not run.
  */
 bool mhca_lease_swap(struct mhca_instance *inst, struct mhca_instance *from, const u8 *lease)
 {
 	struct mhca_core *core = from->core;
 	u32 i;
 
-	if (!core->leased || READ_ONCE(from->run) != MHCA_RUN_NONE ||
+	lockdep_assert_held(&inst->port_lock);
+	lockdep_assert_held(&from->port_lock);
+	if (!READ_ONCE(core->leased) || READ_ONCE(from->run) != MHCA_RUN_NONE ||
 	    from->personality != inst->personality ||
 	    READ_ONCE(from->port.segment) != READ_ONCE(inst->port.segment) ||
 	    memcmp(core->lease, lease, sizeof(core->lease)))
 		return false;
-	core->leased = false;
+	WRITE_ONCE(core->leased, false);
 	core->moved = true;
 	swap(inst->id.node_guid, from->id.node_guid);
 	swap(inst->id.port_guid, from->id.port_guid);
 	for (i = 0; i < sizeof(inst->id.mac); i++)
 		swap(inst->id.mac[i], from->id.mac[i]);
+	mhca_policy_exchange(inst, from);
+	mhca_vport_take(inst, inst->core->taken);
 	return true;
 }
 EXPORT_SYMBOL_GPL(mhca_lease_swap);
+
+const struct mhca_identity *mhca_instance_becomes(const struct mhca_instance *inst)
+{
+	return inst->core->taken ? &inst->core->taken->id : NULL;
+}
+EXPORT_SYMBOL_GPL(mhca_instance_becomes);
+
+/* Is it on another host, and nobody's place here has to be taken? */
+static bool mhca_instance_is_itself(const struct mhca_instance *inst)
+{
+	const struct mhca_identity *id = &inst->core->taken->id;
+
+	return id->node_guid == inst->id.node_guid && id->port_guid == inst->id.port_guid &&
+	       (inst->personality == MHCA_IB || !memcmp(id->mac, inst->id.mac, sizeof(id->mac)));
+}
 
 /* It is about to run again: as whom? */
 static int mhca_instance_appear(struct mhca_instance *inst)
 {
 	struct mhca_taken *taken = inst->core->taken;
-	bool own;
 	int err;
 
 	if (inst->core->moved)
 		return -EADDRINUSE;
 	if (!taken)
 		return 0;
-	own = taken->id.node_guid == inst->id.node_guid &&
-	      taken->id.port_guid == inst->id.port_guid;
-	err = inst->hca->ops->claim(inst, taken->lid, taken->lease, own);
-	if (err)
-		return err;
-	inst->core->taken = NULL;
-	kfree(taken);
-	return 0;
+	mutex_lock(&inst->cmd_lock);
+	err = inst->hca->ops->claim(inst, taken->lid, taken->lease, mhca_instance_is_itself(inst));
+	if (!err) {
+		mutex_lock(&inst->port_lock);
+		mhca_vport_take(inst, taken);
+		mhca_vport_changed(inst);
+		mutex_unlock(&inst->port_lock);
+		inst->core->taken = NULL;
+		kvfree(taken);
+	}
+	mutex_unlock(&inst->cmd_lock);
+	return err;
 }
 
 /**

@@ -90,11 +90,32 @@ static int mhca_load_header(struct mhca_load *load, struct mhca_reader *in)
 	return 0;
 }
 
+static int mhca_load_fixed_caps(struct mhca_load *load, struct mhca_reader *in)
+{
+	void *ours = kvmalloc(MHCA_CAP_SIZE, GFP_KERNEL_ACCOUNT);
+	const void *its;
+	int type, err = 0;
+	u32 i;
+
+	if (!ours)
+		return mhca_load_fail(load, -ENOMEM, "no memory");
+	for (i = 0; !err && (type = mhca_caps_each(load->inst, i, ours)) >= 0; i++) {
+		u32 its_type = mhca_reader_u32(in);
+
+		its = mhca_reader_take(in, MHCA_CAP_SIZE);
+		if (its && (its_type != type || memcmp(its, ours, MHCA_CAP_SIZE)))
+			err = mhca_load_fail(load, -EINVAL, "its port's capabilities are not ours");
+	}
+	kvfree(ours);
+	return err;
+}
+
 /* What the guest read once has to stay true. */
 static int mhca_load_caps(struct mhca_load *load, struct mhca_reader *in)
 {
 	struct mhca_instance *inst = load->inst;
 	const void *general, *atomic;
+	enum mhca_syndrome syndrome;
 	u32 kind, there, here;
 
 	if (mhca_reader_u32(in) != MHCA_OBJECT_KINDS)
@@ -111,10 +132,14 @@ static int mhca_load_caps(struct mhca_load *load, struct mhca_reader *in)
 	if (in->bad)
 		return 0;
 	mhca_caps_reset(inst);
-	if (mhca_caps_set(inst, MLX5_CAP_GENERAL, general) ||
-	    mhca_caps_set(inst, MLX5_CAP_ATOMIC, atomic))
+	syndrome = mhca_caps_set(inst, MLX5_CAP_GENERAL, general);
+	if (!syndrome)
+		syndrome = mhca_caps_set(inst, MLX5_CAP_ATOMIC, atomic);
+	if (syndrome == MHCA_SYN_NO_MEMORY)
+		return mhca_load_fail(load, -ENOMEM, "no memory");
+	if (syndrome)
 		return mhca_load_fail(load, -EINVAL, "its capabilities are not ours");
-	return 0;
+	return mhca_load_fixed_caps(load, in);
 }
 
 static void mhca_load_cmdq(struct mhca_core *core, struct mhca_reader *in)
@@ -246,7 +271,7 @@ static int mhca_load_identity(struct mhca_load *load, struct mhca_reader *in)
 {
 	struct mhca_taken *taken;
 
-	taken = kzalloc(sizeof(*taken), GFP_KERNEL_ACCOUNT);
+	taken = kvzalloc(sizeof(*taken), GFP_KERNEL_ACCOUNT);
 	if (!taken)
 		return mhca_load_fail(load, -ENOMEM, "no memory");
 	taken->lid = mhca_reader_u16(in);
@@ -262,12 +287,23 @@ static int mhca_load_identity(struct mhca_load *load, struct mhca_reader *in)
 	return 0;
 }
 
-static int mhca_load_ended(struct mhca_load *load, struct mhca_reader *in)
+#define SEEN(name)	BIT(MHCA_IMAGE_##name)
+
+static int mhca_load_vport(struct mhca_load *load, struct mhca_reader *in)
 {
+	if (load->inst->personality != MHCA_ROCE)
+		return mhca_load_fail(load, -EINVAL, "it has no Ethernet port");
+	if (!mhca_vport_load(load->inst->core->taken, in))
+		return mhca_load_fail(load, -EINVAL, "its port cannot be what it is");
 	return 0;
 }
 
-#define SEEN(name)	BIT(MHCA_IMAGE_##name)
+static int mhca_load_ended(struct mhca_load *load, struct mhca_reader *in)
+{
+	if (load->inst->personality == MHCA_ROCE && !(load->seen & SEEN(VPORT)))
+		return mhca_load_fail(load, -EINVAL, "its port is missing");
+	return 0;
+}
 
 /**
  * struct mhca_load_row - what is done with a record
@@ -289,7 +325,7 @@ struct mhca_load_row {
 /* A page list is as long as a guest's may be: mhca_load_max(). */
 static const struct mhca_load_row mhca_load_rows[MHCA_IMAGE_TAGS] = {
 	ONCE(HEADER, 64, 0, mhca_load_header),
-	[MHCA_IMAGE_CAPS] = { 4 * MHCA_CAP_SIZE, SEEN(HEADER), SEEN(CORE), mhca_load_caps },
+	[MHCA_IMAGE_CAPS] = { 6 * MHCA_CAP_SIZE, SEEN(HEADER), SEEN(CORE), mhca_load_caps },
 	ONCE(CORE, 1024, SEEN(CAPS), mhca_load_core),
 	[MHCA_IMAGE_OBJECT] = { MHCA_CMD_IN_MAX, SEEN(CORE), SEEN(STATE) | SEEN(EVENTS) | SEEN(END),
 				mhca_load_object },
@@ -298,6 +334,7 @@ static const struct mhca_load_row mhca_load_rows[MHCA_IMAGE_TAGS] = {
 	ONCE(EVENTS, 1024, SEEN(CORE), mhca_load_events),
 	ONCE(COUNTERS, 4096, SEEN(CORE), mhca_load_counters),
 	ONCE(IDENTITY, 128, SEEN(CORE), mhca_load_identity),
+	ONCE(VPORT, 8192, SEEN(IDENTITY), mhca_load_vport),
 	ONCE(END, 0, SEEN(EVENTS) | SEEN(IDENTITY), mhca_load_ended),
 };
 

@@ -454,3 +454,19 @@ void mhca_policy_apply(struct mhca_instance *inst, const struct mhca_policy *pol
 	WRITE_ONCE(quota->weight, policy->value[MHCA_POLICY_WEIGHT]);
 	mhca_policy_apply_port(inst, policy);
 }
+
+/**
+ * mhca_policy_exchange() - two instances have exchanged their addresses: so say policies
+ * @inst: instance
+ * @other: the other one
+ */
+void mhca_policy_exchange(struct mhca_instance *inst, struct mhca_instance *other)
+{
+	static const enum mhca_policy_id ids[] = {
+		MHCA_POLICY_MAC, MHCA_POLICY_NODE_GUID, MHCA_POLICY_PORT_GUID,
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++)
+		swap(inst->policy.value[ids[i]], other->policy.value[ids[i]]);
+}

@@ -39,6 +39,22 @@ static void mhca_save_header(struct mhca_save *save)
 	mhca_image_end(image);
 }
 
+static void mhca_save_fixed_caps(struct mhca_save *save)
+{
+	struct mhca_image *image = &save->image;
+	void *caps = kvmalloc(MHCA_CAP_SIZE, GFP_KERNEL_ACCOUNT);
+	int type;
+	u32 i;
+
+	if (!caps)
+		image->err = -ENOMEM;
+	for (i = 0; caps && (type = mhca_caps_each(save->inst, i, caps)) >= 0; i++) {
+		mhca_image_put_u32(image, type);
+		mhca_image_put(image, caps, MHCA_CAP_SIZE);
+	}
+	kvfree(caps);
+}
+
 static void mhca_save_caps(struct mhca_save *save)
 {
 	struct mhca_instance *inst = save->inst;
@@ -51,6 +67,7 @@ static void mhca_save_caps(struct mhca_save *save)
 		mhca_image_put_u32(image, mhca_limit(kind, inst->quota.max[kind]).visible);
 	mhca_image_put(image, inst->core->general, MHCA_CAP_SIZE);
 	mhca_image_put(image, inst->core->atomic, MHCA_CAP_SIZE);
+	mhca_save_fixed_caps(save);
 	mhca_image_end(image);
 }
 
@@ -175,21 +192,37 @@ static void mhca_save_counters(struct mhca_save *save)
 	mhca_image_end(image);
 }
 
-/* A new lease with each image: an older one is worth nothing any more. */
+/*
+ * A new lease with each image: an older one is worth nothing any more. An instance that was
+ * loaded and never ran passes on what it has to take over.
+ */
 static void mhca_save_identity(struct mhca_save *save)
 {
 	struct mhca_instance *inst = save->inst;
+	const struct mhca_taken *taken = inst->core->taken;
+	const struct mhca_identity *id = taken ? &taken->id : &inst->id;
 	struct mhca_image *image = &save->image;
 
-	get_random_bytes(inst->core->lease, sizeof(inst->core->lease));
-	inst->core->leased = true;
+	if (!taken) {
+		get_random_bytes(inst->core->lease, sizeof(inst->core->lease));
+		inst->core->leased = true;
+	}
 	mhca_image_begin(image, MHCA_IMAGE_IDENTITY, 0);
-	mhca_image_put_u16(image, inst->port.lid);
-	mhca_image_put_u64(image, inst->id.node_guid);
-	mhca_image_put_u64(image, inst->id.port_guid);
-	mhca_image_put(image, inst->id.mac, sizeof(inst->id.mac));
-	mhca_image_put(image, inst->core->lease, sizeof(inst->core->lease));
+	mhca_image_put_u16(image, taken ? taken->lid : inst->port.lid);
+	mhca_image_put_u64(image, id->node_guid);
+	mhca_image_put_u64(image, id->port_guid);
+	mhca_image_put(image, id->mac, sizeof(id->mac));
+	mhca_image_put(image, taken ? taken->lease : inst->core->lease, MHCA_LEASE_BYTES);
 	mhca_image_end(image);
+}
+
+static void mhca_save_vport(struct mhca_save *save)
+{
+	if (save->inst->personality != MHCA_ROCE)
+		return;
+	mhca_image_begin(&save->image, MHCA_IMAGE_VPORT, 0);
+	mhca_vport_save(save->inst, &save->image);
+	mhca_image_end(&save->image);
 }
 
 /* ---- The stream -------------------------------------------------------------- */
@@ -200,10 +233,6 @@ static int mhca_save_check(struct mhca_instance *inst)
 	const struct mhca_object_ops *ops;
 	int kind;
 
-	if (inst->personality != MHCA_IB) {
-		mhca_warn(inst, "cannot be saved: an Ethernet port\n");
-		return -EOPNOTSUPP;
-	}
 	for (kind = 0; kind < MHCA_OBJECT_KINDS; kind++) {
 		ops = inst->object_count[kind] ? mhca_object_ops(inst, kind) : NULL;
 		if (!ops || mhca_object_has_codec(ops))
@@ -268,6 +297,7 @@ int mhca_save_stop(struct mhca_save *save)
 		mhca_save_events(save);
 		mhca_save_counters(save);
 		mhca_save_identity(save);
+		mhca_save_vport(save);
 		mhca_image_begin(&save->image, MHCA_IMAGE_END, 0);
 		mhca_image_end(&save->image);
 		err = save->image.err;
@@ -320,7 +350,7 @@ EXPORT_SYMBOL_GPL(mhca_save_sizes);
  */
 u64 mhca_save_estimate(struct mhca_instance *inst)
 {
-	u64 bytes = 3 * MHCA_CAP_SIZE + sizeof(struct mhca_counters);
+	u64 bytes = 6 * MHCA_CAP_SIZE + sizeof(struct mhca_counters) + sizeof(struct mhca_vport);
 	int kind;
 
 	for (kind = 0; kind < MHCA_OBJECT_KINDS; kind++)

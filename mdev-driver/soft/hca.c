@@ -95,7 +95,7 @@ static struct soft_lane *soft_least_loaded(struct soft_hca *hca)
 	return lane;
 }
 
-/* Nobody finds it any more. */
+/* Nobody finds it by its LID any more. */
 static void soft_instance_unlist(struct soft_instance *si)
 {
 	struct soft_hca *hca = si->hca;
@@ -105,9 +105,8 @@ static void soft_instance_unlist(struct soft_instance *si)
 	si->lane->instances--;
 	mutex_unlock(&hca->lock);
 
-	/* A sender may have found it by its LID. */
+	/* A sender may have found it. */
 	synchronize_srcu_expedited(&hca->srcu);
-	si->inst->backend = NULL;
 }
 
 static int soft_instance_init(struct mhca_instance *inst)
@@ -165,6 +164,7 @@ err_share:
 	soft_share_fini(si);
 err_lid:
 	soft_instance_unlist(si);
+	inst->backend = NULL;
 err_free:
 	soft_flow_fini(si);
 	kfree(si);
@@ -175,9 +175,11 @@ static void soft_instance_fini(struct mhca_instance *inst)
 {
 	struct soft_instance *si = soft_instance(inst);
 
+	/* First: who finds it may take its port. */
+	soft_instance_unlist(si);
 	soft_switch_leave(si);
 	soft_share_fini(si);
-	soft_instance_unlist(si);
+	inst->backend = NULL;
 	soft_flow_fini(si);
 	kfree(si);
 }
@@ -324,6 +326,35 @@ static void soft_set_lid(struct soft_instance *si, u16 lid)
 	WRITE_ONCE(si->inst->port.lid, lid);
 }
 
+/*
+ * The place of @from, if it has given it away: LID, port, and whom RoCE finds. None of the
+ * two runs. Who takes the port locks of two holds the HCA's lock.
+ */
+static bool soft_claim_from(struct soft_instance *si, struct soft_instance *from,
+			    const u8 *lease)
+{
+	struct soft_hca *hca = si->hca;
+	u16 old = si->lid;
+	bool may;
+
+	lockdep_assert_held(&hca->lock);
+	mutex_lock(&si->inst->port_lock);
+	mutex_lock_nested(&from->inst->port_lock, SINGLE_DEPTH_NESTING);
+	may = mhca_lease_swap(si->inst, from->inst, lease);
+	if (may) {
+		/* Both places are there: nothing is allocated. */
+		xa_store(&hca->lids, from->lid, si, GFP_KERNEL);
+		xa_store(&hca->lids, old, from, GFP_KERNEL);
+		soft_set_lid(si, from->lid);
+		soft_set_lid(from, old);
+		if (si->port)
+			soft_roce_move(si, from);
+	}
+	mutex_unlock(&from->inst->port_lock);
+	mutex_unlock(&si->inst->port_lock);
+	return may;
+}
+
 /**
  * soft_instance_claim() - an instance that was loaded takes its place
  * @inst: instance, not running
@@ -332,7 +363,8 @@ static void soft_set_lid(struct soft_instance *si, u16 lid)
  * @own: all else in its identity is @inst's own
  *
  * The source is another instance of this HCA, which stands still and gets what @inst had;
- * or it is on another host: then the identity has to be @inst's own, and nobody has the LID.
+ * or it is on another host: then the identity has to be @inst's own, and nobody has the
+ * LID, by which nobody knows an Ethernet port.
  *
  * Return: 0; -EADDRINUSE: it may not; -ENOMEM.
  */
@@ -340,29 +372,26 @@ static int soft_instance_claim(struct mhca_instance *inst, u16 lid, const u8 *le
 {
 	struct soft_instance *si = soft_instance(inst), *from;
 	struct soft_hca *hca = si->hca;
-	u16 old = si->lid;
 	int err = 0;
 
 	mutex_lock(&hca->lock);
 	from = xa_load(&hca->lids, lid);
-	if (from && from != si) {
-		err = mhca_lease_swap(inst, from->inst, lease) ? 0 : -EADDRINUSE;
-		if (!err) {
-			/* Both places are there: nothing is allocated. */
-			xa_store(&hca->lids, lid, si, GFP_KERNEL);
-			xa_store(&hca->lids, old, from, GFP_KERNEL);
-			soft_set_lid(from, old);
-		}
-	} else if (!own) {
-		err = -EADDRINUSE;
-	} else if (!from) {
-		err = xa_err(xa_store(&hca->lids, lid, si, GFP_KERNEL));
-		if (!err)
-			xa_erase(&hca->lids, old);
+	if (from && from != si && soft_claim_from(si, from, lease)) {
+		mutex_unlock(&hca->lock);
+		return 0;
 	}
-	if (!err)
-		soft_set_lid(si, lid);
+	if (!own || (from && from != si && inst->personality == MHCA_IB)) {
+		err = -EADDRINUSE;
+	} else if (!from && inst->personality == MHCA_IB) {
+		err = xa_err(xa_store(&hca->lids, lid, si, GFP_KERNEL));
+		if (!err) {
+			xa_erase(&hca->lids, si->lid);
+			soft_set_lid(si, lid);
+		}
+	}
 	mutex_unlock(&hca->lock);
+	if (!err && si->port)
+		soft_switch_announce(si);
 	return err;
 }
 

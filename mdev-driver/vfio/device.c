@@ -34,6 +34,7 @@ static void mhca_device_clear(struct mhca_vdev *v)
 	lockdep_assert_held(&v->lock);
 
 	mhca_instance_reset(v->inst);
+	mhca_migration_reset(v);
 	mhca_config_reset(v);
 	mhca_region_clear(v);
 	mhca_irq_forget(v);
@@ -186,6 +187,7 @@ static int mhca_device_init(struct vfio_device *vdev)
 	mutex_init(&v->policy_lock);
 	mhca_irq_init(v);
 	v->bar = ~0ULL;
+	mhca_migration_init(v);
 	return 0;
 }
 
@@ -374,6 +376,9 @@ const struct vfio_device_ops mhca_device_ops = {
 	.get_region_info_caps = mhca_region_info,
 #endif
 	.mmap = mhca_device_mmap,
+#ifndef MHCA_HAVE_MIG_DATA_SIZE
+	.device_feature = mhca_migration_feature,
+#endif
 	.request = mhca_device_request,
 	.dma_unmap = mhca_device_dma_unmap,
 };

@@ -11,13 +11,15 @@
  *   irq.c      MSI-X, ERR and REQ eventfds
  *   memory.c   guest memory: pins and copies
  *   work.c     the thread of commands and tick; how long it may wait for a monitor
+ *   migration.c  states of a move, and the ways between them
+ *   stream.c   an instance's image as a file
  *   policy.c   attributes that an administrator sets
  *   sysfs.c    attributes that say what an instance does
  *   debugfs.c  objects and commands as text
  *   fail.c     allocations and pins that fail on purpose
  *
  * Locks, in order (docs/locking.md):
- *   mhca_vdev.lock -> mhca_vdev.policy_lock -> list of instances
+ *   mhca_stream.lock -> mhca_vdev.lock -> mhca_vdev.policy_lock -> list of instances
  *   mhca_vdev.lock -> mhca_instance.cmd_lock -> … -> mhca_open.map_lock
  *   monitor's mmap_lock -> mhca_open.map_lock -> what ops->doorbell() takes
  * Nothing that pins, unpins or copies guest memory is called under map_lock.
@@ -36,6 +38,7 @@
 #include <linux/vfio.h>
 #include <linux/workqueue.h>
 
+#include <mhca/arc.h>
 #include <mhca/function.h>
 #include <mhca/vmm.h>
 
@@ -81,9 +84,10 @@ struct mhca_irqs {
 };
 
 struct mhca_parent;
+struct mhca_stream;
 struct mhca_vdev;
 
-#define MHCA_CLAIM_ADDRESSES	3
+enum { MHCA_CLAIM_MAC, MHCA_CLAIM_NODE, MHCA_CLAIM_PORT, MHCA_CLAIM_ADDRESSES };
 
 /**
  * struct mhca_claim - what an instance has and others cannot have
@@ -157,6 +161,8 @@ struct mhca_open {
  *        these, and by what the monitor's file or the running work calls
  * @config: PCI configuration space; written under @lock
  * @master: what mhca_instance_set_master() was told last; @lock
+ * @migration: state of a move; written under @lock
+ * @stream: of its image, or NULL; @lock
  * @bar: guest-physical address of BAR0, or ~0; written under @lock
  * @irqs: interrupts
  * @side: what must not stand behind a command: all that follows
@@ -184,6 +190,8 @@ struct mhca_vdev {
 	struct mhca_open *open;
 	struct mhca_pci_config config;
 	bool master;
+	enum mhca_mig migration;
+	struct mhca_stream *stream;
 	u64 bar;
 	struct mhca_irqs irqs;
 	struct workqueue_struct *side;
@@ -234,6 +242,7 @@ void mhca_instance_hide(struct mhca_vdev *v);
 void mhca_instance_disclaim(struct mhca_vdev *v);
 unsigned int mhca_instances_available(const struct mhca_parent *parent, u32 each_mb);
 int mhca_instance_revoke(const struct device *parent, const char *name);
+int mhca_instance_run_as(struct mhca_vdev *v, enum mhca_run run);	/* v->lock */
 
 /* device.c */
 extern const struct vfio_device_ops mhca_device_ops;
@@ -242,6 +251,19 @@ void mhca_device_reset(struct mhca_vdev *v);			/* v->lock */
 bool mhca_device_revoke(struct mhca_vdev *v);
 int mhca_device_revoke_wait(struct mhca_vdev *v);
 void mhca_device_revoke_run(struct work_struct *work);
+
+/* migration.c */
+void mhca_migration_init(struct mhca_vdev *v);
+void mhca_migration_reset(struct mhca_vdev *v);			/* v->lock */
+int mhca_migration_feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t argsz);
+
+/* stream.c; all with v->lock */
+struct file *mhca_stream_save(struct mhca_vdev *v, bool all);
+int mhca_stream_rest(struct mhca_vdev *v);
+struct file *mhca_stream_load(struct mhca_vdev *v);
+int mhca_stream_finish(struct mhca_vdev *v);
+void mhca_stream_end(struct mhca_vdev *v);
+u64 mhca_stream_left(struct mhca_vdev *v);
 
 /* open.c */
 struct mhca_open *mhca_open_create(struct mhca_vdev *v);

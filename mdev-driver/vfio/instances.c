@@ -10,6 +10,7 @@
 #include <linux/list.h>
 #include <linux/module.h>
 
+#include <mhca/migrate.h>
 #include <mhca/policy.h>
 
 #include "frontend.h"
@@ -24,7 +25,9 @@ static DEFINE_MUTEX(mhca_instances_mutex);
 static LIST_HEAD(mhca_instances);
 
 static const enum mhca_policy_id mhca_claimed_ids[MHCA_CLAIM_ADDRESSES] = {
-	MHCA_POLICY_MAC, MHCA_POLICY_NODE_GUID, MHCA_POLICY_PORT_GUID,
+	[MHCA_CLAIM_MAC] = MHCA_POLICY_MAC,
+	[MHCA_CLAIM_NODE] = MHCA_POLICY_NODE_GUID,
+	[MHCA_CLAIM_PORT] = MHCA_POLICY_PORT_GUID,
 };
 
 static void mhca_claim_from(struct mhca_claim *claim, const struct mhca_policy *policy)
@@ -213,5 +216,75 @@ int mhca_instance_revoke(const struct device *parent, const char *name)
 		return -ENOENT;
 	ret = open ? mhca_device_revoke_wait(found) : -ENODEV;
 	put_device(&found->vdev.device);
+	return ret;
+}
+
+/* ---- Moves ---------------------------------------------------------------------- */
+
+/* The other instance that has claimed @id, with a reference; NULL: there is none. */
+static struct mhca_vdev *mhca_instance_with(const struct mhca_vdev *v,
+					    const struct mhca_identity *id)
+{
+	struct mhca_vdev *other, *found = NULL;
+
+	mutex_lock(&mhca_instances_mutex);
+	list_for_each_entry(other, &mhca_instances, node) {
+		if (other == v || other->claim.address[MHCA_CLAIM_NODE] != id->node_guid)
+			continue;
+		found = other;
+		get_device(&other->vdev.device);
+		break;
+	}
+	mutex_unlock(&mhca_instances_mutex);
+	return found;
+}
+
+/* Nobody else takes two: which one is first does not matter to others, but to each other. */
+static void mhca_policy_lock_both(struct mhca_vdev *v, struct mhca_vdev *other)
+{
+	struct mhca_vdev *first = v < other ? v : other;
+
+	mutex_lock(&first->policy_lock);
+	mutex_lock_nested(first == v ? &other->policy_lock : &v->policy_lock,
+			  SINGLE_DEPTH_NESTING);
+}
+
+/* What the core exchanged is exchanged in claims, too. */
+static void mhca_instance_exchange(struct mhca_vdev *v, struct mhca_vdev *other)
+{
+	u32 i;
+
+	mutex_lock(&mhca_instances_mutex);
+	for (i = 0; i < MHCA_CLAIM_ADDRESSES; i++)
+		swap(v->claim.address[i], other->claim.address[i]);
+	mutex_unlock(&mhca_instances_mutex);
+}
+
+/**
+ * mhca_instance_run_as() - mhca_instance_run(), which may make an instance another one
+ * @v: instance, v->lock held
+ * @run: what of it is to run
+ *
+ * One that was loaded takes the addresses of the one that it was. If that is on this host,
+ * their policies and claims are exchanged. Return: see mhca_instance_run().
+ */
+int mhca_instance_run_as(struct mhca_vdev *v, enum mhca_run run)
+{
+	const struct mhca_identity *id = mhca_instance_becomes(v->inst);
+	struct mhca_vdev *other = NULL;
+	u64 old = v->inst->id.node_guid;
+	int ret;
+
+	if (id && run != MHCA_RUN_NONE && id->node_guid != old)
+		other = mhca_instance_with(v, id);
+	if (!other)
+		return mhca_instance_run(v->inst, run);
+	mhca_policy_lock_both(v, other);
+	ret = mhca_instance_run(v->inst, run);
+	if (v->inst->id.node_guid != old)
+		mhca_instance_exchange(v, other);
+	mutex_unlock(&v->policy_lock);
+	mutex_unlock(&other->policy_lock);
+	put_device(&other->vdev.device);
 	return ret;
 }

@@ -22,7 +22,7 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr, cha
 		[MHCA_FN_INITIALISED] = "initialised",
 	};
 	struct mhca_vdev *v = mhca_vdev_of(dev);
-
+	enum mhca_mig migration = READ_ONCE(v->migration);
 	bool open, revoked;
 
 	spin_lock_irq(&v->state_lock);
@@ -33,6 +33,8 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr, cha
 		return sysfs_emit(buf, "closed\n");
 	if (revoked)
 		return sysfs_emit(buf, "revoked\n");
+	if (migration != MHCA_MIG_RUNNING)
+		return sysfs_emit(buf, "%s\n", mhca_mig_names[migration]);
 	return sysfs_emit(buf, "%s\n", names[READ_ONCE(v->inst->fn)]);
 }
 static DEVICE_ATTR_RO(state);

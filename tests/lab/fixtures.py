@@ -380,7 +380,7 @@ class Pair:
 PAIR = Pair()
 ROCE_PAIR = Pair("roce")
 OTHERS_PAIR = Pair("roce", others=True)
-PAIRS = (PAIR, ROCE_PAIR, OTHERS_PAIR)
+PAIRS = [PAIR, ROCE_PAIR, OTHERS_PAIR]          # lib_move.py adds its own
 
 
 @pytest.fixture

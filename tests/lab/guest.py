@@ -50,7 +50,16 @@ class Qmp:
     def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(30)
-        self.sock.connect(str(path))
+        end = time.monotonic() + 20
+        while True:
+            try:
+                self.sock.connect(str(path))
+                break
+            except (FileNotFoundError, ConnectionRefusedError):
+                # QEMU makes its sockets one after the other.
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
         self.file = self.sock.makefile("rw", encoding="utf-8")
         self.file.readline()
         self.command("qmp_capabilities")

@@ -3,6 +3,7 @@
 
 import contextlib
 import copy
+import pathlib
 import time
 
 from channel import Channel, ChannelError
@@ -36,18 +37,21 @@ class Move:
     def begin(self):
         """Start the target's QEMU, then the move."""
         target, where = self.target, f"unix:{self.target.socket('move')}"
+        # A target that failed has left its sockets, which nobody listens to.
+        for name in ("cmd", "qmp", "move"):
+            pathlib.Path(target.socket(name)).unlink(missing_ok=True)
         target.proc = target.spawn(["-incoming", "defer"])
-        # Before the guest is there: its agent sees a port that nobody has left.
-        target.channel.connect()
         acks = [{"capability": name, "state": True}
                 for name in ["return-path"] + ["switchover-ack"] * bool(target.instances)]
         try:
+            # Before the guest is there: its agent sees a port that nobody has left.
+            target.channel.connect()
             for end in (target, self.guest):
                 end.qmp("migrate-set-capabilities", capabilities=acks)
             self.guest.qmp("migrate-set-parameters", **{"max-bandwidth": self.limit or 1 << 34})
             target.qmp("migrate-incoming", uri=where)
             self.guest.qmp("migrate", uri=where)
-        except (RuntimeError, ChannelError):
+        except (RuntimeError, ChannelError, OSError):
             self.drop()
             raise
         return self

@@ -22,6 +22,7 @@ OLD = {
 }
 MIDDLE = dict(OLD, **{
     "linux/vfio.h": "\tstruct inode *inode;\n"
+                    "\tint (*migration_get_data_size)(struct vfio_device *device,\n"
                     "\tint\t(*bind_iommufd)(struct vfio_device *vdev,\n",
     "linux/mm_types.h": "\tvm_flags_t\tvm_flags;\t/* VMA vm_flags */\n"
                         "\t\tconst vm_flags_t vm_flags;\n",
@@ -37,7 +38,8 @@ NEW = dict(MIDDLE, **{
                        "\t\t\t\t\t   struct rtnl_newlink_params *params,\n",
 })
 IN_6_12 = {"FREES_DEVICE", "IOMMUFD_OPS", "VM_FLAGS_SET", "EVENTFD_SIGNAL_1", "DEVICE_INODE",
-           "PAGE_REQUEST_DISABLE", "CQ_PERIOD_MODE_MODIFY", "LINUX_UNALIGNED"}
+           "MIG_DATA_SIZE", "PAGE_REQUEST_DISABLE", "CQ_PERIOD_MODE_MODIFY",
+           "LINUX_UNALIGNED"}
 IN_7_2 = IN_6_12 | {"NEWLINK_PARAMS", "REGION_INFO_CAPS"}
 
 

@@ -27,6 +27,14 @@ def test_connections(net, record_property):
 
 
 @pytest.mark.slow
+@pytest.mark.limit(900)
+def test_two_thousand_connections(net, record_property):
+    """A thousand at once, twice."""
+    record_property("connections_per_second", connections(net, 1, 1000))
+
+
+@pytest.mark.full
+@pytest.mark.slow
 @pytest.mark.limit(3600)
 def test_ten_thousand_connections(net, record_property):
     """A thousand at once, ten times."""

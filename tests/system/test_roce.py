@@ -109,14 +109,30 @@ def test_cm(net, tool):
     cm_exchange(net, server, client)
 
 
+def dropped(instance):
+    """How many messages and frames to it were dropped, by cause."""
+    return {k: v for k, v in instance.counters().items() if k.startswith("drop_")}
+
+
 def test_multicast(net):
-    """mckey: a group's member gets what another guest sends to it."""
+    """mckey: a group's member gets what another guest sends to it.
+
+    A datagram whose receiver's memory is not pinned within 100 ms is lost, and then
+    counted; on an emulated host that happens. Then it is tried again.
+    """
     group = "239.1.2.3"
-    job = net.b.start_bg(f"stdbuf -oL mckey -m {group} -b {net.b.roce_address} -C 20 -S 500")
-    wait_until(lambda: "joined" in net.b.check(f"cat /run/bg/{job.tag}.out"), 20, "the join")
-    net.a.check(f"mckey -m {group} -b {net.a.roce_address} -C 20 -S 500 -s", 60)
-    rc, out = job.wait(30)
-    assert rc == 0 and "receiving data transfers" in out, out
+    for _ in range(4):
+        before = dropped(net.instances[1])
+        job = net.b.start_bg(f"stdbuf -oL mckey -m {group} -b {net.b.roce_address} -C 20 -S 500")
+        wait_until(lambda j=job: "joined" in net.b.check(f"cat /run/bg/{j.tag}.out"), 20, "the join")
+        net.a.check(f"mckey -m {group} -b {net.a.roce_address} -C 20 -S 500 -s", 60)
+        rc, out = job.wait(15)
+        if rc == 0:
+            assert "receiving data transfers" in out, out
+            return
+        job.kill()
+        assert dropped(net.instances[1]) != before, f"lost and not counted: {out}\n{counted(net)}"
+    raise AssertionError(f"{out}\n{counted(net)}")
 
 
 PERFTEST = ["ib_write_bw -s 65536 -n 100", "ib_read_lat -s 64 -n 100",

@@ -95,9 +95,11 @@ struct mhca_doorbell {
  * @flow_root: frames for @inst are looked up in @table from now on; NULL: in none.
  *             Command lock held
  * @claim: an instance that was loaded, and does not run, takes the LID that its source had,
- *         and what is bound to it. @lease: what the image knows of the source; @own: the rest
- *         of the identity is the instance's own anyway, so that the source may be on another
- *         host. 0; -EADDRINUSE: it may not; -ENOMEM. NULL: no instance can be moved
+ *         and what is bound to it; on an Ethernet port its place in the segment instead.
+ *         @lease: what the image knows of the source; @own: the rest of the identity is the
+ *         instance's own anyway, so that the source may be on another host. Command lock
+ *         held, no port lock; @vport_changed follows. 0; -EADDRINUSE: it may not; -ENOMEM.
+ *         NULL: no instance can be moved
  * @port_changed: the port's state, segment or checks changed by policy; port lock held;
  *                may sleep
  * @vport_changed: the guest changed its NIC vport context or RoCE address table, or
@@ -143,8 +145,9 @@ struct mhca_hca {
 };
 
 /*
- * For @claim: has @from, which stands still, given @lease away with its image? Then the two
- * have exchanged GUIDs and MAC, and @from does not run before it is reset.
+ * For @claim, with the port locks of both: has @from, which stands still, given @lease away
+ * with its image? Then the two have exchanged GUIDs and MAC, @inst->vport is what the image
+ * says, and @from does not run before it is reset.
  */
 bool mhca_lease_swap(struct mhca_instance *inst, struct mhca_instance *from, const u8 *lease);
 

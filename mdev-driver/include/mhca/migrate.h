@@ -20,12 +20,15 @@
  * does not change it.
  *
  * Of an instance that was loaded: when it leaves MHCA_RUN_NONE for the first time it takes
- * its image's identity (LID, GUIDs, MAC) over from the source.
+ * its image's identity (LID, GUIDs, MAC) over from the source. If that is an instance of
+ * this host, their policies exchange the addresses; nobody changes either meanwhile.
  *
  * 0; -EINTR: the caller was killed while a command was under way, the state is the new one
  * all the same; -EADDRINUSE: another instance has the identity, the state is the old one.
  */
 int mhca_instance_run(struct mhca_instance *inst, enum mhca_run run);
+/* Who a loaded instance becomes when it first runs; NULL: it stays who it is. */
+const struct mhca_identity *mhca_instance_becomes(const struct mhca_instance *inst);
 
 /* ---- The source ----------------------------------------------------------------- */
 

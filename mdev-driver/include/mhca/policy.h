@@ -91,6 +91,7 @@ struct mhca_limit mhca_policy_view(const struct mhca_policy *policy, enum mhca_p
  * while the instance is open.
  */
 void mhca_policy_apply(struct mhca_instance *inst, const struct mhca_policy *policy);
+void mhca_policy_exchange(struct mhca_instance *inst, struct mhca_instance *other);
 
 /*
  * All attributes as a JSON object. Parse: 0, or -EINVAL, -ERANGE, -ENOENT with

@@ -810,6 +810,15 @@ struct mhca_instance {
 	struct ratelimit_state warnings;
 };
 
+/* A multicast group's address; on an Ethernet port an IPv4 group, mapped, is one, too. */
+static inline bool mhca_gid_is_group(const struct mhca_instance *inst, const u8 gid[16])
+{
+	if (gid[0] == 0xff)
+		return true;
+	return inst->personality == MHCA_ROCE &&
+	       !memcmp(gid, mhca_ipv4_prefix, sizeof(mhca_ipv4_prefix)) && gid[12] >> 4 == 0xe;
+}
+
 /*
  * A line about what a guest or its monitor did. Each instance has a rate of its own: none
  * keeps another's lines out of the log. Any context.

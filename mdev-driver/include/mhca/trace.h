@@ -16,6 +16,7 @@
 #include <linux/types.h>
 
 #define MHCA_TRACE_NAME	40
+#define MHCA_TRACE_STATE	16
 
 TRACE_EVENT(mhca_command,
 	TP_PROTO(const char *name, u16 opcode, u16 op_mod, u8 status, u32 syndrome, u64 ns),
@@ -131,6 +132,25 @@ TRACE_EVENT(mhca_interrupt,
 		__entry->vector = vector;
 	),
 	TP_printk("%s vector=%u", __entry->name, __entry->vector)
+);
+
+TRACE_EVENT(mhca_migration,
+	TP_PROTO(const char *name, const char *from, const char *to, u64 ns),
+	TP_ARGS(name, from, to, ns),
+	TP_STRUCT__entry(
+		__array(char, name, MHCA_TRACE_NAME)
+		__array(char, from, MHCA_TRACE_STATE)
+		__array(char, to, MHCA_TRACE_STATE)
+		__field(u64, ns)
+	),
+	TP_fast_assign(
+		strscpy(__entry->name, name, MHCA_TRACE_NAME);
+		strscpy(__entry->from, from, MHCA_TRACE_STATE);
+		strscpy(__entry->to, to, MHCA_TRACE_STATE);
+		__entry->ns = ns;
+	),
+	TP_printk("%s from=%s to=%s ns=%llu", __entry->name, __entry->from, __entry->to,
+		  __entry->ns)
 );
 
 #endif /* MHCA_TRACE_H */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The door of what receives Ethernet: receive queues (rq.c), who of them gets a frame (tir.c: TIR,
- * RQT, TIS; flow.c, flow_match.c: flow tables), a frame's headers (frame.c), packets (packet.c).
+ * RQT, TIS; flow.c, flow_entry.c, flow_match.c: flow tables), a frame's headers (frame.c), packets
+ * (packet.c), and what an image says of them (save.c).
  *
  * Locks: rq->lock (spinlock) stands where srq->lock stands. What MODIFY_TIR and
  * MODIFY_RQT change is replaced as a whole: readers inside srcu see the old or the new.
@@ -20,6 +21,11 @@ enum soft_wq_state {
 static_assert((u32)MLX5_SQC_STATE_RST == MLX5_RQC_STATE_RST &&
 	      (u32)MLX5_SQC_STATE_RDY == MLX5_RQC_STATE_RDY &&
 	      (u32)MLX5_SQC_STATE_ERR == MLX5_RQC_STATE_ERR);
+
+static inline bool soft_wq_state_ok(u8 state)
+{
+	return state == SOFT_WQ_RST || state == SOFT_WQ_RDY || state == SOFT_WQ_ERR;
+}
 
 /* A queue without PD: no key is its. */
 #define SOFT_NO_PD		U32_MAX
@@ -208,7 +214,7 @@ struct soft_steering {
 void soft_flow_walk(struct soft_instance *si, const struct soft_frame *frame,
 		    struct soft_steering *result);
 
-/* flow.c */
+/* flow_entry.c */
 int soft_flow_init(struct soft_instance *si);
 void soft_flow_fini(struct soft_instance *si);
 enum mhca_syndrome soft_flow_set_root(struct mhca_instance *inst, struct mhca_object *table);
@@ -219,6 +225,12 @@ extern const struct mhca_object_ops soft_tir_ops;
 extern const struct mhca_object_ops soft_tis_ops;
 extern const struct mhca_object_ops soft_flow_table_ops;
 extern const struct mhca_object_ops soft_flow_group_ops;
+
+/* save.c: &struct mhca_object_ops of RQs and TIRs */
+void soft_rq_update(struct mhca_object *obj);
+void soft_rq_save(struct mhca_object *obj, struct mhca_image *image);
+enum mhca_syndrome soft_rq_load(struct mhca_object *obj, struct mhca_reader *in);
+void soft_tir_update(struct mhca_object *obj);
 
 /* rq.c: is this change of an SQ's or RQ's state a right one? */
 enum mhca_syndrome soft_wq_transition(u8 now, u8 from, u8 to);

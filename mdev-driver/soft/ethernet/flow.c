@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Flow tables as objects: tables, groups, entries, the root. flow_match.c walks what
- * is built here.
+ * Flow tables as objects: what commands make of tables, groups and entries. flow_match.c
+ * walks what is built here.
  */
 #include <mhca/kernel.h>
 #include "flow.h"
@@ -12,57 +12,6 @@
 #define SOFT_FTE_DEST		(BIT(MLX5_SET_FTE_MODIFY_ENABLE_MASK_ACTION) | \
 				 BIT(MLX5_SET_FTE_MODIFY_ENABLE_MASK_DESTINATION_LIST))
 
-static struct soft_flow *soft_flow_of(const struct mhca_instance *inst)
-{
-	return soft_instance(inst)->flow;
-}
-
-/* ---- The instance's tables --------------------------------------------------- */
-
-/**
- * soft_flow_init() - an instance without tables
- * @si: instance
- *
- * Return: 0 or -ENOMEM.
- */
-int soft_flow_init(struct soft_instance *si)
-{
-	si->flow = kzalloc(sizeof(*si->flow), GFP_KERNEL);
-	if (!si->flow)
-		return -ENOMEM;
-	si->flow->seed = ktime_get_ns() ^ (unsigned long)si->flow;
-	return 0;
-}
-
-/**
- * soft_flow_fini() - the instance goes, its tables are gone
- * @si: instance
- */
-void soft_flow_fini(struct soft_instance *si)
-{
-	kfree(si->flow);
-	si->flow = NULL;
-}
-
-/**
- * soft_flow_set_root() - SET_FLOW_TABLE_ROOT
- * @inst: instance
- * @obj: table, or NULL
- *
- * Return: MHCA_SYN_NONE.
- */
-enum mhca_syndrome soft_flow_set_root(struct mhca_instance *inst, struct mhca_object *obj)
-{
-	/* A walk that finds the table finds what is in it. */
-	smp_store_release(&soft_flow_of(inst)->root, (struct soft_flow_table *)obj);
-	return MHCA_SYN_NONE;
-}
-
-static struct soft_flow_table *soft_flow_table_find(struct mhca_instance *inst, u32 num)
-{
-	return (struct soft_flow_table *)mhca_object_find(inst, MHCA_FLOW_TABLE, num);
-}
-
 /* ---- Tables ------------------------------------------------------------------ */
 
 /* Where @ctx lets misses go. A table of @level is looked for, and a higher one found. */
@@ -72,10 +21,7 @@ static enum mhca_syndrome soft_flow_miss(struct mhca_instance *inst, const void 
 	*miss = NULL;
 	if (MLX5_GET(flow_table_context, ctx, table_miss_action) != MLX5_FLOW_TABLE_MISS_ACTION_FWD)
 		return MHCA_SYN_NONE;
-	*miss = soft_flow_table_find(inst, MLX5_GET(flow_table_context, ctx, table_miss_id));
-	if (!*miss)
-		return MHCA_SYN_NO_OBJECT;
-	return (*miss)->level > level ? MHCA_SYN_NONE : MHCA_SYN_FLOW;
+	return soft_flow_above(inst, MLX5_GET(flow_table_context, ctx, table_miss_id), level, miss);
 }
 
 static enum mhca_syndrome soft_flow_table_create(struct mhca_cmd *cmd)
@@ -94,11 +40,7 @@ static enum mhca_syndrome soft_flow_table_create(struct mhca_cmd *cmd)
 	if (syndrome)
 		return syndrome;
 	xa_init(&table->entries);
-	table->miss = miss;
-	if (miss) {
-		table->miss_num = miss->obj.num;
-		mhca_object_hold(&miss->obj);
-	}
+	soft_flow_set_miss(table, miss);
 	return MHCA_SYN_NONE;
 }
 
@@ -106,22 +48,15 @@ static enum mhca_syndrome soft_flow_table_change(struct mhca_cmd *cmd)
 {
 	const void *ctx = MLX5_ADDR_OF(modify_flow_table_in, cmd->in, flow_table_context);
 	struct soft_flow_table *table = (struct soft_flow_table *)cmd->obj;
-	struct soft_flow_table *miss, *old = table->miss;
 	enum mhca_syndrome syndrome;
+	struct soft_flow_table *miss;
 
 	if (!MLX5_GET(modify_flow_table_in, cmd->in, modify_field_select))
 		return MHCA_SYN_NONE;
 	syndrome = soft_flow_miss(cmd->inst, ctx, table->level, &miss);
-	if (syndrome)
-		return syndrome;
-	if (miss) {
-		table->miss_num = miss->obj.num;
-		mhca_object_hold(&miss->obj);
-	}
-	smp_store_release(&table->miss, miss);	/* as with the root */
-	if (old)
-		mhca_object_drop(&old->obj);
-	return MHCA_SYN_NONE;
+	if (!syndrome)
+		soft_flow_set_miss(table, miss);
+	return syndrome;
 }
 
 /*
@@ -244,25 +179,6 @@ static enum mhca_syndrome soft_flow_group_create(struct mhca_cmd *cmd)
 	return syndrome;
 }
 
-static void soft_flow_action_free(struct soft_flow_action *action)
-{
-	u32 i;
-
-	for (i = 0; i < action->n; i++)
-		mhca_object_drop(action->dest[i].tir ? &action->dest[i].tir->obj :
-						       &action->dest[i].table->obj);
-	kfree(action);
-}
-
-static void soft_flow_entry_free(struct soft_flow_entry *entry)
-{
-	struct soft_flow *flow = soft_flow_of(entry->group->obj.inst);
-
-	flow->n_entries--;
-	soft_flow_action_free(entry->action);
-	kfree(entry);
-}
-
 /*
  * DESTROY_FLOW_GROUP finds it without entries; a reset does not. Walkers that found
  * it in the old list are waited for before anything is freed.
@@ -295,34 +211,10 @@ const struct mhca_object_ops soft_flow_group_ops = {
 	.size = sizeof(struct soft_flow_group),
 	.create = soft_flow_group_create,
 	.destroy = soft_flow_group_destroy,
+	.stateless = true,
 };
 
 /* ---- Entries ----------------------------------------------------------------- */
-
-static enum mhca_syndrome soft_flow_dest(struct mhca_instance *inst, const void *format,
-					 u8 level, struct soft_flow_dest *dest)
-{
-	u32 id = MLX5_GET(dest_format_struct, format, destination_id);
-
-	switch (MLX5_GET(dest_format_struct, format, destination_type)) {
-	case MLX5_IFC_FLOW_DESTINATION_TYPE_TIR:
-		dest->tir = (struct soft_tir *)mhca_object_find(inst, MHCA_TIR, id);
-		if (!dest->tir)
-			return MHCA_SYN_NO_OBJECT;
-		mhca_object_hold(&dest->tir->obj);
-		return MHCA_SYN_NONE;
-	case MLX5_IFC_FLOW_DESTINATION_TYPE_FLOW_TABLE:
-		dest->table = soft_flow_table_find(inst, id);
-		if (!dest->table)
-			return MHCA_SYN_NO_OBJECT;
-		if (dest->table->level <= level)
-			return MHCA_SYN_FLOW;
-		mhca_object_hold(&dest->table->obj);
-		return MHCA_SYN_NONE;
-	default:
-		return MHCA_SYN_FLOW;
-	}
-}
 
 /* The validator has seen that the list fits the input and the bound. */
 static enum mhca_syndrome soft_flow_action_build(struct mhca_cmd *cmd,
@@ -340,83 +232,32 @@ static enum mhca_syndrome soft_flow_action_build(struct mhca_cmd *cmd,
 		return MHCA_SYN_NO_MEMORY;
 	action->tag = MLX5_GET(flow_context, ctx, flow_tag);
 	for (i = 0; i < n; i++, format += MLX5_ST_SZ_BYTES(dest_format_struct)) {
-		syndrome = soft_flow_dest(cmd->inst, format, table->level, &action->dest[i]);
+		syndrome = soft_flow_dest_take(action, table,
+					       MLX5_GET(dest_format_struct, format,
+							destination_type),
+					       MLX5_GET(dest_format_struct, format,
+							destination_id));
 		if (syndrome) {
 			soft_flow_action_free(action);
 			return syndrome;
 		}
-		action->n = i + 1;
 	}
 	*out = action;
 	return MHCA_SYN_NONE;
-}
-
-static void soft_flow_entry_link(struct soft_flow_entry *entry, u64 seed)
-{
-	struct soft_flow_group *group = entry->group;
-	struct soft_flow_entry **link;
-
-	link = &group->bucket[soft_flow_hash(group, entry->value, seed)];
-	while (*link && (*link)->index < entry->index)
-		link = &(*link)->next;
-	entry->next = *link;
-	smp_store_release(link, entry);	/* filled before it is found */
-	mhca_object_hold(&group->obj);
-}
-
-static void soft_flow_entry_unlink(struct soft_flow_entry *entry, u64 seed)
-{
-	struct soft_flow_group *group = entry->group;
-	struct soft_flow_entry **link;
-
-	link = &group->bucket[soft_flow_hash(group, entry->value, seed)];
-	while (*link != entry)
-		link = &(*link)->next;
-	WRITE_ONCE(*link, entry->next);
-	mhca_object_drop(&group->obj);
-}
-
-static void soft_flow_entry_value(struct soft_flow_entry *entry, const void *ctx)
-{
-	const void *match = MLX5_ADDR_OF(flow_context, ctx, match_value);
-	struct soft_flow_key key;
-	u32 i;
-
-	memcpy(&key, MLX5_ADDR_OF(fte_match_param, match, outer_headers), sizeof(key));
-	for (i = 0; i < entry->group->n_words; i++)
-		entry->value[i] = key.word[entry->group->word[i]] & entry->group->mask[i];
 }
 
 static enum mhca_syndrome soft_flow_entry_add(struct mhca_cmd *cmd,
 					      struct soft_flow_group *group, u32 index)
 {
 	const void *ctx = MLX5_ADDR_OF(set_fte_in, cmd->in, flow_context);
-	struct soft_flow_table *table = group->table;
-	struct soft_flow *flow = soft_flow_of(cmd->inst);
-	struct soft_flow_entry *entry;
+	const void *match = MLX5_ADDR_OF(flow_context, ctx, match_value);
+	struct soft_flow_action *action;
 	enum mhca_syndrome syndrome;
+	struct soft_flow_key key;
 
-	if (flow->n_entries >= MHCA_MAX_FLOW_ENTRY)
-		return MHCA_SYN_QUOTA;
-	entry = kzalloc(sizeof(*entry), GFP_KERNEL);
-	if (!entry)
-		return MHCA_SYN_NO_MEMORY;
-	entry->group = group;
-	entry->index = index;
-	soft_flow_entry_value(entry, ctx);
-	syndrome = soft_flow_action_build(cmd, &entry->action);
-	if (syndrome) {
-		kfree(entry);
-		return syndrome;
-	}
-	if (xa_is_err(xa_store(&table->entries, index, entry, GFP_KERNEL))) {
-		soft_flow_action_free(entry->action);
-		kfree(entry);
-		return MHCA_SYN_NO_MEMORY;
-	}
-	flow->n_entries++;
-	soft_flow_entry_link(entry, flow->seed);
-	return MHCA_SYN_NONE;
+	memcpy(&key, MLX5_ADDR_OF(fte_match_param, match, outer_headers), sizeof(key));
+	syndrome = soft_flow_action_build(cmd, &action);
+	return syndrome ?: soft_flow_entry_insert(group, index, &key, action);
 }
 
 /* Tag, or action with its destinations; the value stays. */
@@ -476,7 +317,7 @@ static enum mhca_syndrome soft_flow_entry_delete(struct mhca_cmd *cmd)
 
 	if (!entry)
 		return MHCA_SYN_NO_OBJECT;
-	soft_flow_entry_unlink(entry, soft_flow_of(cmd->inst)->seed);
+	soft_flow_entry_unlink(entry);
 	synchronize_srcu_expedited(&soft_hca_of(cmd->inst)->srcu);
 	soft_flow_entry_free(entry);
 	return MHCA_SYN_NONE;
@@ -498,5 +339,8 @@ const struct mhca_object_ops soft_flow_table_ops = {
 	.size = sizeof(struct soft_flow_table),
 	.create = soft_flow_table_create,
 	.modify = soft_flow_table_modify,
+	.update = soft_flow_table_update,
+	.save = soft_flow_table_save,
+	.load = soft_flow_table_load,
 	.destroy = soft_flow_table_destroy,
 };

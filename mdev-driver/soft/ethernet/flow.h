@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Flow tables: which receive queues get a frame. flow.c builds them by commands,
- * flow_match.c walks them.
+ * Flow tables: which receive queues get a frame. flow.c builds them by commands out of
+ * what is in flow_entry.c, flow_match.c walks them.
  *
  * A table has groups, in the order of their indices. A group has a mask and entries
  * of one value under it each, found by a hash. An entry drops, or passes a copy to
@@ -131,6 +131,26 @@ struct soft_flow {
 	u64 seed;
 	u32 n_entries;
 };
+
+/* flow_entry.c; command lock */
+struct soft_flow *soft_flow_of(const struct mhca_instance *inst);
+struct soft_flow_table *soft_flow_table_find(struct mhca_instance *inst, u32 num);
+enum mhca_syndrome soft_flow_above(struct mhca_instance *inst, u32 num, u8 level,
+				   struct soft_flow_table **table);
+void soft_flow_set_miss(struct soft_flow_table *table, struct soft_flow_table *miss);
+enum mhca_syndrome soft_flow_dest_take(struct soft_flow_action *action,
+				       const struct soft_flow_table *from, u8 type, u32 id);
+void soft_flow_action_free(struct soft_flow_action *action);
+enum mhca_syndrome soft_flow_entry_insert(struct soft_flow_group *group, u32 index,
+					  const struct soft_flow_key *key,
+					  struct soft_flow_action *action);
+void soft_flow_entry_unlink(struct soft_flow_entry *entry);
+void soft_flow_entry_free(struct soft_flow_entry *entry);
+
+/* save.c */
+void soft_flow_table_update(struct mhca_object *obj);
+void soft_flow_table_save(struct mhca_object *obj, struct mhca_image *image);
+enum mhca_syndrome soft_flow_table_load(struct mhca_object *obj, struct mhca_reader *in);
 
 /* flow_match.c */
 void soft_flow_key(const struct soft_frame *frame, struct soft_flow_key *key);

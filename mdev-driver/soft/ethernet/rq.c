@@ -139,5 +139,8 @@ const struct mhca_object_ops soft_rq_ops = {
 	.create = soft_rq_create,
 	.modify = soft_rq_modify,
 	.query = soft_rq_query,
+	.update = soft_rq_update,
+	.save = soft_rq_save,
+	.load = soft_rq_load,
 	.destroy = soft_rq_destroy,
 };

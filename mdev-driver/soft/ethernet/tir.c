@@ -66,20 +66,46 @@ static enum mhca_syndrome soft_rqt_create(struct mhca_cmd *cmd)
 	return MHCA_SYN_NONE;
 }
 
+/* The command that creates the table with the list that @rqtc says; NULL: no memory. */
+static void *soft_rqt_created(const struct soft_rqt *rqt, const void *rqtc, u32 *len)
+{
+	u32 n = MLX5_GET(rqtc, rqtc, rqt_actual_size);
+	u32 list = n * MLX5_ST_SZ_BYTES(rq_num);
+	void *created, *ctx;
+
+	*len = MLX5_ST_SZ_BYTES(create_rqt_in) + list;
+	created = kvmalloc(*len, GFP_KERNEL_ACCOUNT);
+	if (!created)
+		return NULL;
+	memcpy(created, rqt->obj.created, MLX5_ST_SZ_BYTES(create_rqt_in));
+	ctx = MLX5_ADDR_OF(create_rqt_in, created, rqt_context);
+	MLX5_SET(rqtc, ctx, rqt_actual_size, n);
+	memcpy(MLX5_ADDR_OF(rqtc, ctx, rq_num), MLX5_ADDR_OF(rqtc, rqtc, rq_num), list);
+	return created;
+}
+
 static enum mhca_syndrome soft_rqt_modify(struct mhca_cmd *cmd)
 {
 	const void *rqtc = MLX5_ADDR_OF(modify_rqt_in, cmd->in, ctx);
 	struct soft_rqt *rqt = (struct soft_rqt *)cmd->obj;
 	struct soft_rqs *rqs = NULL, *old = rqt->rqs;
 	enum mhca_syndrome syndrome;
+	void *created;
+	u32 len;
 
 	if (!MLX5_GET(modify_rqt_in, cmd->in, bitmask.rqn_list))
 		return MHCA_SYN_NONE;
 	if (MLX5_GET(rqtc, rqtc, rqt_actual_size) > rqt->max)
 		return MHCA_SYN_QUEUE_SIZE;
-	syndrome = soft_rqs_build(cmd->inst, rqtc, &rqs);
-	if (syndrome)
+	created = soft_rqt_created(rqt, rqtc, &len);
+	syndrome = created ? soft_rqs_build(cmd->inst, rqtc, &rqs) : MHCA_SYN_NO_MEMORY;
+	if (syndrome) {
+		kvfree(created);
 		return syndrome;
+	}
+	swap(rqt->obj.created, created);
+	rqt->obj.created_len = len;
+	kvfree(created);
 	smp_store_release(&rqt->rqs, rqs);	/* filled before it is found */
 	synchronize_srcu_expedited(&soft_hca_of(cmd->inst)->srcu);
 	soft_rqs_free(old);
@@ -99,6 +125,7 @@ const struct mhca_object_ops soft_rqt_ops = {
 	.create = soft_rqt_create,
 	.modify = soft_rqt_modify,
 	.destroy = soft_rqt_destroy,
+	.stateless = true,
 	.fenced = true,
 };
 
@@ -183,7 +210,9 @@ const struct mhca_object_ops soft_tir_ops = {
 	.size = sizeof(struct soft_tir),
 	.create = soft_tir_create,
 	.modify = soft_tir_modify,
+	.update = soft_tir_update,
 	.destroy = soft_tir_destroy,
+	.stateless = true,
 	.fenced = true,
 };
 
@@ -204,4 +233,5 @@ const struct mhca_object_ops soft_tis_ops = {
 	.size = sizeof(struct mhca_object),
 	.create = soft_tis_create,
 	.modify = soft_tis_modify,
+	.stateless = true,
 };

@@ -135,10 +135,44 @@ static void soft_sq_destroy(struct mhca_object *obj)
 	synchronize_srcu_expedited(&sq->si->hca->srcu);
 }
 
+/* ---- Migration --------------------------------------------------------------- */
+
+/* A WQE that is under way begins anew on the target: of its frames some come twice. */
+static void soft_sq_save(struct mhca_object *obj, struct mhca_image *image)
+{
+	struct soft_sq *sq = (struct soft_sq *)obj;
+
+	mutex_lock(&sq->si->lane->lock);
+	mhca_image_put_u8(image, sq->state);
+	mhca_image_put_u16(image, sq->consumer);
+	mhca_image_put_u8(image, sq->fresh);
+	mhca_image_put_u16(image, sq->left);
+	mutex_unlock(&sq->si->lane->lock);
+}
+
+/* All pages are looked at when it first runs: what was posted meanwhile is found then. */
+static enum mhca_syndrome soft_sq_load(struct mhca_object *obj, struct mhca_reader *in)
+{
+	struct soft_sq *sq = (struct soft_sq *)obj;
+	u8 state = mhca_reader_u8(in);
+
+	if (!soft_wq_state_ok(state))
+		return MHCA_SYN_OBJECT_STATE;
+	mutex_lock(&sq->si->lane->lock);
+	sq->state = state;
+	sq->consumer = mhca_reader_u16(in);
+	sq->fresh = mhca_reader_u8(in);
+	sq->left = mhca_reader_u16(in);
+	mutex_unlock(&sq->si->lane->lock);
+	return MHCA_SYN_NONE;
+}
+
 const struct mhca_object_ops soft_sq_ops = {
 	.size = sizeof(struct soft_sq),
 	.create = soft_sq_create,
 	.modify = soft_sq_modify,
 	.query = soft_sq_query,
+	.save = soft_sq_save,
+	.load = soft_sq_load,
 	.destroy = soft_sq_destroy,
 };

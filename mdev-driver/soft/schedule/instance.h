@@ -42,7 +42,8 @@ struct soft_uplink_ops;
  * @gid_table: which of the tables in @gid is in use (roce.c)
  * @gid: RoCE address table, twice
  * @flow: flow tables of an Ethernet port (flow.c), or NULL
- * @port: place in the switch (port.c), or NULL
+ * @port: place in the switch (port.c), or NULL. Another one when it is moved, which is while
+ *        it does not run: WRITE_ONCE
  * @used: ns of lane time it had, by its weight: all that was done for one of its
  *        objects. One that begins to be busy starts at the least of the others, or at
  *        what it owes above that (soft_share_start()). lane->lock

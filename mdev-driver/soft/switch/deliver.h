@@ -17,6 +17,8 @@ struct soft_instance *soft_switch_find(struct soft_hca *hca, u32 segment, const 
 int soft_switch_join(struct soft_instance *si);
 void soft_switch_leave(struct soft_instance *si);
 void soft_switch_update(struct soft_instance *si);
+void soft_switch_swap(struct soft_instance *a, struct soft_instance *b);
+void soft_switch_announce(struct soft_instance *si);
 
 /* port.c */
 void soft_switch_carrier(struct soft_hca *hca, u32 segment);

@@ -317,7 +317,7 @@ static void soft_count_lost(struct soft_instance *to, enum soft_drop cause, u32 
 		mhca_count_add(to->inst, drop_steering, frames);
 	else
 		mhca_count_add(to->inst, drop_rx_buffer, frames);
-	soft_port_drop_many(to->port, cause, frames);
+	soft_port_drop_many(READ_ONCE(to->port), cause, frames);
 }
 
 /**
@@ -451,7 +451,7 @@ enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_pa
 	*own = false;
 	if (unlikely(!soft_may_dma(to))) {
 		mhca_count(to->inst, drop_state);
-		soft_port_drop(to->port, SOFT_DROP_BUFFER);
+		soft_port_drop(READ_ONCE(to->port), SOFT_DROP_BUFFER);
 		return SOFT_OK;
 	}
 	soft_flow_walk(to, &packet->frame, &steering);

@@ -7,6 +7,10 @@
 #include <mhca/kernel.h>
 #include "switch.h"
 
+#define SOFT_TYPE_RARP		0x8035
+#define SOFT_RARP_REQUEST	3
+#define SOFT_FRAME_MIN		60U	/* without FCS */
+
 /**
  * soft_switch_find() - which instance has an address?
  * @hca: HCA
@@ -21,7 +25,7 @@ struct soft_instance *soft_switch_find(struct soft_hca *hca, u32 segment, const 
 
 	if (!entry || entry->port->kind != SOFT_PORT_INSTANCE || !READ_ONCE(entry->port->up))
 		return NULL;
-	return entry->port->owner;
+	return READ_ONCE(entry->port->owner);
 }
 
 /**
@@ -163,6 +167,80 @@ void soft_switch_update(struct soft_instance *si)
 	if (err)
 		mhca_warn(inst, "port in segment %u: error %d\n", inst->port.segment, err);
 	soft_switch_carrier(si->hca, inst->port.segment);
+}
+
+/**
+ * soft_switch_swap() - two instances of a segment take each other's place
+ * @a: instance
+ * @b: instance; both port locks held, none of the two sends or receives
+ *
+ * The ports stay where they are, with their addresses: at no moment are these nobody's.
+ * What the port is for its new owner is said by soft_switch_update().
+ */
+void soft_switch_swap(struct soft_instance *a, struct soft_instance *b)
+{
+	struct soft_switch *sw = a->hca->sw;
+	struct soft_port *port = a->port;
+
+	lockdep_assert_held(&a->inst->port_lock);
+	lockdep_assert_held(&b->inst->port_lock);
+	mutex_lock(&sw->lock);
+	WRITE_ONCE(a->port, b->port);
+	WRITE_ONCE(b->port, port);
+	WRITE_ONCE(a->port->owner, a);
+	WRITE_ONCE(b->port->owner, b);
+	mutex_unlock(&sw->lock);
+	synchronize_srcu_expedited(sw->srcu);
+}
+
+/* "Who am I?", asked by @mac. Nobody answers; switches learn where it comes from. */
+static bool soft_rarp(struct soft_packet *packet, const u8 *mac)
+{
+	u8 *arp = packet->head + SOFT_ETH_BYTES;
+
+	memset(packet->head, 0xff, SOFT_MAC_BYTES);
+	memcpy(packet->head + SOFT_MAC_BYTES, mac, SOFT_MAC_BYTES);
+	put_unaligned_be16(SOFT_TYPE_RARP, packet->head + 2 * SOFT_MAC_BYTES);
+	put_unaligned_be16(1, arp);			/* Ethernet … */
+	put_unaligned_be16(SOFT_TYPE_IPV4, arp + 2);	/* … and IPv4: bytes of an address */
+	arp[4] = SOFT_MAC_BYTES;
+	arp[5] = 4;
+	put_unaligned_be16(SOFT_RARP_REQUEST, arp + 6);
+	memcpy(arp + 8, mac, SOFT_MAC_BYTES);
+	memcpy(arp + 18, mac, SOFT_MAC_BYTES);
+	packet->head_len = SOFT_FRAME_MIN;
+	return soft_packet_parse(packet);
+}
+
+/**
+ * soft_switch_announce() - an instance is here, and was on another host
+ * @si: instance
+ *
+ * Switches outside go on forwarding to that host until they see a frame of it. Its guest
+ * knows nothing of the move, so one goes to the uplink in its name.
+ */
+void soft_switch_announce(struct soft_instance *si)
+{
+	struct soft_packet *packet = kzalloc(sizeof(*packet), GFP_KERNEL);
+	struct soft_hca *hca = si->hca;
+	const struct soft_segment *segment;
+	const struct soft_port *uplink;
+	struct soft_piece piece;
+	int idx;
+
+	if (!packet)
+		return;
+	packet->from = si->port;
+	packet->inst = si->inst;
+	idx = srcu_read_lock(&hca->srcu);
+	segment = READ_ONCE(si->port->segment);
+	uplink = segment ? READ_ONCE(segment->uplink) : NULL;
+	if (uplink && READ_ONCE(uplink->up) && READ_ONCE(si->port->up) &&
+	    soft_rarp(packet, si->inst->id.mac) &&
+	    soft_packet_part(packet, 0, &piece) == SOFT_OK)
+		hca->uplink_ops->xmit(uplink->owner, packet, &piece);
+	srcu_read_unlock(&hca->srcu, idx);
+	kfree(packet);
 }
 
 /**

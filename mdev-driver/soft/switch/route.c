@@ -165,6 +165,7 @@ static enum soft_result soft_route_instance(struct soft_port *port,
 					    const struct soft_packet *packet,
 					    struct soft_progress *progress, u32 *frames)
 {
+	struct soft_instance *to = READ_ONCE(port->owner);
 	bool group = soft_mac_is_group(packet->head);
 	enum soft_result result;
 	u32 before;
@@ -172,7 +173,7 @@ static enum soft_result soft_route_instance(struct soft_port *port,
 
 	do {
 		before = progress->at;
-		result = soft_eth_receive(port->owner, packet, &progress->at, frames, &own);
+		result = soft_eth_receive(to, packet, &progress->at, frames, &own);
 		if (result == SOFT_OK || progress->at != before) {
 			progress->wait = (struct soft_wait){};
 			if (unlikely(READ_ONCE(port->stalled)))
@@ -185,7 +186,7 @@ static enum soft_result soft_route_instance(struct soft_port *port,
 			return result;
 		if (soft_route_wait(port, packet->from, progress, result, group))
 			return SOFT_AGAIN;
-		soft_eth_lost(port->owner, packet, &progress->at);
+		soft_eth_lost(to, packet, &progress->at);
 		*frames -= !!*frames;
 	} while (progress->at < packet->body_len);
 	return SOFT_OK;

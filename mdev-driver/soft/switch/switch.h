@@ -114,7 +114,7 @@ struct soft_allowed {
 /**
  * struct soft_port - an instance or an uplink in a segment
  * @kind: which
- * @owner: &struct soft_instance or the uplink's
+ * @owner: &struct soft_instance or the uplink's; an instance's WRITE_ONCE: it may move
  * @segment: where it is, NULL: nowhere. WRITE_ONCE under soft_switch.lock
  * @next: the segment's next port; orders rise
  * @order: place in the segment; never used twice

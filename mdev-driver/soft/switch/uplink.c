@@ -412,7 +412,7 @@ static int soft_uplink_poll(struct napi_struct *napi, int budget)
 	return n;
 }
 
-/* A piece of an instance's packet; its lane's lock is held, inside srcu. */
+/* A piece of an instance's packet: its lane's, or of a move. Inside srcu. */
 static enum soft_result soft_uplink_take(void *owner, const struct soft_packet *packet,
 					 const struct soft_piece *piece)
 {

@@ -385,7 +385,9 @@ enum mhca_syndrome soft_mcast_load(struct soft_qp *qp, struct mhca_reader *in)
 		gid = mhca_reader_take(in, 16);
 		if (!gid)
 			break;
-		syndrome = gid[0] == 0xff ? soft_mcast_attach(&qp->base.obj, gid) : MHCA_SYN_MCG;
+		syndrome = MHCA_SYN_MCG;
+		if (mhca_gid_is_group(qp->base.obj.inst, gid))
+			syndrome = soft_mcast_attach(&qp->base.obj, gid);
 	}
 	return syndrome;
 }

@@ -247,6 +247,7 @@ static enum mhca_syndrome soft_attrs_check_path(const struct soft_qp *qp, const 
 /*
  * Does a packet of the path's MTU fit into a frame of the port? On InfiniBand every one
  * does. Drivers give every datagram QP the greatest MTU; there each message is measured.
+ * Asked when the path is chosen: the port's MTU may change later.
  */
 static bool soft_path_mtu_ok(const struct soft_qp *qp, u32 mtu)
 {
@@ -278,8 +279,6 @@ static enum mhca_syndrome soft_attrs_check(const struct soft_qp *qp, const void 
 	if (attrs & A(MTU) && (mtu < SOFT_MTU_256 || mtu > SOFT_MTU_4096 ||
 			       MLX5_GET(qpc, qpc, log_msg_max) > MHCA_LOG_MAX_MSG))
 		return MHCA_SYN_QP_ATTR;
-	if (attrs & A(MTU) && !soft_path_mtu_ok(qp, mtu))
-		return MHCA_SYN_MTU;
 	if (attrs & A(RRA_MAX) && MLX5_GET(qpc, qpc, log_rra_max) > MHCA_LOG_MAX_RA)
 		return MHCA_SYN_QP_ATTR;
 	if (attrs & A(SRA_MAX) && MLX5_GET(qpc, qpc, log_sra_max) > MHCA_LOG_MAX_RA)
@@ -400,6 +399,8 @@ static enum mhca_syndrome soft_qp_transition(struct mhca_cmd *cmd)
 	memcpy(attr, qp->attr, sizeof(attr));
 	soft_attrs_take(attr, qpc, attrs);
 	syndrome = soft_attrs_check(qp, attr, attrs);
+	if (!syndrome && attrs & A(MTU) && !soft_path_mtu_ok(qp, MLX5_GET(qpc, attr, mtu)))
+		syndrome = MHCA_SYN_MTU;
 	if (syndrome)
 		goto unlock;
 

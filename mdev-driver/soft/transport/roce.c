@@ -31,6 +31,20 @@ void soft_roce_update(struct soft_instance *si)
 }
 
 /**
+ * soft_roce_move() - an instance that was loaded takes the place of its source
+ * @to: instance; both port locks held
+ * @from: its source; none of the two runs
+ *
+ * Peers find one or the other, and a QP of a connection in both.
+ */
+void soft_roce_move(struct soft_instance *to, struct soft_instance *from)
+{
+	soft_roce_update(to);
+	soft_switch_swap(to, from);
+	WRITE_ONCE(from->roce, false);
+}
+
+/**
  * soft_roce_address() - an entry of the RoCE address table
  * @si: instance
  * @index: entry

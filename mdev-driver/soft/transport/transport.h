@@ -215,8 +215,9 @@ static inline bool soft_mcast_blocked(const struct soft_qp *from, const struct s
 	return from->base.si == to->base.si && MLX5_GET(qpc, to->attr, block_lb_mc);
 }
 
-/* roce.c; inside srcu, but for the first, which wants the command lock. */
+/* roce.c; inside srcu, but for the first two, which want port locks. */
 void soft_roce_update(struct soft_instance *si);
+void soft_roce_move(struct soft_instance *to, struct soft_instance *from);
 const struct mhca_roce_address *soft_roce_address(const struct soft_instance *si, u32 index);
 const struct mhca_roce_address *soft_roce_source(const struct soft_qp *qp,
 						 const struct soft_av *av);

@@ -15,6 +15,9 @@
  *   unmap.c     memory that comes and goes under traffic
  *   idle.c      open instances that do nothing
  *   mappings.c  doorbell pages, mapped too often or for too long
+ *   stream.c    VFIO's migration protocol
+ *   move.c      a guest that moves, with messages under way
+ *   arcs.c      states of a move that are asked for in any order; images that are none
  *   stuck.c     a monitor whose memory does not answer
  *   sweep.c     a life at an instance in which one allocation fails (sequence.h)
  *   fuzz.c      spoiled commands and WQEs by the million
@@ -93,6 +96,9 @@ int limits_main(int argc, char **argv);
 int flow_main(int argc, char **argv);
 int idle_main(int argc, char **argv);
 int mappings_main(int argc, char **argv);
+int move_main(int argc, char **argv);
+int arcs_main(int argc, char **argv);
+int images_main(int argc, char **argv);
 int stuck_main(int argc, char **argv);
 int sweep_main(int argc, char **argv);
 int steady_main(int argc, char **argv);
