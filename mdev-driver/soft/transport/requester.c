@@ -344,6 +344,30 @@ static enum soft_result soft_req_datagram(struct soft_qp *qp, struct soft_wqe *w
 	return result;
 }
 
+static void soft_req_message(struct soft_qp *qp, struct soft_message *msg, u64 *budget)
+{
+	struct soft_wqe *wqe = &qp->req.wqe;
+
+	msg->qp = qp;
+	msg->wqe = wqe;
+	msg->req = (struct soft_request){
+		.opcode = wqe->opcode,
+		.solicited = wqe->solicited,
+		.imm = wqe->imm,
+		.len = wqe->sgl.len,
+		.va = wqe->remote_addr,
+		.rkey = wqe->rkey,
+		.swap_add = wqe->swap_add,
+		.compare = wqe->compare,
+		.srqn = wqe->xrc_srqn,
+		.psn = qp->req.psn,
+		.packets = qp->req.packets,
+	};
+	msg->done = &qp->req.done;
+	msg->budget = budget;
+	msg->own = false;
+}
+
 static enum soft_result soft_req_execute(struct soft_qp *qp, struct soft_turn *turn)
 {
 	struct soft_wqe *wqe = &qp->req.wqe;
@@ -360,18 +384,11 @@ static enum soft_result soft_req_execute(struct soft_qp *qp, struct soft_turn *t
 	}
 	if (soft_is_datagram(qp))
 		return soft_req_datagram(qp, wqe, turn);
-	msg.qp = qp;
-	msg.wqe = wqe;
-	msg.done = &qp->req.done;
-	msg.budget = &turn->bytes;
-	msg.psn = qp->req.psn;
-	msg.packets = qp->req.packets;
-	msg.min_rnr = 0;
-	msg.own = false;
+	soft_req_message(qp, &msg, &turn->bytes);
 	result = soft_respond(&msg);
 	turn->peer = !msg.own;
 	if (unlikely(result == SOFT_RNR))
-		soft_req_rnr(qp, msg.min_rnr);
+		soft_req_rnr(qp, msg.req.min_rnr);
 	return result;
 }
 

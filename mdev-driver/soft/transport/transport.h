@@ -150,24 +150,50 @@ enum soft_result soft_umr_execute(struct soft_qp *qp, const struct soft_wqe *wqe
 				  u64 *budget);
 
 /**
- * struct soft_message - a connected message on its way to a responder
- * @qp: sender
- * @wqe: its WQE
- * @done: in and out: bytes moved so far
- * @budget: in and out: bytes that may still be moved in this turn
+ * struct soft_request - what a responder is asked for
+ * @opcode: MLX5_OPCODE_*
+ * @solicited: solicited event
+ * @imm: immediate (network order), or rkey to invalidate
+ * @len: bytes of payload, of a READ's response
+ * @va: READ, WRITE, atomics
+ * @rkey: its key
+ * @swap_add: atomics, host order
+ * @compare: CMP_SWP, host order
+ * @srqn: XRC
  * @psn: first PSN
  * @packets: PSNs it takes
  * @min_rnr: out with SOFT_RNR: the responder's RNR code
+ */
+struct soft_request {
+	u8 opcode;
+	bool solicited;
+	__be32 imm;
+	u64 len;
+	u64 va;
+	u32 rkey;
+	u64 swap_add;
+	u64 compare;
+	u32 srqn;
+	u32 psn;
+	u32 packets;
+	u8 min_rnr;
+};
+
+/**
+ * struct soft_message - a connected message on its way to a responder
+ * @qp: sender
+ * @wqe: its WQE
+ * @req: the same as its responder sees it
+ * @done: in and out: bytes moved so far
+ * @budget: in and out: bytes that may still be moved in this turn
  * @own: out with SOFT_AGAIN: it is the sender's memory that is waited for
  */
 struct soft_message {
 	struct soft_qp *qp;
 	struct soft_wqe *wqe;
+	struct soft_request req;
 	u64 *done;
 	u64 *budget;
-	u32 psn;
-	u32 packets;
-	u8 min_rnr;
 	bool own;
 };
 
