@@ -35,6 +35,7 @@ static const u8 soft_syndromes[] = {
 	[SOFT_REMOTE_INVALID]	= MLX5_CQE_SYNDROME_REMOTE_INVAL_REQ_ERR,
 	[SOFT_REMOTE_ACCESS]	= MLX5_CQE_SYNDROME_REMOTE_ACCESS_ERR,
 	[SOFT_REMOTE_OP]	= MLX5_CQE_SYNDROME_REMOTE_OP_ERR,
+	[SOFT_BAD_RESPONSE]	= MLX5_CQE_SYNDROME_BAD_RESP_ERR,
 	[SOFT_MEMORY_LOST]	= MLX5_CQE_SYNDROME_LOCAL_PROT_ERR,
 	[SOFT_MW_BIND]		= MLX5_CQE_SYNDROME_MW_BIND_ERR,
 };
@@ -173,6 +174,18 @@ static void soft_req_no_peer(struct soft_qp *qp)
 	mhca_count(qp->base.obj.inst, retries);
 	soft_q_count(&qp->base, local_ack_timeout_err);
 	soft_req_wait(qp, 4096ULL << (qp->req.ack_timeout & 0x1f));
+}
+
+/* Packets were sent, and no answer came in the timeout: they are sent again. */
+static void soft_req_late(struct soft_qp *qp)
+{
+	soft_q_count(&qp->base, local_ack_timeout_err);
+	if (qp->req.retries >= qp->req.retry_count) {
+		soft_req_error(qp, MLX5_CQE_SYNDROME_TRANSPORT_RETRY_EXC_ERR);
+		return;
+	}
+	qp->req.retries++;
+	mhca_count(qp->base.obj.inst, retries);
 }
 
 /*
@@ -385,10 +398,17 @@ static enum soft_result soft_req_execute(struct soft_qp *qp, struct soft_turn *t
 	if (soft_is_datagram(qp))
 		return soft_req_datagram(qp, wqe, turn);
 	soft_req_message(qp, &msg, &turn->bytes);
-	result = soft_respond(&msg);
+	/* A message ends where it began, but one of which nothing is delivered may change. */
+	if (qp->req.wire.on || (!qp->req.done && soft_wire_wanted(qp)))
+		result = soft_wire_send(&msg);
+	else
+		result = soft_respond(&msg);
 	turn->peer = !msg.own;
-	if (unlikely(result == SOFT_RNR))
+	if (unlikely(result == SOFT_RNR)) {
 		soft_req_rnr(qp, msg.req.min_rnr);
+		if (qp->req.waiting)
+			qp->req.wire.rest_until = qp->base.timer.deadline;
+	}
 	return result;
 }
 
@@ -417,6 +437,9 @@ static bool soft_req_step(struct soft_qp *qp, struct soft_turn *turn)
 	case SOFT_NO_PEER:
 		soft_req_no_peer(qp);
 		break;
+	case SOFT_LATE:
+		soft_req_late(qp);
+		break;
 	case SOFT_AWAY:
 		soft_req_away(qp);
 		break;
@@ -439,15 +462,15 @@ bool soft_requester_run(struct soft_qp *qp)
 	struct soft_turn turn = {
 		.wqes = soft_share_wqes(qp->base.si, lane->params.wqe_budget, 1), .bytes = bytes,
 	};
-	bool did = false, broken;
+	bool did, broken;
 	u32 posted;
 
 	lockdep_assert_held(&lane->lock);
+	/* Answers first: two that ask each other would starve otherwise. */
+	did = soft_wire_answer(qp, &turn.bytes);
 	if (unlikely(qp->state != MLX5_QP_STATE_RTS))
-		return soft_qp_flush(qp);
-	if (qp->req.none || qp->req.waiting)
-		return false;
-	while (turn.wqes && turn.bytes) {
+		return soft_qp_flush(qp) || did;
+	while (turn.wqes && turn.bytes && !qp->req.none && !qp->req.waiting) {
 		turn.wqes--;
 		if (!qp->req.busy) {
 			if (unlikely(!soft_may_begin(qp->base.si)))

@@ -215,6 +215,7 @@ static enum soft_result soft_resp_atomic(struct soft_message *msg, struct soft_q
 		goto release;
 	}
 	old = soft_resp_operate(&msg->req, word);
+	msg->req.value = old;
 	mhca_guest_dirty(peer->base.obj.inst, word, sizeof(old));
 	for (i = 0, got = 0; i < n; got += to[i++].len)
 		mhca_guest_write(msg->qp->base.obj.inst, to[i].ptr, (u8 *)&old + got, to[i].len);

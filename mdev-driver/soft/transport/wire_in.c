@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Frames of an instance's inbox to its QPs. They come from anybody in the segment or beyond:
+ * each is checked from its lengths to its ICRC, and that it comes from the peer of the QP
+ * that it names, before anything is done about it.
+ */
+#include "wire_engine.h"
+
+#define SOFT_WIRE_TURN		64U	/* frames of an instance in a turn */
+#define SOFT_PKEY_BITS		0x7fff	/* without the bit for full members */
+
+/* Is it whole? */
+static bool soft_wire_is_good(struct wire_packet *packet, const u8 *frame, u32 len)
+{
+	const u8 *tail;
+	u32 crc, bytes;
+
+	if (wire_parse(packet, frame, min(len, WIRE_HEAD_MAX), len) != WIRE_OK)
+		return false;
+	bytes = packet->payload + packet->pad;
+	tail = frame + packet->payload_at + bytes;
+	crc = wire_icrc_head(packet, frame, packet->payload_at);
+	crc = wire_icrc_more(crc, frame + packet->payload_at, bytes);
+	return wire_icrc_good(crc, tail) &&
+	       (packet->pkey & SOFT_PKEY_BITS) == (WIRE_PKEY & SOFT_PKEY_BITS);
+}
+
+/* The QP that a packet is for; NULL: there is none of that service and number. */
+static struct soft_qp *soft_wire_find(struct soft_instance *si, const struct wire_packet *packet)
+{
+	struct soft_qp *qp;
+
+	if (packet->dest_qpn < 2)
+		return NULL;
+	qp = soft_qp_find(si->inst, packet->dest_qpn);
+	if (!qp)
+		return NULL;
+	switch (WIRE_SERVICE(packet->opcode)) {
+	case WIRE_RC:
+		return qp->type == MLX5_QP_ST_RC ? qp : NULL;
+	case WIRE_UC:
+		return qp->type == MLX5_QP_ST_UC ? qp : NULL;
+	default:
+		return NULL;
+	}
+}
+
+static bool soft_wire_take_packet(struct soft_instance *si, const struct wire_packet *packet,
+				  const u8 *frame)
+{
+	const u8 *payload = frame + packet->payload_at;
+	struct soft_qp *qp;
+
+	/* A notification of congestion is nobody's message. */
+	if (WIRE_SERVICE(packet->opcode) == WIRE_CNP)
+		return true;
+	qp = soft_wire_find(si, packet);
+	if (!qp || !soft_wire_is_from_peer(qp, packet))
+		return false;
+	if (wire_op(packet->opcode).response)
+		soft_wire_answered(qp, packet, payload);
+	else
+		soft_wire_respond(qp, packet, payload);
+	return true;
+}
+
+/**
+ * soft_wire_receive() - look at what is in an instance's inbox
+ * @si: instance; its lane's lock held, inside srcu
+ *
+ * A bounded number of frames; the instance pays for the time. Return: true: there were some.
+ */
+bool soft_wire_receive(struct soft_instance *si)
+{
+	struct wire_packet *packet = &si->lane->wire->in;
+	struct soft_letter *letter;
+	u32 n;
+
+	lockdep_assert_held(&si->lane->lock);
+	for (n = 0; n < SOFT_WIRE_TURN; n++) {
+		letter = soft_inbox_take(si);
+		if (!letter)
+			break;
+		if (!soft_wire_is_good(packet, letter->frame, letter->len) ||
+		    !soft_wire_take_packet(si, packet, letter->frame))
+			mhca_count(si->inst, drop_wire);
+		kfree(letter);
+	}
+	return n;
+}
