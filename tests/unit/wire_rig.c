@@ -201,7 +201,8 @@ void rig_inject(u32 side, struct wire_packet *packet, const void *payload)
 
 	head = wire_build(packet, frame);
 	assert_true(head > 0);
-	memcpy(frame + head, payload, packet->payload);
+	if (packet->payload)
+		memcpy(frame + head, payload, packet->payload);
 	crc = wire_icrc_head(packet, frame, head);
 	wire_icrc_put(wire_icrc_more(crc, frame + head, bytes), frame + head + bytes);
 	host_port_send(&rig.host[side], frame, head + bytes + WIRE_ICRC_BYTES);

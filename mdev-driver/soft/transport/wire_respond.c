@@ -447,7 +447,8 @@ void soft_wire_respond(struct soft_qp *qp, const struct wire_packet *packet, con
 		result = soft_wire_take(qp, packet, &op, payload, &req);
 		if (unlikely(result != SOFT_OK)) {
 			soft_wire_refuse(qp, packet, result, req.min_rnr);
-		} else if (packet->ack_req && soft_resp_is_reliable(qp)) {
+		} else if (packet->ack_req && op.data && soft_resp_is_reliable(qp)) {
+			/* What is answered with data needs no other acknowledgement. */
 			qp->rsp.wire.ack_due = true;
 			qp->rsp.wire.due = true;
 		}
