@@ -295,6 +295,30 @@ static void acknowledgements(void **state)
 	pair_close(&p);
 }
 
+static void too_many_reads(struct pair *p)
+{
+	struct wire_packet packet;
+	u8 frame[200] = { 0 };
+	u32 i, head, crc;
+
+	for (i = 0; i < 5; i++) {
+		rig_packet(p, 1, WIRE_RC | WIRE_READ_REQUEST, 0xfffff5 + i, &packet);
+		packet.va = (uintptr_t)memory(1, RIG_TO);
+		packet.rkey = p->g[1]->key;
+		packet.length = 8;
+		head = wire_build(&packet, frame);
+		crc = wire_icrc_head(&packet, frame, head);
+		wire_icrc_put(crc, frame + head);
+		host_port_send(&rig.host[1], frame, head + WIRE_ICRC_BYTES);
+	}
+	settle(rig.w);
+	assert_int_equal(answers, 5);
+	assert_int_equal(last_answer.opcode, WIRE_RC | WIRE_ACK);
+	assert_int_equal(last_answer.syndrome, 0x61);
+	assert_int_equal(last_answer.psn, 0xfffff9);
+	assert_int_equal(qp_state(&p->qp[1]), MLX5_QP_STATE_ERR);
+}
+
 /* More READs at once than the QP takes are refused; an answer begins where it is asked for. */
 static void reads(void **state)
 {
@@ -332,6 +356,8 @@ static void reads(void **state)
 	rig_run(10000);
 	assert_int_equal(answers, 0);
 	assert_int_equal(qp_state(&p.qp[1]), MLX5_QP_STATE_RTS);
+	/* Four at once, of which none has been answered, are what it takes. */
+	too_many_reads(&p);
 	pair_close(&p);
 }
 

@@ -202,6 +202,8 @@ static enum soft_result soft_dgram_unicast(struct soft_datagram *pkt)
 {
 	struct soft_qp *to = soft_dgram_find(pkt);
 
+	if (!to && pkt->qp->type != MLX5_QP_ST_QP0 && soft_roce_is_beyond(pkt->qp, &pkt->wqe->av))
+		return soft_wire_datagram(pkt->qp, pkt->wqe, &pkt->in);
 	if (!to) {
 		mhca_count(pkt->qp->base.obj.inst, drop_no_peer);
 		return SOFT_OK;

@@ -63,4 +63,8 @@ static inline void soft_dgram_source(const struct soft_arrival *in, struct soft_
 bool soft_dgram_prepare(struct soft_qp *to, struct soft_arrival *in);
 void soft_dgram_deliver(struct soft_qp *to, struct soft_arrival *in);
 
+/* wire_datagram.c */
+enum soft_result soft_wire_datagram(struct soft_qp *qp, const struct soft_wqe *wqe,
+				    const struct soft_arrival *in);
+
 #endif /* SOFT_TRANSPORT_DATAGRAM_H */

@@ -10,12 +10,12 @@
 
 static enum soft_result soft_wire_aeth(struct soft_qp *qp, u8 syndrome, u32 psn, u32 msn)
 {
-	struct wire_packet *packet = soft_wire_packet(qp, WIRE_ACK);
+	struct wire_packet *packet = soft_wire_connected(qp, WIRE_ACK);
 
 	packet->psn = psn;
 	packet->syndrome = syndrome;
 	packet->msn = msn & WIRE_PSN_MASK;
-	return soft_wire_emit(qp, packet);
+	return soft_wire_emit(qp, &qp->av, packet);
 }
 
 /* The payload of an answer's packet, out of the memory that the READ names. */
@@ -73,12 +73,12 @@ static enum soft_result soft_wire_send_read(struct soft_qp *qp, struct soft_aske
 
 	if (result != SOFT_OK)
 		return result;
-	packet = soft_wire_packet(qp, soft_wire_read_place(asked));
+	packet = soft_wire_connected(qp, soft_wire_read_place(asked));
 	packet->psn = asked->psn + asked->at;
 	packet->syndrome = SOFT_ACK;
 	packet->msn = asked->msn;
 	packet->payload = len;
-	result = soft_wire_emit(qp, packet);
+	result = soft_wire_emit(qp, &qp->av, packet);
 	if (result != SOFT_OK)
 		return result;
 	mhca_count_add(qp->base.obj.inst, tx_bytes, len);
@@ -90,14 +90,14 @@ static enum soft_result soft_wire_send_read(struct soft_qp *qp, struct soft_aske
 
 static enum soft_result soft_wire_send_value(struct soft_qp *qp, struct soft_asked *asked)
 {
-	struct wire_packet *packet = soft_wire_packet(qp, WIRE_ATOMIC_ACK);
+	struct wire_packet *packet = soft_wire_connected(qp, WIRE_ATOMIC_ACK);
 	enum soft_result result;
 
 	packet->psn = asked->psn;
 	packet->syndrome = SOFT_ACK;
 	packet->msn = asked->msn;
 	packet->original = asked->value;
-	result = soft_wire_emit(qp, packet);
+	result = soft_wire_emit(qp, &qp->av, packet);
 	asked->pending = result != SOFT_OK;
 	return result;
 }

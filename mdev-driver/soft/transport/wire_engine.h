@@ -6,6 +6,7 @@
  *   wire_respond.c  request packets -> memory, completions; what is to be answered
  *   wire_answer.c   answers -> packets
  *   wire_request.c  send WQEs -> packets; answers -> memory, what is acknowledged
+ *   wire_datagram.c UD and GSI, both ways
  *   wire_ring.c     the READs and atomics that a responder remembers
  *   wire_out.c      packet -> frame -> switch
  *
@@ -28,12 +29,14 @@
  * @in: packet that is looked at
  * @out: packet that is made
  * @body: its payload, pad and ICRC
+ * @header: what stands in front of a datagram that came
  * @frame: the same on its way
  */
 struct soft_wire {
 	struct wire_packet in;
 	struct wire_packet out;
 	u8 body[SOFT_WIRE_MTU_MAX + 3 + WIRE_ICRC_BYTES];
+	u8 header[40] __aligned(8);
 	struct soft_packet frame;
 };
 
@@ -42,11 +45,18 @@ struct soft_asked *soft_asked_find(struct soft_qp *qp, u32 psn);
 struct soft_asked *soft_asked_next(struct soft_qp *qp, u32 *n);
 
 /* wire_out.c */
-struct wire_packet *soft_wire_packet(struct soft_qp *qp, u8 operation);
-enum soft_result soft_wire_emit(struct soft_qp *qp, struct wire_packet *packet);
+struct wire_packet *soft_wire_packet(struct soft_qp *qp, const struct soft_av *av, u8 opcode,
+				     u32 dest_qpn);
+struct wire_packet *soft_wire_connected(struct soft_qp *qp, u8 operation);
+enum soft_result soft_wire_emit(struct soft_qp *qp, const struct soft_av *av,
+				struct wire_packet *packet);
 bool soft_wire_is_from_peer(const struct soft_qp *qp, const struct wire_packet *packet);
 void soft_wire_wait(struct soft_qp *qp, u64 deadline);
 void soft_wire_wake(struct soft_qp *qp);
+
+/* wire_datagram.c: a datagram for @qp, which lies in @frame. lane->lock */
+void soft_wire_datagram_came(struct soft_qp *qp, const struct wire_packet *packet,
+			     const u8 *frame);
 
 /* wire_respond.c, wire_request.c: a packet for @qp, its payload behind it. lane->lock */
 void soft_wire_respond(struct soft_qp *qp, const struct wire_packet *packet, const u8 *payload);

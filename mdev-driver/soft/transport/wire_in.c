@@ -30,9 +30,8 @@ static struct soft_qp *soft_wire_find(struct soft_instance *si, const struct wir
 {
 	struct soft_qp *qp;
 
-	if (packet->dest_qpn < 2)
-		return NULL;
-	qp = soft_qp_find(si->inst, packet->dest_qpn);
+	/* Subnet management is no business of Ethernet's. */
+	qp = packet->dest_qpn ? soft_qp_find(si->inst, packet->dest_qpn) : NULL;
 	if (!qp)
 		return NULL;
 	switch (WIRE_SERVICE(packet->opcode)) {
@@ -40,6 +39,8 @@ static struct soft_qp *soft_wire_find(struct soft_instance *si, const struct wir
 		return qp->type == MLX5_QP_ST_RC ? qp : NULL;
 	case WIRE_UC:
 		return qp->type == MLX5_QP_ST_UC ? qp : NULL;
+	case WIRE_UD:
+		return qp->type == MLX5_QP_ST_UD || qp->type == MLX5_QP_ST_QP1 ? qp : NULL;
 	default:
 		return NULL;
 	}
@@ -55,6 +56,10 @@ static bool soft_wire_take_packet(struct soft_instance *si, const struct wire_pa
 	if (WIRE_SERVICE(packet->opcode) == WIRE_CNP)
 		return true;
 	qp = soft_wire_find(si, packet);
+	if (qp && WIRE_SERVICE(packet->opcode) == WIRE_UD) {
+		soft_wire_datagram_came(qp, packet, frame);
+		return true;
+	}
 	if (!qp || !soft_wire_is_from_peer(qp, packet))
 		return false;
 	if (wire_op(packet->opcode).response)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Packets of connected QPs as frames: addresses are those of the QP's path and of the
- * entry of the address table that it names, never a packet's that came in; the switch
- * checks them like any frame's.
+ * Packets as frames: addresses are those of the QP's path, or a datagram's, and of the entry
+ * of the address table that it names, never a packet's that came in; the switch checks them
+ * like any frame's.
  */
 #include "wire_engine.h"
 
@@ -11,18 +11,19 @@
 
 /*
  * UDP source port: the driver's, or made of the flow label or of both QPNs, so that it
- * stays the same as long as the connection does (IB specification A17.3.2, rdma_flow_label_to_udp_sport()).
+ * stays the same as long as the connection does (rdma_flow_label_to_udp_sport() and
+ * rdma_calc_flow_label() of the kernel, after annex A17.3.2).
  */
-static u16 soft_wire_sport(const struct soft_qp *qp)
+static u16 soft_wire_sport(const struct soft_qp *qp, const struct soft_av *av, u32 dest_qpn)
 {
 	const void *ads = MLX5_ADDR_OF(qpc, qp->attr, primary_address_path);
-	u16 sport = MLX5_GET(ads, ads, udp_sport);
-	u64 fold = qp->av.flow;
+	u16 sport = av == &qp->av ? MLX5_GET(ads, ads, udp_sport) : 0;
+	u64 fold = av->flow;
 
 	if (sport >= SOFT_SPORT_MIN)
 		return sport;
 	if (!fold) {
-		fold = (u64)qp->base.obj.num * qp->remote_qpn;
+		fold = (u64)qp->base.obj.num * dest_qpn;
 		fold ^= fold >> 20;
 		fold ^= fold >> 40;
 		fold &= 0xfffff;
@@ -31,30 +32,41 @@ static u16 soft_wire_sport(const struct soft_qp *qp)
 }
 
 /**
- * soft_wire_packet() - begin a packet of a connected QP
+ * soft_wire_packet() - begin a packet
  * @qp: sender; its lane's lock held
- * @operation: enum wire_operation
+ * @av: where to: the QP's path, or a datagram's address
+ * @opcode: bth.opcode
+ * @dest_qpn: to whom
  *
- * Return: the lane's packet, with what all packets of the QP have; its payload goes to
+ * Return: the lane's packet, with what all packets to there have; its payload goes to
  * &struct soft_wire.body.
  */
-struct wire_packet *soft_wire_packet(struct soft_qp *qp, u8 operation)
+struct wire_packet *soft_wire_packet(struct soft_qp *qp, const struct soft_av *av, u8 opcode,
+				     u32 dest_qpn)
 {
 	struct wire_packet *packet = &qp->base.si->lane->wire->out;
 
 	lockdep_assert_held(&qp->base.si->lane->lock);
 	memset(packet, 0, sizeof(*packet));
-	packet->opcode = (qp->type == MLX5_QP_ST_UC ? WIRE_UC : WIRE_RC) | operation;
+	packet->opcode = opcode;
 	packet->migrated = true;
 	packet->pkey = WIRE_PKEY;
-	packet->dest_qpn = qp->remote_qpn;
-	packet->tclass = qp->av.tclass;
-	packet->hop_limit = qp->av.hop_limit ?: SOFT_HOP_LIMIT;
-	packet->flow_label = qp->av.flow;
-	packet->sport = soft_wire_sport(qp);
-	memcpy(packet->dmac, qp->av.dmac, sizeof(packet->dmac));
-	memcpy(packet->dgid, qp->av.dgid, sizeof(packet->dgid));
+	packet->dest_qpn = dest_qpn;
+	packet->tclass = av->tclass;
+	packet->hop_limit = av->hop_limit ?: SOFT_HOP_LIMIT;
+	packet->flow_label = av->flow;
+	packet->sport = soft_wire_sport(qp, av, dest_qpn);
+	memcpy(packet->dmac, av->dmac, sizeof(packet->dmac));
+	memcpy(packet->dgid, av->dgid, sizeof(packet->dgid));
 	return packet;
+}
+
+/* The same for an RC or UC QP; @operation: enum wire_operation */
+struct wire_packet *soft_wire_connected(struct soft_qp *qp, u8 operation)
+{
+	return soft_wire_packet(qp, &qp->av,
+				(qp->type == MLX5_QP_ST_UC ? WIRE_UC : WIRE_RC) | operation,
+				qp->remote_qpn);
 }
 
 /* A lane's scratch memory; NULL: none is left. */
@@ -64,9 +76,10 @@ struct soft_wire *soft_wire_alloc(void)
 }
 
 /* Where it comes from. false: the QP may send nothing from there. */
-static bool soft_wire_source(struct soft_qp *qp, struct wire_packet *packet)
+static bool soft_wire_source(struct soft_qp *qp, const struct soft_av *av,
+			     struct wire_packet *packet)
 {
-	const struct mhca_roce_address *src = soft_roce_source(qp, &qp->av);
+	const struct mhca_roce_address *src = soft_roce_source(qp, av);
 	const void *ads = MLX5_ADDR_OF(qpc, qp->attr, primary_address_path);
 
 	if (!src || src->version != MHCA_ROCE_V2)
@@ -75,20 +88,32 @@ static bool soft_wire_source(struct soft_qp *qp, struct wire_packet *packet)
 	memcpy(packet->smac, src->mac, sizeof(packet->smac));
 	memcpy(packet->sgid, src->gid, sizeof(packet->sgid));
 	packet->vlan_valid = src->vlan_valid;
-	packet->vlan_tci = src->vlan | MLX5_GET(ads, ads, eth_prio) << 13;
+	packet->vlan_tci = src->vlan;
+	packet->vlan_tci |= (av == &qp->av ? MLX5_GET(ads, ads, eth_prio) : av->sl & 7) << 13;
 	packet->ip_id = qp->req.wire.ip_id++;
 	return true;
+}
+
+/* Frames longer than the port's MTU would be lost on their way, where nobody counts them. */
+static bool soft_wire_fits(const struct soft_qp *qp, const struct soft_packet *frame)
+{
+	u32 l2 = SOFT_ETH_BYTES + frame->frame.n_vlan * SOFT_VLAN_BYTES;
+
+	return frame->head_len + frame->body_len - l2 <=
+	       READ_ONCE(qp->base.obj.inst->vport->mtu);
 }
 
 /**
  * soft_wire_emit() - send a packet
  * @qp: sender; its lane's lock held, inside srcu
+ * @av: as for soft_wire_packet()
  * @packet: of soft_wire_packet(), complete
  *
  * Return: SOFT_OK: it is gone, or lost as packets are; SOFT_AGAIN: there is no room for it
  * on its way, and it was not sent.
  */
-enum soft_result soft_wire_emit(struct soft_qp *qp, struct wire_packet *packet)
+enum soft_result soft_wire_emit(struct soft_qp *qp, const struct soft_av *av,
+				struct wire_packet *packet)
 {
 	struct soft_wire *wire = qp->base.si->lane->wire;
 	u32 bytes = packet->payload + wire_pad(packet->payload), crc, frames = 1;
@@ -96,7 +121,7 @@ enum soft_result soft_wire_emit(struct soft_qp *qp, struct wire_packet *packet)
 	struct soft_progress progress = { };
 	enum soft_result result;
 
-	if (!qp->base.si->port || !soft_wire_source(qp, packet))
+	if (!qp->base.si->port || !soft_wire_source(qp, av, packet))
 		return SOFT_OK;
 	memset(wire->body + packet->payload, 0, bytes - packet->payload);
 	frame->head_len = wire_build(packet, frame->head);
@@ -111,8 +136,10 @@ enum soft_result soft_wire_emit(struct soft_qp *qp, struct wire_packet *packet)
 	frame->body_at = 0;
 	frame->inst = qp->base.obj.inst;
 	frame->from = qp->base.si->port;
-	if (!soft_packet_parse(frame))
+	if (!soft_packet_parse(frame) || !soft_wire_fits(qp, frame)) {
+		mhca_count(qp->base.obj.inst, drop_length);
 		return SOFT_OK;
+	}
 	result = soft_route_packet(qp->base.si->hca, frame, &progress, &frames);
 	return result == SOFT_AGAIN ? SOFT_AGAIN : SOFT_OK;
 }

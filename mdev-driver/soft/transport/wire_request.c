@@ -123,16 +123,33 @@ static bool soft_wire_wants_ack(const struct soft_qp *qp, u32 at)
 	return at + 1 == qp->req.packets || (at + 1) % half == 0;
 }
 
+/*
+ * Packets that the answer to a request at @at has. No more than a window's are asked for at
+ * once, because nothing else holds up who answers; and who asks again names the same end.
+ */
+static u32 soft_wire_asks(const struct soft_qp *qp, u32 at)
+{
+	const struct soft_wire_req *w = &qp->req.wire;
+
+	if (!soft_wire_is_read(&qp->req.wqe))
+		return 1;
+	if (w->sent > at)
+		return w->sent - at;
+	return min(max(w->window / qp->mtu, 1U), qp->req.packets - at);
+}
+
 static void soft_wire_fill(struct soft_qp *qp, const struct soft_message *msg, u32 at,
 			   struct wire_packet *packet)
 {
 	const struct soft_request *req = &msg->req;
 	u32 skipped = soft_wire_is_read(msg->wqe) ? at * qp->mtu : 0;
+	u64 left = req->len - skipped;
 
 	packet->psn = req->psn + at;
 	packet->va = req->va + skipped;
 	packet->rkey = req->opcode == MLX5_OPCODE_SEND_INVAL ? be32_to_cpu(req->imm) : req->rkey;
-	packet->length = req->len - skipped;
+	packet->length = soft_wire_is_read(msg->wqe) ?
+			 min_t(u64, left, (u64)soft_wire_asks(qp, at) * qp->mtu) : left;
 	packet->imm = req->imm;
 	packet->swap_add = req->swap_add;
 	packet->compare = req->compare;
@@ -141,7 +158,7 @@ static void soft_wire_fill(struct soft_qp *qp, const struct soft_message *msg, u
 			  (soft_wire_wants_data(msg->wqe) || soft_wire_wants_ack(qp, at));
 }
 
-/* Packet @at of the message; a READ is one packet that asks for all from there on. */
+/* Packet @at of the message; of a READ, one that asks for soft_wire_asks() from there on. */
 static enum soft_result soft_wire_send_packet(struct soft_message *msg, u32 at)
 {
 	struct soft_qp *qp = msg->qp;
@@ -157,10 +174,10 @@ static enum soft_result soft_wire_send_packet(struct soft_message *msg, u32 at)
 	msg->own = result == SOFT_AGAIN;
 	if (result != SOFT_OK)
 		return result;
-	packet = soft_wire_packet(qp, soft_wire_operation(msg->wqe, at, msg->req.packets));
+	packet = soft_wire_connected(qp, soft_wire_operation(msg->wqe, at, msg->req.packets));
 	soft_wire_fill(qp, msg, at, packet);
 	packet->payload = len;
-	result = soft_wire_emit(qp, packet);
+	result = soft_wire_emit(qp, &qp->av, packet);
 	msg->own = true;
 	if (result != SOFT_OK)
 		return result;
@@ -238,13 +255,12 @@ static enum soft_result soft_wire_send_more(struct soft_message *msg)
 	enum soft_result result;
 
 	while (w->next < msg->req.packets && *msg->budget) {
-		/* A READ is asked for as a whole. */
 		if (data ? w->next != w->acked : !soft_wire_room(qp))
 			break;
 		result = soft_wire_send_packet(msg, w->next);
 		if (result != SOFT_OK)
 			return result;
-		w->next = data ? msg->req.packets : w->next + 1;
+		w->next += data ? soft_wire_asks(qp, w->next) : 1;
 		w->sent = max(w->sent, w->next);
 		soft_wire_start_timers(qp);
 	}
@@ -490,10 +506,10 @@ static bool soft_wire_response_ok(const struct soft_qp *qp, const struct wire_pa
 {
 	u64 left = qp->req.wqe.sgl.len - (u64)at * qp->mtu;
 	u8 place = wire_op(packet->opcode).place;
-	bool last = at + 1 == qp->req.packets;
 
-	if (last)
-		return (place == WIRE_LAST || place == WIRE_ONLY) && packet->payload == left;
+	if (at + 1 == qp->req.wire.sent)
+		return (place == WIRE_LAST || place == WIRE_ONLY) &&
+		       packet->payload == min_t(u64, left, qp->mtu);
 	return (place == WIRE_FIRST || place == WIRE_MIDDLE) && packet->payload == qp->mtu;
 }
 
