@@ -356,6 +356,97 @@ static void storm(u32 seed, u32 loss, u32 twice, u32 damage, u32 late, u32 messa
 	pair_close(&p);
 }
 
+#define PART	40000U
+#define OPS	6
+
+/* Both sides ask each other, many requests at once, each with a place of its own. */
+static void crossfire(u32 seed, u32 chance)
+{
+	static const u8 opcodes[] = {
+		MLX5_OPCODE_RDMA_WRITE, MLX5_OPCODE_RDMA_READ, MLX5_OPCODE_SEND,
+	};
+	u32 len[2][OPS], op[2][OPS], round, side, i;
+	struct world *w = rig.w;
+	struct pair p;
+
+	rig_open(&p, MLX5_QP_ST_RC, NULL);
+	rig.seed = seed;
+	for (round = 0; round < 8; round++) {
+		rig.loss = chance;
+		rig.late = chance;
+		rig.twice = chance;
+		for (i = 0; i < 2 * OPS; i++) {
+			side = i % 2;
+			len[side][i / 2] = 1 + rig_random(PART - 1);
+			op[side][i / 2] = opcodes[rig_random(3)];
+		}
+		/* A side's half: its own parts, then the parts that the other side writes. */
+		for (side = 0; side < 2; side++)
+			for (i = 0; i < 2 * OPS; i++)
+				fill((u8 *)w->g[side].buf.va + i * PART, PART, 100 * side + i);
+		for (side = 0; side < 2; side++) {
+			for (i = 0; i < OPS; i++) {
+				struct client_sge sge = sge_of(&w->g[side], i * PART, len[side][i]);
+				struct client_send wr = {
+					.opcode = op[side][i], .wr_id = i, .flags = CLIENT_SIGNALED,
+					.sge = &sge, .n_sge = 1,
+					.remote_addr = (uintptr_t)w->g[!side].buf.va + (OPS + i) * PART,
+					.rkey = w->g[!side].key,
+				};
+
+				if (op[side][i] == MLX5_OPCODE_SEND)
+					recv_one(&p, !side, 100 + i, (OPS + i) * PART, PART);
+				assert_ok(client_post_send(&p.qp[side], &wr));
+			}
+		}
+		rig_run(400 * NSEC_PER_MSEC);
+		for (side = 0; side < 2; side++) {
+			u32 sent = 0, got = 0;
+			struct client_wc wc;
+
+			while (client_poll_cq(&w->g[side].cq, 1, &wc)) {
+				assert_int_equal(wc.status, 0);
+				if (wc.wr_id < 100)
+					assert_int_equal(wc.wr_id, sent++);
+				else
+					got++;
+			}
+			assert_int_equal(sent, OPS);
+			for (i = 0; i < OPS; i++)
+				got -= op[!side][i] == MLX5_OPCODE_SEND;
+			assert_int_equal(got, 0);
+		}
+		for (side = 0; side < 2; side++) {
+			for (i = 0; i < OPS; i++) {
+				bool read = op[side][i] == MLX5_OPCODE_RDMA_READ;
+				u32 n = len[side][i];
+				u8 *mine = (u8 *)w->g[side].buf.va + i * PART;
+				u8 *its = (u8 *)w->g[!side].buf.va + (OPS + i) * PART;
+
+				if (read)
+					assert_filled(mine, n, 100 * !side + OPS + i);
+				else
+					assert_filled(its, n, 100 * side + i);
+			}
+		}
+	}
+	rig.loss = 0;
+	rig.late = 0;
+	rig.twice = 0;
+	rig_run(NSEC_PER_MSEC);
+	pair_close(&p);
+}
+
+static void both_at_once(void **state)
+{
+	const char *seed = getenv("MHCA_SEED");
+
+	(void)state;
+	crossfire(seed ? strtoul(seed, NULL, 0) : 21, 0);
+	crossfire(seed ? strtoul(seed, NULL, 0) + 1 : 22, 20);
+	crossfire(seed ? strtoul(seed, NULL, 0) + 2 : 23, 80);
+}
+
 static void by_chance(void **state)
 {
 	(void)state;
@@ -378,6 +469,7 @@ int main(void)
 		rig_test(receiver_not_ready),
 		rig_test(refused),
 		rig_test(by_chance),
+		rig_test(both_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
