@@ -247,6 +247,9 @@ void soft_resp_complete(const struct soft_request *req, struct soft_qp *peer)
 	struct soft_cqe cqe;
 
 	peer->rsp.psn = (req->psn + req->packets) & SOFT_PSN_MASK;
+	/* However it came: what a wire left behind is over. */
+	peer->rsp.wire.in = SOFT_IN_NOTHING;
+	peer->rsp.wire.nakked = false;
 	peer->rsp.wire.msn = (peer->rsp.wire.msn + 1) & SOFT_PSN_MASK;
 	if (action->access & (SOFT_REMOTE_READ | SOFT_REMOTE_ATOMIC))
 		soft_asked_add(peer, req);

@@ -381,6 +381,25 @@ static void soft_req_message(struct soft_qp *qp, struct soft_message *msg, u64 *
 	msg->own = false;
 }
 
+/*
+ * To the peer on this host, or to the wire. A message ends where it began, but one of which
+ * nothing has been delivered may change. Who is unreliable never learns that nobody is here.
+ */
+static enum soft_result soft_req_deliver(struct soft_message *msg)
+{
+	struct soft_qp *qp = msg->qp;
+	enum soft_result result;
+
+	if (qp->req.wire.on)
+		return soft_wire_send(msg);
+	if (unlikely(qp->type == MLX5_QP_ST_UC) && !qp->req.done && soft_wire_wanted(qp))
+		return soft_wire_send(msg);
+	result = soft_respond(msg);
+	if (result == SOFT_NO_PEER && !qp->req.done && soft_wire_wanted(qp))
+		return soft_wire_send(msg);
+	return result;
+}
+
 static enum soft_result soft_req_execute(struct soft_qp *qp, struct soft_turn *turn)
 {
 	struct soft_wqe *wqe = &qp->req.wqe;
@@ -398,11 +417,7 @@ static enum soft_result soft_req_execute(struct soft_qp *qp, struct soft_turn *t
 	if (soft_is_datagram(qp))
 		return soft_req_datagram(qp, wqe, turn);
 	soft_req_message(qp, &msg, &turn->bytes);
-	/* A message ends where it began, but one of which nothing is delivered may change. */
-	if (qp->req.wire.on || (!qp->req.done && soft_wire_wanted(qp)))
-		result = soft_wire_send(&msg);
-	else
-		result = soft_respond(&msg);
+	result = soft_req_deliver(&msg);
 	turn->peer = !msg.own;
 	if (unlikely(result == SOFT_RNR)) {
 		soft_req_rnr(qp, msg.req.min_rnr);

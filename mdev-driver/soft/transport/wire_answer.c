@@ -6,8 +6,6 @@
  */
 #include "wire_engine.h"
 
-#define SOFT_ACK	0x1f	/* with no limit of credits */
-
 static enum soft_result soft_wire_aeth(struct soft_qp *qp, u8 syndrome, u32 psn, u32 msn)
 {
 	struct wire_packet *packet = soft_wire_connected(qp, WIRE_ACK);
@@ -38,6 +36,7 @@ static enum soft_result soft_wire_fetch(struct soft_qp *qp, const struct soft_as
 	void *ptr;
 
 	soft_cursor_seek(&from, (u64)asked->at * qp->mtu);
+	from.follows = max(len, 1U);
 	while (done < len) {
 		result = soft_cursor_run(&from, len - done, &ptr, &n);
 		if (result != SOFT_OK)
@@ -121,10 +120,7 @@ static void soft_wire_read_failed(struct soft_qp *qp, struct soft_asked *asked)
 	for (i = 0; i < SOFT_ASKED_MAX; i++)
 		w->asked[i].pending = false;
 	soft_resp_nak(qp, SOFT_REMOTE_ACCESS);
-	w->nak_due = true;
-	w->nak = 0x62;
-	w->nak_psn = (asked->psn + asked->at) & WIRE_PSN_MASK;
-	w->last = true;
+	soft_wire_nak(qp, SOFT_NAK_ACCESS, (asked->psn + asked->at) & WIRE_PSN_MASK);
 }
 
 static enum soft_result soft_wire_answer_one(struct soft_qp *qp, struct soft_asked *asked,

@@ -40,6 +40,14 @@ struct soft_wire {
 	struct soft_packet frame;
 };
 
+/* AETH syndromes (IB specification 9.7.5.2) */
+#define SOFT_ACK		0x1f	/* with no limit of credits */
+#define SOFT_NAK_RNR		0x20
+#define SOFT_NAK_SEQUENCE	0x60
+#define SOFT_NAK_INVALID	0x61
+#define SOFT_NAK_ACCESS		0x62
+#define SOFT_NAK_OPERATION	0x63
+
 /* wire_ring.c */
 struct soft_asked *soft_asked_find(struct soft_qp *qp, u32 psn);
 struct soft_asked *soft_asked_next(struct soft_qp *qp, u32 *n);
@@ -59,6 +67,7 @@ void soft_wire_datagram_came(struct soft_qp *qp, const struct wire_packet *packe
 			     const u8 *frame);
 
 /* wire_respond.c, wire_request.c: a packet for @qp, its payload behind it. lane->lock */
+void soft_wire_nak(struct soft_qp *qp, u8 syndrome, u32 psn);
 void soft_wire_respond(struct soft_qp *qp, const struct wire_packet *packet, const u8 *payload);
 void soft_wire_answered(struct soft_qp *qp, const struct wire_packet *packet,
 			const u8 *payload);

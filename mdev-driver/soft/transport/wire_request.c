@@ -100,6 +100,7 @@ static enum soft_result soft_wire_gather(struct soft_qp *qp, u64 at, u32 len, u6
 	void *ptr;
 
 	soft_wire_local(qp, SOFT_LOCAL_READ, at, &from);
+	from.follows = max(len, 1U);
 	while (done < len) {
 		result = soft_cursor_run(&from, len - done, &ptr, &n);
 		if (result != SOFT_OK)
@@ -474,6 +475,7 @@ static enum soft_result soft_wire_scatter(struct soft_qp *qp, u64 at, const u8 *
 		return SOFT_OK;
 	soft_cursor_seek(&source, 0);
 	soft_wire_local(qp, SOFT_LOCAL_WRITE, at, &to);
+	to.follows = len;
 	return soft_copy(&to, &source, len, &moved, &failed);
 }
 

@@ -31,13 +31,6 @@ static const u8 soft_wire_opcodes[32] = {
 	[WIRE_SEND_ONLY_INV]	= MLX5_OPCODE_SEND_INVAL,
 };
 
-/* AETH syndromes (IB specification 9.7.5.2) */
-#define SOFT_NAK_RNR		0x20
-#define SOFT_NAK_SEQUENCE	0x60
-#define SOFT_NAK_INVALID	0x61
-#define SOFT_NAK_ACCESS		0x62
-#define SOFT_NAK_OPERATION	0x63
-
 static bool soft_wire_begins(const struct wire_op *op)
 {
 	return op->place == WIRE_FIRST || op->place == WIRE_ONLY;
@@ -56,7 +49,13 @@ static void soft_wire_ask_again(struct soft_asked *asked, u32 at)
 	asked->at = at;
 }
 
-static void soft_wire_nak(struct soft_qp *qp, u8 syndrome, u32 psn)
+/**
+ * soft_wire_nak() - a NAK is to be sent, when what was asked for before is answered
+ * @qp: responder; rsp.lock held
+ * @syndrome: SOFT_NAK_*
+ * @psn: of the packet that was refused; SOFT_NAK_SEQUENCE: that is missing
+ */
+void soft_wire_nak(struct soft_qp *qp, u8 syndrome, u32 psn)
 {
 	struct soft_wire_rsp *w = &qp->rsp.wire;
 
@@ -172,6 +171,7 @@ static enum soft_result soft_wire_put(struct soft_qp *qp, const u8 *payload, u32
 		return SOFT_OK;
 	soft_cursor_seek(&from, 0);
 	soft_cursor_seek(&to, w->done);
+	to.follows = len;
 	result = soft_copy(&to, &from, len, &moved, &failed);
 	switch (result) {
 	case SOFT_OK:
