@@ -166,7 +166,7 @@ static void send_packet(struct rig *r, struct fuzz_input *in)
 	memcpy(packet.sgid, peer_gid, 16);
 	packet.psn = expected(r, queue, wire_op(opcode).response) + (s8)fuzz_take8(in);
 	packet.va = FUZZ_VA + fuzz_take16(in);
-	packet.rkey = fuzz_take8(in) & 1 ? r->key ^ 0x100 : r->key;
+	packet.rkey = fuzz_take8(in) & 1 ? r->key ^ 1 : r->key;
 	packet.length = fuzz_take16(in) % LONGEST;
 	packet.syndrome = fuzz_take8(in);
 	packet.payload = wire_op(opcode).data ? fuzz_take16(in) % 4097 : 0;

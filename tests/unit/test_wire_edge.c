@@ -64,6 +64,85 @@ static void unreliable(void **state)
 	pair_close(&p);
 }
 
+/* ---- XRC ---------------------------------------------------------------------------- */
+
+static void xrc_modify(struct client_qp *qp, u32 side, u32 remote_qpn)
+{
+	struct client_modify m;
+
+	client_modify_init(&m);
+	roce_path(&rig.w->g[!side], !side + 1, &m.path);
+	m.remote_qpn = remote_qpn;
+	assert_ok(client_connect_qp(qp, &m));
+}
+
+/* The SRQ that a message names, and its PD for keys; over packets, and some are lost. */
+static void xrc(void **state)
+{
+	struct world *w = *state;
+	struct client_srq_attr srq_attr = {
+		.type = CLIENT_XRC_SRQ, .pd = w->g[1].pd, .log_size = 4, .max_sge = 3,
+		.cqn = w->g[1].cq.cqn,
+	};
+	static const u8 opcodes[] = {
+		MLX5_OPCODE_SEND_IMM, MLX5_OPCODE_RDMA_WRITE, MLX5_OPCODE_RDMA_READ,
+		MLX5_OPCODE_RDMA_WRITE_IMM,
+	};
+	struct client_srq srq[2];
+	struct client_qp_attr attr;
+	struct client_qp tx, rx;
+	struct client_sge sge;
+	struct client_wc wc;
+	u32 xrcd[2], i;
+
+	for (i = 0; i < 2; i++)
+		assert_ok(client_alloc_xrcd(&w->g[i].c, &xrcd[i]));
+	srq_attr.xrcd = xrcd[1];
+	for (i = 0; i < 2; i++)
+		assert_ok(client_create_srq(&w->g[1].c, &srq_attr, &srq[i]));
+	client_qp_attr_init(&attr, MLX5_QP_ST_XRC, w->g[0].pd, &w->g[0].cq);
+	attr.log_rq = CLIENT_NO_QUEUE;
+	attr.xrcd = xrcd[0];
+	assert_ok(client_create_qp(&w->g[0].c, &attr, &tx));
+	client_qp_attr_init(&attr, MLX5_QP_ST_XRC, w->g[1].pd, &w->g[1].cq);
+	attr.log_sq = CLIENT_NO_QUEUE;
+	attr.log_rq = CLIENT_NO_QUEUE;
+	attr.xrcd = xrcd[1];
+	assert_ok(client_create_qp(&w->g[1].c, &attr, &rx));
+	xrc_modify(&tx, 0, rx.qpn);
+	xrc_modify(&rx, 1, tx.qpn);
+	rig.loss = 50;
+	for (i = 0; i < 24; i++) {
+		u8 opcode = opcodes[i % 4];
+		struct client_send wr = {
+			.opcode = opcode, .wr_id = i, .flags = CLIENT_SIGNALED, .sge = &sge,
+			.n_sge = 1, .xrc_srqn = srq[i / 4 & 1].srqn, .rkey = w->g[1].key,
+			.remote_addr = (uintptr_t)memory(1, RIG_TO),
+		};
+
+		sge = sge_of(&w->g[1], RIG_TO, 5000);
+		if (opcode == MLX5_OPCODE_SEND_IMM || opcode == MLX5_OPCODE_RDMA_WRITE_IMM)
+			assert_ok(client_post_srq(&srq[i / 4 & 1], 100 + i, &sge, 1));
+		fill(opcode == MLX5_OPCODE_RDMA_READ ? memory(1, RIG_TO) : memory(0, 0), 5000, i);
+		sge = sge_of(&w->g[0], 0, 5000);
+		assert_ok(client_post_send(&tx, &wr));
+		rig_expect(0, i, 0);
+		if (opcode == MLX5_OPCODE_SEND_IMM || opcode == MLX5_OPCODE_RDMA_WRITE_IMM) {
+			wc = rig_wc(1);
+			assert_int_equal(wc.wr_id, 100 + i);
+			assert_ptr_equal(wc.srq, &srq[i / 4 & 1]);
+		}
+		assert_filled(opcode == MLX5_OPCODE_RDMA_READ ? memory(0, 0) : memory(1, RIG_TO),
+			      5000, i);
+	}
+	assert_ok(client_destroy_qp(&tx));
+	assert_ok(client_destroy_qp(&rx));
+	for (i = 0; i < 2; i++) {
+		assert_ok(client_destroy_srq(&srq[i]));
+		assert_ok(client_dealloc_xrcd(&w->g[i].c, xrcd[i]));
+	}
+}
+
 /* ---- Strangers ---------------------------------------------------------------------- */
 
 /* A WRITE of four bytes, the next that side 1 waits for; @spoil makes it another one. */
@@ -435,6 +514,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		rig_test(unreliable),
+		rig_test(xrc),
 		rig_test(strangers),
 		rig_test(damaged),
 		rig_test(full_inbox),

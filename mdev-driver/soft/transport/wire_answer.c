@@ -24,7 +24,6 @@ static enum soft_result soft_wire_fetch(struct soft_qp *qp, const struct soft_as
 	struct soft_seg one = { .addr = asked->va, .lkey = asked->rkey, .len = asked->len };
 	struct soft_cursor from = {
 		.inst = qp->base.obj.inst,
-		.pd = qp->pd,
 		.qpn = qp->base.obj.num,
 		.access = SOFT_REMOTE_READ,
 		.remote = true,
@@ -35,6 +34,8 @@ static enum soft_result soft_wire_fetch(struct soft_qp *qp, const struct soft_as
 	u32 n, done = 0;
 	void *ptr;
 
+	if (!soft_resp_pd(&(struct soft_request){ .srqn = asked->srqn }, qp, &from.pd))
+		return SOFT_REMOTE_ACCESS;
 	soft_cursor_seek(&from, (u64)asked->at * qp->mtu);
 	from.follows = max(len, 1U);
 	while (done < len) {

@@ -37,6 +37,8 @@ static struct soft_qp *soft_wire_find(struct soft_instance *si, const struct wir
 	switch (WIRE_SERVICE(packet->opcode)) {
 	case WIRE_RC:
 		return qp->type == MLX5_QP_ST_RC ? qp : NULL;
+	case WIRE_XRC:
+		return qp->type == MLX5_QP_ST_XRC ? qp : NULL;
 	case WIRE_UC:
 		return qp->type == MLX5_QP_ST_UC ? qp : NULL;
 	case WIRE_UD:

@@ -61,12 +61,22 @@ struct wire_packet *soft_wire_packet(struct soft_qp *qp, const struct soft_av *a
 	return packet;
 }
 
-/* The same for an RC or UC QP; @operation: enum wire_operation */
+static u8 soft_wire_service(const struct soft_qp *qp)
+{
+	switch (qp->type) {
+	case MLX5_QP_ST_UC:
+		return WIRE_UC;
+	case MLX5_QP_ST_XRC:
+		return WIRE_XRC;
+	default:
+		return WIRE_RC;
+	}
+}
+
+/* The same for a connected QP; @operation: enum wire_operation */
 struct wire_packet *soft_wire_connected(struct soft_qp *qp, u8 operation)
 {
-	return soft_wire_packet(qp, &qp->av,
-				(qp->type == MLX5_QP_ST_UC ? WIRE_UC : WIRE_RC) | operation,
-				qp->remote_qpn);
+	return soft_wire_packet(qp, &qp->av, soft_wire_service(qp) | operation, qp->remote_qpn);
 }
 
 /* A lane's scratch memory; NULL: none is left. */

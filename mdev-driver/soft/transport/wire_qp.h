@@ -26,6 +26,7 @@
  * @va: of a READ
  * @rkey: its key
  * @len: its bytes
+ * @srqn: XRC: whose PD its key has
  * @value: what an atomic found: it is executed once, whoever asks again
  */
 struct soft_asked {
@@ -40,6 +41,7 @@ struct soft_asked {
 	u64 va;
 	u32 rkey;
 	u32 len;
+	u32 srqn;
 	u64 value;
 };
 

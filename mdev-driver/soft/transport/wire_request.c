@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The requester half of RC and UC QPs over packets (IB specification 9.7.5 to 9.7.6, 9.8):
+ * The requester half of RC, XRC and UC QPs over packets (IB specification 9.7.5 to 9.7.6, 9.8):
  * one message at a time, as in direct delivery, so that every fence is kept and the end of
  * each is a place where the connection may change. Inside of it a window of bytes is under
  * way; what is lost is sent again from there on, read anew out of the WQE's memory.
@@ -152,6 +152,7 @@ static void soft_wire_fill(struct soft_qp *qp, const struct soft_message *msg, u
 	packet->length = soft_wire_is_read(msg->wqe) ?
 			 min_t(u64, left, (u64)soft_wire_asks(qp, at) * qp->mtu) : left;
 	packet->imm = req->imm;
+	packet->srqn = req->srqn;
 	packet->swap_add = req->swap_add;
 	packet->compare = req->compare;
 	packet->solicited = req->solicited && at + 1 == req->packets;
@@ -323,13 +324,12 @@ static enum soft_result soft_wire_rnr(struct soft_message *msg)
  */
 bool soft_wire_wanted(const struct soft_qp *qp)
 {
-	return (qp->type == MLX5_QP_ST_RC || qp->type == MLX5_QP_ST_UC) &&
-	       soft_roce_is_beyond(qp, &qp->av);
+	return soft_roce_is_beyond(qp, &qp->av);
 }
 
 /**
  * soft_wire_send() - send a message, or go on with it
- * @msg: message of an RC or UC QP; its lane's lock held, inside srcu
+ * @msg: message of a connected QP; its lane's lock held, inside srcu
  *
  * Return: SOFT_OK: all of it is acknowledged (UC: gone); SOFT_MORE: the budget is used up, or
  * it waits for an answer; SOFT_LATE: none came in the QP's timeout; SOFT_AGAIN, SOFT_RNR:
@@ -545,7 +545,7 @@ static void soft_wire_value_came(struct soft_qp *qp, u32 at, const struct wire_p
 
 /**
  * soft_wire_answered() - a packet of the responder
- * @qp: its requester, RC; its lane's lock held, inside srcu
+ * @qp: its requester, RC or XRC; its lane's lock held, inside srcu
  * @packet: parsed, ICRC good, from the peer's address
  * @payload: its payload, private
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The responder half of RC and UC QPs, packet by packet (IB specification 9.7.4 to 9.7.5,
+ * The responder half of RC, XRC and UC QPs, packet by packet (IB specification 9.7.4 to 9.7.5,
  * 9.8): PSN, order of opcodes, what the request may do, then its bytes. Only what is taken
  * moves the expected PSN; a packet that finds memory that is not there yet is lost, and its
  * requester sends it again.
@@ -147,7 +147,8 @@ static bool soft_wire_is_next(struct soft_qp *qp, const struct wire_packet *pack
 /* ---- Bytes ----------------------------------------------------------------- */
 
 /* Payload to where the message's bytes from @w->done on belong. */
-static enum soft_result soft_wire_put(struct soft_qp *qp, const u8 *payload, u32 len, u8 access)
+static enum soft_result soft_wire_put(struct soft_qp *qp, const struct soft_request *req,
+				      const u8 *payload, u32 len, u8 access)
 {
 	const struct soft_recv *recv = &qp->rsp.recv;
 	struct soft_wire_rsp *w = &qp->rsp.wire;
@@ -156,7 +157,6 @@ static enum soft_result soft_wire_put(struct soft_qp *qp, const u8 *payload, u32
 	struct soft_cursor from = { .segs = &from_seg, .n_segs = 1 };
 	struct soft_cursor to = {
 		.inst = qp->base.obj.inst,
-		.pd = access ? qp->pd : soft_recv_pd(qp, recv),
 		.qpn = qp->base.obj.num,
 		.access = access ?: SOFT_LOCAL_WRITE,
 		.remote = access,
@@ -169,6 +169,10 @@ static enum soft_result soft_wire_put(struct soft_qp *qp, const u8 *payload, u32
 
 	if (!len)
 		return SOFT_OK;
+	if (!access)
+		to.pd = soft_recv_pd(qp, recv);
+	else if (!soft_resp_pd(req, qp, &to.pd))
+		return soft_resp_nak(qp, SOFT_REMOTE_INVALID);
 	soft_cursor_seek(&from, 0);
 	soft_cursor_seek(&to, w->done);
 	to.follows = len;
@@ -202,6 +206,14 @@ static void soft_wire_taken(struct soft_qp *qp, struct soft_request *req, bool e
 		qp->rsp.psn = (qp->rsp.psn + 1) & WIRE_PSN_MASK;
 }
 
+/* Is the receive WQE that the message began with still there? XRC's may go with its SRQ. */
+static bool soft_wire_holds(const struct soft_request *req, struct soft_qp *qp)
+{
+	struct soft_srq *srq;
+
+	return qp->rsp.busy && soft_resp_srq(req, qp, &srq) && qp->rsp.recv.srq == srq;
+}
+
 static enum soft_result
 soft_wire_take_send(struct soft_qp *qp, const struct wire_packet *packet,
 		    const struct wire_op *op, const u8 *payload, struct soft_request *req)
@@ -212,8 +224,7 @@ soft_wire_take_send(struct soft_qp *qp, const struct wire_packet *packet,
 	if (soft_wire_begins(op)) {
 		w->done = 0;
 		result = soft_resp_hold(req, qp);
-	} else if (!qp->rsp.busy) {
-		/* It went with an SRQ, or with an image that says otherwise. */
+	} else if (!soft_wire_holds(req, qp)) {
 		result = soft_resp_nak(qp, SOFT_REMOTE_INVALID);
 	}
 	if (result != SOFT_OK)
@@ -221,7 +232,7 @@ soft_wire_take_send(struct soft_qp *qp, const struct wire_packet *packet,
 	req->len = w->done + packet->payload;
 	result = soft_resp_check_recv(req, qp);
 	if (result == SOFT_OK)
-		result = soft_wire_put(qp, payload, packet->payload, 0);
+		result = soft_wire_put(qp, req, payload, packet->payload, 0);
 	if (result == SOFT_OK && req->opcode == MLX5_OPCODE_SEND_INVAL)
 		result = soft_resp_invalidate(req, qp, true);
 	if (result == SOFT_OK)
@@ -252,7 +263,7 @@ soft_wire_take_write(struct soft_qp *qp, const struct wire_packet *packet,
 	if (result == SOFT_OK && req->opcode == MLX5_OPCODE_RDMA_WRITE_IMM)
 		result = soft_resp_hold(req, qp);
 	if (result == SOFT_OK)
-		result = soft_wire_put(qp, payload, packet->payload, SOFT_REMOTE_WRITE);
+		result = soft_wire_put(qp, req, payload, packet->payload, SOFT_REMOTE_WRITE);
 	if (result != SOFT_OK)
 		return result;
 	if (!soft_wire_ends(op))
@@ -305,7 +316,6 @@ static enum soft_result soft_wire_operate(struct soft_qp *qp, struct soft_reques
 	struct soft_seg one = { .addr = req->va, .lkey = req->rkey, .len = sizeof(u64) };
 	struct soft_cursor at = {
 		.inst = qp->base.obj.inst,
-		.pd = qp->pd,
 		.qpn = qp->base.obj.num,
 		.access = SOFT_REMOTE_ATOMIC,
 		.remote = true,
@@ -316,6 +326,8 @@ static enum soft_result soft_wire_operate(struct soft_qp *qp, struct soft_reques
 	void *word;
 	u32 got;
 
+	if (!soft_resp_pd(req, qp, &at.pd))
+		return soft_resp_nak(qp, SOFT_REMOTE_INVALID);
 	soft_cursor_seek(&at, 0);
 	result = soft_cursor_run(&at, sizeof(u64), &word, &got);
 	/* An aligned address may name bytes that are not, or not in one piece (KLM). */
@@ -421,7 +433,7 @@ static void soft_wire_refuse(struct soft_qp *qp, const struct wire_packet *packe
 
 /**
  * soft_wire_respond() - a request packet
- * @qp: its responder, RC or UC; its lane's lock held, inside srcu
+ * @qp: its responder, RC, UC or XRC; its lane's lock held, inside srcu
  * @packet: parsed, ICRC good, from the peer's address
  * @payload: its payload, private
  */
@@ -434,6 +446,7 @@ void soft_wire_respond(struct soft_qp *qp, const struct wire_packet *packet, con
 		.imm = op.headers & WIRE_IETH ? cpu_to_be32(packet->rkey) : packet->imm,
 		.va = packet->va,
 		.rkey = packet->rkey,
+		.srqn = packet->srqn,
 		.psn = packet->psn,
 		.packets = 1,
 	};

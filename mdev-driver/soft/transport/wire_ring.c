@@ -27,6 +27,7 @@ struct soft_asked *soft_asked_add(struct soft_qp *qp, const struct soft_request 
 		.va = req->va,
 		.rkey = req->rkey,
 		.len = req->len,
+		.srqn = req->srqn,
 		.value = req->value,
 	};
 	return asked;
