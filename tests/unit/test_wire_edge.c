@@ -143,6 +143,63 @@ static void xrc(void **state)
 	}
 }
 
+/* ---- Memory --------------------------------------------------------------------------- */
+
+/* Pages that nobody has pinned yet, at either end: a packet waits for them, and is not lost. */
+static void unpinned(void **state)
+{
+	static const u8 opcodes[] = {
+		MLX5_OPCODE_SEND, MLX5_OPCODE_RDMA_WRITE, MLX5_OPCODE_RDMA_READ,
+		MLX5_OPCODE_ATOMIC_FA,
+	};
+	struct world *w = *state;
+	struct client_sge sge, recv;
+	u32 key[2], i, at, len;
+	struct pair p;
+
+	for (i = 0; i < 2; i++) {
+		struct client_mkey_attr attr = {
+			.pd = w->g[i].pd, .access = CLIENT_ALL_ACCESS, .pa = true,
+			.length64 = true, .qpn = CLIENT_ANY_QP,
+		};
+
+		assert_ok(client_create_mkey(&w->g[i].c, &attr, &key[i]));
+	}
+	rig_open(&p, MLX5_QP_ST_RC, NULL);
+	for (i = 0; i < 40; i++) {
+		u8 opcode = opcodes[i % 4];
+		struct client_send wr = {
+			.opcode = opcode, .wr_id = i, .flags = CLIENT_SIGNALED, .sge = &sge,
+			.n_sge = 1, .rkey = key[1], .swap_add = 1,
+		};
+
+		at = i * CLIENT_PAGE;
+		len = opcode == MLX5_OPCODE_ATOMIC_FA ? 8 : 4000;
+		sge = (struct client_sge){ client_iova(&w->g[0].c, memory(0, at)), len, key[0] };
+		recv = (struct client_sge){ client_iova(&w->g[1].c, memory(1, at)), len, key[1] };
+		wr.remote_addr = recv.addr;
+		fill(memory(0, at), len, 2 * i);
+		fill(memory(1, at), len, 2 * i + 1);
+		if (opcode == MLX5_OPCODE_SEND)
+			assert_ok(client_post_recv(&p.qp[1], 7, &recv, 1));
+		assert_ok(client_post_send(&p.qp[0], &wr));
+		rig_expect(0, i, 0);
+		if (opcode == MLX5_OPCODE_SEND)
+			rig_expect(1, 7, 0);
+		if (opcode == MLX5_OPCODE_ATOMIC_FA)
+			continue;
+		assert_filled(memory(1, at), len, 2 * i + (opcode == MLX5_OPCODE_RDMA_READ));
+		assert_memory_equal(memory(0, at), memory(1, at), len);
+	}
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(counter(&w->g[i], drop_memory), 0);
+		assert_int_equal(counter(&w->g[i], retries), 0);
+	}
+	pair_close(&p);
+	for (i = 0; i < 2; i++)
+		assert_ok(client_destroy_mkey(&w->g[i].c, key[i]));
+}
+
 /* ---- Strangers ---------------------------------------------------------------------- */
 
 /* A WRITE of four bytes, the next that side 1 waits for; @spoil makes it another one. */
@@ -515,6 +572,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		rig_test(unreliable),
 		rig_test(xrc),
+		rig_test(unpinned),
 		rig_test(strangers),
 		rig_test(damaged),
 		rig_test(full_inbox),

@@ -123,6 +123,8 @@ static bool soft_take_called(struct soft_lane *lane)
 		si = soft_next_called(lane);
 		if (!si)
 			break;
+		/* Who was to look again may be gone. */
+		si->inbox.held = false;
 		soft_lane_activate_instance(lane, si);
 	}
 	return n;

@@ -22,11 +22,13 @@ struct soft_uplink_ops;
  * struct soft_letter - a RoCE frame in an inbox
  * @node: on soft_inbox.letters
  * @len: bytes
+ * @since: ktime_get_ns() since when it waits for memory, 0: it does not
  * @frame: from the Ethernet header on, without FCS
  */
 struct soft_letter {
 	struct list_head node;
 	u32 len;
+	u64 since;
 	u8 frame[];
 };
 
@@ -38,6 +40,7 @@ struct soft_letter {
  * @bytes: their bytes
  * @node: on lane->called, protected by lane->fail_lock
  * @called: on that list
+ * @held: the oldest one waits for memory, and a QP's timer looks again. lane->lock
  */
 struct soft_inbox {
 	spinlock_t lock;
@@ -46,6 +49,7 @@ struct soft_inbox {
 	u32 bytes;
 	struct list_head node;
 	bool called;
+	bool held;
 };
 
 /**

@@ -9,7 +9,7 @@
 static bool soft_instance_rests(const struct soft_instance *si)
 {
 	return list_empty(&si->active) && list_empty(&si->active_sqs) &&
-	       list_empty(&si->inbox.letters);
+	       (list_empty(&si->inbox.letters) || si->inbox.held);
 }
 
 /**

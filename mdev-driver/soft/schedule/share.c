@@ -237,7 +237,7 @@ void soft_share_timer(struct soft_instance *si)
 	si->throttled = false;
 	mhca_count_add(si->inst, rate_wait_us, div_u64(now - si->throttled_at, NSEC_PER_USEC));
 	if (list_empty(&si->active) && list_empty(&si->active_sqs) &&
-	    list_empty(&si->inbox.letters))
+	    (list_empty(&si->inbox.letters) || si->inbox.held))
 		return;
 	if (now > si->throttled_until)
 		late = min_t(u64, now - si->throttled_until, SOFT_RATE_LATE_NS);

@@ -33,6 +33,7 @@ bool soft_inbox_wants(const struct soft_instance *to, const struct soft_packet *
 enum soft_result soft_inbox_put(struct soft_instance *to, const struct soft_packet *packet,
 				u32 *at, u32 *frames, bool *own);
 struct soft_letter *soft_inbox_take(struct soft_instance *si);
+void soft_inbox_put_back(struct soft_instance *si, struct soft_letter *letter);
 void soft_inbox_empty(struct soft_instance *si);
 
 /**

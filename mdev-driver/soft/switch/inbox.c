@@ -61,7 +61,7 @@ static struct soft_letter *soft_inbox_room(struct soft_instance *to, u32 len)
 	bool room;
 
 	spin_lock(&to->inbox.lock);
-	room = to->inbox.n < SOFT_INBOX_FRAMES && len <= SOFT_INBOX_BYTES - to->inbox.bytes;
+	room = to->inbox.n < SOFT_INBOX_FRAMES && (u64)to->inbox.bytes + len <= SOFT_INBOX_BYTES;
 	if (room) {
 		to->inbox.n++;
 		to->inbox.bytes += len;
@@ -75,8 +75,10 @@ static struct soft_letter *soft_inbox_room(struct soft_instance *to, u32 len)
 		to->inbox.bytes -= len;
 		spin_unlock(&to->inbox.lock);
 	}
-	if (letter)
+	if (letter) {
 		letter->len = len;
+		letter->since = 0;
+	}
 	return letter;
 }
 
@@ -172,6 +174,21 @@ struct soft_letter *soft_inbox_take(struct soft_instance *si)
 	}
 	spin_unlock(&si->inbox.lock);
 	return letter;
+}
+
+/**
+ * soft_inbox_put_back() - a frame is to be looked at again, before all others
+ * @si: instance; its lane's lock held
+ * @letter: that soft_inbox_take() gave
+ */
+void soft_inbox_put_back(struct soft_instance *si, struct soft_letter *letter)
+{
+	spin_lock(&si->inbox.lock);
+	list_add(&letter->node, &si->inbox.letters);
+	si->inbox.n++;
+	si->inbox.bytes += letter->len;
+	spin_unlock(&si->inbox.lock);
+	si->inbox.held = true;
 }
 
 /**

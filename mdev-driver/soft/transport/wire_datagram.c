@@ -67,11 +67,11 @@ static void soft_wire_header(const struct wire_packet *packet, const u8 *frame, 
  * @packet: parsed, ICRC good
  * @frame: what it was parsed from
  *
- * Why it is not delivered is counted, as for those of this host's senders. Memory that is
- * being pinned is not waited for.
+ * Why it is not delivered is counted, as for those of this host's senders. Return: SOFT_OK, or
+ * SOFT_AGAIN: its memory is not there yet.
  */
-void soft_wire_datagram_came(struct soft_qp *qp, const struct wire_packet *packet,
-			     const u8 *frame)
+enum soft_result soft_wire_datagram_came(struct soft_qp *qp, const struct wire_packet *packet,
+					 const u8 *frame)
 {
 	struct soft_wire *wire = qp->base.si->lane->wire;
 	struct soft_seg payload = {
@@ -95,6 +95,5 @@ void soft_wire_datagram_came(struct soft_qp *qp, const struct wire_packet *packe
 	mutex_lock(&qp->rsp.lock);
 	soft_dgram_deliver(qp, &in);
 	mutex_unlock(&qp->rsp.lock);
-	if (in.waits)
-		mhca_count(qp->base.obj.inst, drop_memory);
+	return in.waits ? SOFT_AGAIN : SOFT_OK;
 }

@@ -63,13 +63,17 @@ void soft_wire_wait(struct soft_qp *qp, u64 deadline);
 void soft_wire_wake(struct soft_qp *qp);
 
 /* wire_datagram.c: a datagram for @qp, which lies in @frame. lane->lock */
-void soft_wire_datagram_came(struct soft_qp *qp, const struct wire_packet *packet,
-			     const u8 *frame);
+enum soft_result soft_wire_datagram_came(struct soft_qp *qp, const struct wire_packet *packet,
+					 const u8 *frame);
 
-/* wire_respond.c, wire_request.c: a packet for @qp, its payload behind it. lane->lock */
+/*
+ * wire_respond.c, wire_request.c: a packet for @qp and its payload. lane->lock. SOFT_AGAIN: memory of
+ * the instance is being pinned, and nothing was done; unless it may wait no longer.
+ */
 void soft_wire_nak(struct soft_qp *qp, u8 syndrome, u32 psn);
-void soft_wire_respond(struct soft_qp *qp, const struct wire_packet *packet, const u8 *payload);
-void soft_wire_answered(struct soft_qp *qp, const struct wire_packet *packet,
-			const u8 *payload);
+enum soft_result soft_wire_respond(struct soft_qp *qp, const struct wire_packet *packet,
+				   const u8 *payload, bool may_wait);
+enum soft_result soft_wire_answered(struct soft_qp *qp, const struct wire_packet *packet,
+				    const u8 *payload);
 
 #endif /* SOFT_TRANSPORT_WIRE_ENGINE_H */

@@ -7,6 +7,7 @@
 #include "wire_engine.h"
 
 #define SOFT_WIRE_TURN		64U	/* frames of an instance in a turn */
+#define SOFT_WIRE_MEMORY_NS	(100 * 1000 * 1000ULL)
 #define SOFT_PKEY_BITS		0x7fff	/* without the bit for full members */
 
 /* Is it whole? */
@@ -48,26 +49,64 @@ static struct soft_qp *soft_wire_find(struct soft_instance *si, const struct wir
 	}
 }
 
-static bool soft_wire_take_packet(struct soft_instance *si, const struct wire_packet *packet,
-				  const u8 *frame)
+/* SOFT_OK; SOFT_NO_PEER: it is for nobody, or not from the peer; SOFT_AGAIN: @*qp waits for memory. */
+static enum soft_result soft_wire_take_packet(struct soft_instance *si,
+					      const struct wire_packet *packet, const u8 *frame,
+					      bool may_wait, struct soft_qp **qp)
 {
 	const u8 *payload = frame + packet->payload_at;
-	struct soft_qp *qp;
 
 	/* A notification of congestion is nobody's message. */
 	if (WIRE_SERVICE(packet->opcode) == WIRE_CNP)
-		return true;
-	qp = soft_wire_find(si, packet);
-	if (qp && WIRE_SERVICE(packet->opcode) == WIRE_UD) {
-		soft_wire_datagram_came(qp, packet, frame);
-		return true;
-	}
-	if (!qp || !soft_wire_is_from_peer(qp, packet))
-		return false;
+		return SOFT_OK;
+	*qp = soft_wire_find(si, packet);
+	if (*qp && WIRE_SERVICE(packet->opcode) == WIRE_UD)
+		return soft_wire_datagram_came(*qp, packet, frame);
+	if (!*qp || !soft_wire_is_from_peer(*qp, packet))
+		return SOFT_NO_PEER;
 	if (wire_op(packet->opcode).response)
-		soft_wire_answered(qp, packet, payload);
-	else
-		soft_wire_respond(qp, packet, payload);
+		return soft_wire_answered(*qp, packet, payload);
+	return soft_wire_respond(*qp, packet, payload, may_wait);
+}
+
+/* May a frame wait for memory once more? It is the instance's own, and so are those behind it. */
+static bool soft_wire_may_wait(struct soft_letter *letter)
+{
+	u64 now = ktime_get_ns();
+
+	if (!letter->since)
+		letter->since = now;
+	return now - letter->since < SOFT_WIRE_MEMORY_NS;
+}
+
+static void soft_wire_hold_back(struct soft_instance *si, struct soft_letter *letter,
+				struct soft_qp *qp)
+{
+	soft_inbox_put_back(si, letter);
+	if (list_empty(&qp->base.memory_node))
+		list_add_tail(&qp->base.memory_node, &si->lane->memory);
+	soft_wire_wait(qp, ktime_get_ns() + SOFT_WIRE_LOOK_NS);
+}
+
+/* A frame of the inbox. false: it waits there for memory. */
+static bool soft_wire_open(struct soft_instance *si, struct soft_letter *letter)
+{
+	struct wire_packet *packet = &si->lane->wire->in;
+	enum soft_result result = SOFT_NO_PEER;
+	bool may_wait = soft_wire_may_wait(letter);
+	struct soft_qp *qp = NULL;
+
+	if (soft_wire_is_good(packet, letter->frame, letter->len))
+		result = soft_wire_take_packet(si, packet, letter->frame, may_wait, &qp);
+	if (unlikely(result == SOFT_AGAIN && may_wait)) {
+		soft_wire_hold_back(si, letter, qp);
+		return false;
+	}
+	if (result == SOFT_NO_PEER)
+		mhca_count(si->inst, drop_wire);
+	else if (result == SOFT_AGAIN)
+		mhca_count(si->inst, drop_memory);
+	kfree(letter);
 	return true;
 }
 
@@ -79,19 +118,15 @@ static bool soft_wire_take_packet(struct soft_instance *si, const struct wire_pa
  */
 bool soft_wire_receive(struct soft_instance *si)
 {
-	struct wire_packet *packet = &si->lane->wire->in;
 	struct soft_letter *letter;
 	u32 n;
 
 	lockdep_assert_held(&si->lane->lock);
+	si->inbox.held = false;
 	for (n = 0; n < SOFT_WIRE_TURN; n++) {
 		letter = soft_inbox_take(si);
-		if (!letter)
+		if (!letter || !soft_wire_open(si, letter))
 			break;
-		if (!soft_wire_is_good(packet, letter->frame, letter->len) ||
-		    !soft_wire_take_packet(si, packet, letter->frame))
-			mhca_count(si->inst, drop_wire);
-		kfree(letter);
 	}
 	return n;
 }

@@ -480,7 +480,7 @@ static enum soft_result soft_wire_scatter(struct soft_qp *qp, u64 at, const u8 *
 }
 
 /* Data came, which is packet @at of the answer. */
-static void soft_wire_data_came(struct soft_qp *qp, u32 at, const u8 *from, u32 len)
+static enum soft_result soft_wire_data_came(struct soft_qp *qp, u32 at, const u8 *from, u32 len)
 {
 	struct soft_wire_req *w = &qp->req.wire;
 	enum soft_result result = soft_wire_scatter(qp, (u64)at * qp->mtu, from, len);
@@ -491,12 +491,12 @@ static void soft_wire_data_came(struct soft_qp *qp, u32 at, const u8 *from, u32 
 		soft_wire_progress(qp, at + 1);
 		break;
 	case SOFT_AGAIN:
-		/* Its page is being pinned: asked for again when this would count as late. */
-		mhca_count(qp->base.obj.inst, drop_memory);
-		break;
+		/* If that takes long it is lost, and asked for again. */
+		return SOFT_AGAIN;
 	default:
 		w->failed = result;
 	}
+	return SOFT_OK;
 }
 
 /*
@@ -515,32 +515,35 @@ static bool soft_wire_response_ok(const struct soft_qp *qp, const struct wire_pa
 	return (place == WIRE_FIRST || place == WIRE_MIDDLE) && packet->payload == qp->mtu;
 }
 
-static void soft_wire_read_came(struct soft_qp *qp, u32 at, const struct wire_packet *packet,
-				const u8 *payload)
+static enum soft_result soft_wire_read_came(struct soft_qp *qp, u32 at,
+					    const struct wire_packet *packet,
+					    const u8 *payload)
 {
 	struct soft_wire_req *w = &qp->req.wire;
 
 	if (at < w->acked || at >= w->sent || !soft_wire_is_read(&qp->req.wqe))
-		return;
+		return SOFT_OK;
 	if (at > w->acked)
 		soft_wire_implied_nak(qp);
 	else if (soft_wire_response_ok(qp, packet, at))
-		soft_wire_data_came(qp, at, payload, packet->payload);
+		return soft_wire_data_came(qp, at, payload, packet->payload);
 	else
 		w->failed = SOFT_BAD_RESPONSE;
+	return SOFT_OK;
 }
 
-static void soft_wire_value_came(struct soft_qp *qp, u32 at, const struct wire_packet *packet)
+static enum soft_result soft_wire_value_came(struct soft_qp *qp, u32 at,
+					     const struct wire_packet *packet)
 {
 	struct soft_wire_req *w = &qp->req.wire;
 	u64 value = packet->original;
 
 	if (at != w->acked || at >= w->sent || !soft_wire_wants_data(&qp->req.wqe))
-		return;
-	if (soft_wire_is_read(&qp->req.wqe))
-		w->failed = SOFT_BAD_RESPONSE;
-	else
-		soft_wire_data_came(qp, at, (const u8 *)&value, sizeof(value));
+		return SOFT_OK;
+	if (!soft_wire_is_read(&qp->req.wqe))
+		return soft_wire_data_came(qp, at, (const u8 *)&value, sizeof(value));
+	w->failed = SOFT_BAD_RESPONSE;
+	return SOFT_OK;
 }
 
 /**
@@ -549,26 +552,29 @@ static void soft_wire_value_came(struct soft_qp *qp, u32 at, const struct wire_p
  * @packet: parsed, ICRC good, from the peer's address
  * @payload: its payload, private
  *
- * What is not about the message under way is old, and ignored.
+ * What is not about the message under way is old, and ignored. Return: SOFT_OK: it was dealt
+ * with; SOFT_AGAIN: the memory that data is for is not there yet.
  */
-void soft_wire_answered(struct soft_qp *qp, const struct wire_packet *packet,
-			const u8 *payload)
+enum soft_result soft_wire_answered(struct soft_qp *qp, const struct wire_packet *packet,
+				    const u8 *payload)
 {
+	enum soft_result result = SOFT_OK;
 	u32 at = (packet->psn - qp->req.psn) & WIRE_PSN_MASK;
 
 	lockdep_assert_held(&qp->base.si->lane->lock);
 	if (qp->state != MLX5_QP_STATE_RTS || !qp->req.busy || !qp->req.wire.on ||
 	    at > qp->req.packets)
-		return;
+		return SOFT_OK;
 	switch (WIRE_OPERATION(packet->opcode)) {
 	case WIRE_ACK:
 		soft_wire_aeth_came(qp, at, packet->syndrome);
 		break;
 	case WIRE_ATOMIC_ACK:
-		soft_wire_value_came(qp, at, packet);
+		result = soft_wire_value_came(qp, at, packet);
 		break;
 	default:
-		soft_wire_read_came(qp, at, packet, payload);
+		result = soft_wire_read_came(qp, at, packet, payload);
 	}
 	soft_wire_wake(qp);
+	return result;
 }

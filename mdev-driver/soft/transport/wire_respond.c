@@ -2,8 +2,8 @@
 /*
  * The responder half of RC, XRC and UC QPs, packet by packet (IB specification 9.7.4 to 9.7.5,
  * 9.8): PSN, order of opcodes, what the request may do, then its bytes. Only what is taken
- * moves the expected PSN; a packet that finds memory that is not there yet is lost, and its
- * requester sends it again.
+ * moves the expected PSN; a packet that finds memory that is not there yet waits (wire_in.c), and
+ * is lost if that takes long.
  *
  * Nothing is sent here: what is to be answered is noted, and wire_answer.c sends it when
  * all packets of a turn were looked at. So many packets get one acknowledgement.
@@ -431,13 +431,35 @@ static void soft_wire_refuse(struct soft_qp *qp, const struct wire_packet *packe
 	qp->rsp.psn = (packet->psn + 1) & WIRE_PSN_MASK;
 }
 
+static enum soft_result
+soft_wire_take_one(struct soft_qp *qp, const struct wire_packet *packet, const struct wire_op *op,
+		   const u8 *payload, struct soft_request *req, bool may_wait)
+{
+	enum soft_result result = soft_wire_take(qp, packet, op, payload, req);
+
+	if (unlikely(result == SOFT_AGAIN && may_wait))
+		return result;
+	if (unlikely(result != SOFT_OK)) {
+		soft_wire_refuse(qp, packet, result, req->min_rnr);
+	} else if (packet->ack_req && op->data && soft_resp_is_reliable(qp)) {
+		/* What is answered with data needs no other acknowledgement. */
+		qp->rsp.wire.ack_due = true;
+		qp->rsp.wire.due = true;
+	}
+	return SOFT_OK;
+}
+
 /**
  * soft_wire_respond() - a request packet
  * @qp: its responder, RC, UC or XRC; its lane's lock held, inside srcu
  * @packet: parsed, ICRC good, from the peer's address
  * @payload: its payload, private
+ * @may_wait: for memory that is not there yet
+ *
+ * Return: SOFT_OK: it was dealt with; SOFT_AGAIN, if @may_wait: it is to come again.
  */
-void soft_wire_respond(struct soft_qp *qp, const struct wire_packet *packet, const u8 *payload)
+enum soft_result soft_wire_respond(struct soft_qp *qp, const struct wire_packet *packet,
+				   const u8 *payload, bool may_wait)
 {
 	const struct wire_op op = wire_op(packet->opcode);
 	struct soft_request req = {
@@ -450,23 +472,16 @@ void soft_wire_respond(struct soft_qp *qp, const struct wire_packet *packet, con
 		.psn = packet->psn,
 		.packets = 1,
 	};
-	enum soft_result result;
+	enum soft_result result = SOFT_OK;
 
 	lockdep_assert_held(&qp->base.si->lane->lock);
 	mutex_lock(&qp->rsp.lock);
-	if (unlikely(!soft_qp_receives(qp))) {
+	if (unlikely(!soft_qp_receives(qp)))
 		mhca_count(qp->base.obj.inst, drop_state);
-	} else if (likely(soft_wire_is_next(qp, packet, &op))) {
-		result = soft_wire_take(qp, packet, &op, payload, &req);
-		if (unlikely(result != SOFT_OK)) {
-			soft_wire_refuse(qp, packet, result, req.min_rnr);
-		} else if (packet->ack_req && op.data && soft_resp_is_reliable(qp)) {
-			/* What is answered with data needs no other acknowledgement. */
-			qp->rsp.wire.ack_due = true;
-			qp->rsp.wire.due = true;
-		}
-	}
+	else if (likely(soft_wire_is_next(qp, packet, &op)))
+		result = soft_wire_take_one(qp, packet, &op, payload, &req, may_wait);
 	if (qp->rsp.wire.due)
 		soft_lane_activate(qp->base.si->lane, &qp->base);
 	mutex_unlock(&qp->rsp.lock);
+	return result;
 }
