@@ -266,7 +266,7 @@ static void soft_dgram_deliver_each(struct soft_qp *to, void *arg)
 	pkt->in.result = SOFT_OK;
 }
 
-/* Visit members of the group, as many as may be; pkt->in.waits: one of them has to be waited for. */
+/* Visit members of the group, as many as may be; pkt->in.waits: one has to be waited for. */
 static bool soft_dgram_walk(struct soft_datagram *pkt, struct soft_sent *sent,
 			    void (*visit)(struct soft_qp *to, void *pkt))
 {

@@ -67,8 +67,8 @@ enum soft_result soft_wire_datagram_came(struct soft_qp *qp, const struct wire_p
 					 const u8 *frame);
 
 /*
- * wire_respond.c, wire_request.c: a packet for @qp and its payload. lane->lock. SOFT_AGAIN: memory of
- * the instance is being pinned, and nothing was done; unless it may wait no longer.
+ * wire_respond.c, wire_request.c: a packet for @qp and its payload. lane->lock. SOFT_AGAIN:
+ * memory of the instance is being pinned, and nothing was done; unless it may wait no longer.
  */
 void soft_wire_nak(struct soft_qp *qp, u8 syndrome, u32 psn);
 enum soft_result soft_wire_respond(struct soft_qp *qp, const struct wire_packet *packet,

@@ -49,7 +49,7 @@ static struct soft_qp *soft_wire_find(struct soft_instance *si, const struct wir
 	}
 }
 
-/* SOFT_OK; SOFT_NO_PEER: it is for nobody, or not from the peer; SOFT_AGAIN: @*qp waits for memory. */
+/* SOFT_OK; SOFT_NO_PEER: for nobody, or not from the peer; SOFT_AGAIN: @*qp waits for memory. */
 static enum soft_result soft_wire_take_packet(struct soft_instance *si,
 					      const struct wire_packet *packet, const u8 *frame,
 					      bool may_wait, struct soft_qp **qp)

@@ -398,8 +398,9 @@ static enum soft_result soft_wire_take(struct soft_qp *qp, const struct wire_pac
 	case SOFT_IN_WRITE:
 		return soft_wire_take_write(qp, packet, op, payload, req);
 	default:
-		return req->opcode == MLX5_OPCODE_RDMA_READ ? soft_wire_take_read(qp, packet, req) :
-							      soft_wire_take_atomic(qp, packet, req);
+		if (req->opcode == MLX5_OPCODE_RDMA_READ)
+			return soft_wire_take_read(qp, packet, req);
+		return soft_wire_take_atomic(qp, packet, req);
 	}
 }
 
