@@ -12,6 +12,7 @@ static void soft_free_lanes(struct soft_hca *hca)
 	for (i = 0; i < hca->n_lanes; i++) {
 		kfree(hca->lanes[i].tx);
 		kfree(hca->lanes[i].datagram);
+		kfree(hca->lanes[i].wire);
 	}
 	kfree(hca->lanes);
 	hca->lanes = NULL;
@@ -37,7 +38,8 @@ int soft_hca_init(struct soft_hca *hca, u32 lanes, const struct soft_lane_params
 	for (i = 0; i < lanes; i++) {
 		hca->lanes[i].tx = kzalloc(sizeof(*hca->lanes[i].tx), GFP_KERNEL);
 		hca->lanes[i].datagram = kmalloc(SOFT_UD_MTU_MAX, GFP_KERNEL);
-		if (!hca->lanes[i].tx || !hca->lanes[i].datagram) {
+		hca->lanes[i].wire = soft_wire_alloc();
+		if (!hca->lanes[i].tx || !hca->lanes[i].datagram || !hca->lanes[i].wire) {
 			soft_free_lanes(hca);
 			return -ENOMEM;
 		}
@@ -126,6 +128,9 @@ static int soft_instance_init(struct mhca_instance *inst)
 	INIT_LIST_HEAD(&si->active);
 	INIT_LIST_HEAD(&si->active_node);
 	INIT_LIST_HEAD(&si->active_sqs);
+	spin_lock_init(&si->inbox.lock);
+	INIT_LIST_HEAD(&si->inbox.letters);
+	INIT_LIST_HEAD(&si->inbox.node);
 	INIT_LIST_HEAD(&si->uars);
 	INIT_LIST_HEAD(&si->uars_node);
 	soft_patience_init(&si->patience, SOFT_PATIENCE_RECEIVER, SOFT_PATIENCE_DATAGRAMS_NS);
@@ -178,6 +183,8 @@ static void soft_instance_fini(struct mhca_instance *inst)
 	/* First: who finds it may take its port. */
 	soft_instance_unlist(si);
 	soft_switch_leave(si);
+	soft_inbox_empty(si);
+	soft_lane_forget_inbox(si);
 	soft_share_fini(si);
 	inst->backend = NULL;
 	soft_flow_fini(si);

@@ -11,7 +11,7 @@ build=${MHCA_FUZZ_BUILD:-$root/build/fuzz}
 bin=$build/tests/fuzz
 time=$1
 shift
-targets=${*:-command doorbell ethernet image keys packet policy program vfio-user wqe}
+targets=${*:-command doorbell ethernet image keys packet policy program vfio-user wire wqe}
 
 mkdir -p "$(dirname "$build")"
 # Anew each time: files of the core come and go.

@@ -75,7 +75,8 @@ enum soft_result host_port_send(struct host_port *host, const u8 *frame, u32 len
 		idx = srcu_read_lock(&host->hca->srcu);
 		result = soft_route_packet(host->hca, &packet, &progress, &frames);
 		srcu_read_unlock(&host->hca->srcu, idx);
-		shim_clock_advance(30000);
+		if (result == SOFT_MORE || result == SOFT_AGAIN)
+			shim_clock_advance(30000);
 	} while (result == SOFT_MORE || result == SOFT_AGAIN);
 	return result;
 }

@@ -138,6 +138,7 @@ enum mhca_syndrome mhca_syndrome_from_errno(int error);
 	X(drop_flood)		/* broadcast and multicast beyond the bound */	\
 	X(drop_steering)	/* frame that no flow rule takes */		\
 	X(drop_rx_buffer)	/* frame that met an empty receive queue */	\
+	X(drop_wire)		/* RoCE frame: damaged, for nobody, or no room */ \
 	X(pins_lost)		/* keys and queues whose memory was unmapped */
 
 struct mhca_counters {
@@ -428,9 +429,8 @@ void mhca_object_hold(struct mhca_object *obj);
 void mhca_object_drop(struct mhca_object *obj);
 
 /*
- * What a Q counter set counts; the names are the PRM's (query_q_counter_out). Packets that
- * a wire loses are counted where there is a wire: packet_seq_err and implied_nak_seq_err
- * are not here and read as 0.
+ * What a Q counter set counts; the names are the PRM's (query_q_counter_out). Only a wire
+ * loses packets: packet_seq_err and implied_nak_seq_err count there.
  */
 #define MHCA_Q_COUNTERS(X)							\
 	X(rx_write_requests)		/* requests that arrived */		\
@@ -448,7 +448,9 @@ void mhca_object_drop(struct mhca_object *obj);
 	X(req_cqe_flush_error)		/* … of these, flushes */		\
 	X(req_remote_invalid_request)	/* … of these, by such a NAK */		\
 	X(req_remote_access_errors)	/* … of these, by such a NAK */		\
-	X(resp_remote_access_errors)	/* requests answered by such a NAK */
+	X(resp_remote_access_errors)	/* requests answered by such a NAK */	\
+	X(packet_seq_err)		/* NAKs that a requester got: a PSN is missing */ \
+	X(implied_nak_seq_err)		/* answers that another one has overtaken */
 
 /**
  * struct mhca_qcounter - a Q counter set (ALLOC_Q_COUNTER)

@@ -40,6 +40,7 @@ void soft_lane_init(struct soft_lane *lane, struct soft_hca *hca, u32 index,
 	INIT_LIST_HEAD(&lane->touched);
 	spin_lock_init(&lane->fail_lock);
 	INIT_LIST_HEAD(&lane->failed);
+	INIT_LIST_HEAD(&lane->called);
 	INIT_LIST_HEAD(&lane->attention);
 	atomic_set(&lane->wake, 0);
 }
@@ -92,6 +93,39 @@ static bool soft_take_failed(struct soft_lane *lane)
 		mhca_count(qp->base.obj.inst, qp_errors);
 		soft_qp_to_error(qp);
 		soft_share_meter(qp->base.si);
+	}
+	return n;
+}
+
+static struct soft_instance *soft_next_called(struct soft_lane *lane)
+{
+	struct soft_instance *si;
+
+	if (likely(list_empty(&lane->called)))
+		return NULL;
+	spin_lock(&lane->fail_lock);
+	si = list_first_entry_or_null(&lane->called, struct soft_instance, inbox.node);
+	if (si) {
+		list_del_init(&si->inbox.node);
+		si->inbox.called = false;
+	}
+	spin_unlock(&lane->fail_lock);
+	return si;
+}
+
+/* Instances with frames in their inbox: looked at when it is their time. */
+static bool soft_take_called(struct soft_lane *lane)
+{
+	struct soft_instance *si;
+	u32 n;
+
+	for (n = 0; n < SOFT_TURN_REQUESTS; n++) {
+		si = soft_next_called(lane);
+		if (!si)
+			break;
+		/* Who was to look again may be gone. */
+		si->inbox.held = false;
+		soft_lane_activate_instance(lane, si);
 	}
 	return n;
 }
@@ -248,7 +282,8 @@ static bool soft_run_active(struct soft_lane *lane)
 		if (!soft_share_admit(si))
 			continue;
 		slice = soft_share_slice(si, alone ? SOFT_TURN_NS : SOFT_CROWD_NS, weights);
-		si->busy = soft_run_qps(lane, si, slice);
+		si->busy = unlikely(!list_empty(&si->inbox.letters)) && soft_wire_receive(si);
+		si->busy |= soft_run_qps(lane, si, slice);
 		if (unlikely(!list_empty(&si->active_sqs)))
 			si->busy |= soft_run_sqs(lane, si, slice);
 		soft_share_meter(si);
@@ -360,6 +395,7 @@ bool soft_lane_turn(struct soft_lane *lane)
 	soft_share_begin(lane, now);
 	did = soft_doorbell_take(lane, now);
 	did |= soft_take_failed(lane);
+	did |= soft_take_called(lane);
 	did |= soft_take_attention(lane);
 	did |= soft_take_memory(lane);
 	did |= soft_doorbell_poll(lane, now);
@@ -380,7 +416,8 @@ static bool soft_lane_is_asked(struct soft_lane *lane)
 	asked = !list_empty(&lane->touched);
 	spin_unlock(&lane->touch_lock);
 	spin_lock(&lane->fail_lock);
-	asked |= !list_empty(&lane->failed) || !list_empty(&lane->attention);
+	asked |= !list_empty(&lane->failed) || !list_empty(&lane->called) ||
+		 !list_empty(&lane->attention);
 	spin_unlock(&lane->fail_lock);
 	return asked || (atomic_read(&lane->pinned) && !list_empty(&lane->memory));
 }

@@ -16,6 +16,7 @@
  * @SOFT_RNR: responder has no receive WQE
  * @SOFT_NO_PEER: nobody answers: as if the packets were lost
  * @SOFT_AWAY: who would answer stands still for a while (MHCA_RUN_NONE)
+ * @SOFT_LATE: a packet was not acknowledged in the QP's timeout
  * @SOFT_SLOW: the receiver's memory is in many small pieces, and senders have had toil
  *             enough with those
  * @SOFT_LOCAL_LENGTH: … and below: errors, by the CQE syndrome they end in
@@ -27,6 +28,7 @@ enum soft_result {
 	SOFT_RNR,
 	SOFT_NO_PEER,
 	SOFT_AWAY,
+	SOFT_LATE,
 	SOFT_SLOW,
 	SOFT_LOCAL_LENGTH,
 	SOFT_LOCAL_QP_OP,
@@ -34,6 +36,7 @@ enum soft_result {
 	SOFT_REMOTE_INVALID,
 	SOFT_REMOTE_ACCESS,
 	SOFT_REMOTE_OP,
+	SOFT_BAD_RESPONSE,	/* a responder answered what was not asked for */
 	SOFT_MEMORY_LOST,	/* a queue's own memory is unmapped */
 	SOFT_MW_BIND,		/* a key that may not be changed like this */
 };

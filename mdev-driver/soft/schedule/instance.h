@@ -19,6 +19,40 @@ struct soft_switch;
 struct soft_uplink_ops;
 
 /**
+ * struct soft_letter - a RoCE frame in an inbox
+ * @node: on soft_inbox.letters
+ * @len: bytes
+ * @since: ktime_get_ns() since when it waits for memory, 0: it does not
+ * @frame: from the Ethernet header on, without FCS
+ */
+struct soft_letter {
+	struct list_head node;
+	u32 len;
+	u64 since;
+	u8 frame[];
+};
+
+/**
+ * struct soft_inbox - RoCE frames that wait for an instance's lane (switch/inbox.c)
+ * @lock: spinlock, a leaf
+ * @letters: the oldest first
+ * @n: how many
+ * @bytes: their bytes
+ * @node: on lane->called, protected by lane->fail_lock
+ * @called: on that list
+ * @held: the oldest one waits for memory, and a QP's timer looks again. lane->lock
+ */
+struct soft_inbox {
+	spinlock_t lock;
+	struct list_head letters;
+	u32 n;
+	u32 bytes;
+	struct list_head node;
+	bool called;
+	bool held;
+};
+
+/**
  * struct soft_instance - the backend's half of an instance (inst->backend)
  * @inst: the instance
  * @hca: the HCA
@@ -34,6 +68,7 @@ struct soft_uplink_ops;
  * @active: its QPs that may have work (soft_qp.active_node), lane->lock
  * @active_node: on lane->active while @active has entries, lane->lock
  * @active_sqs: its Ethernet SQs that may have work (soft_sq.active_node), lane->lock
+ * @inbox: RoCE frames for it
  * @uars: its mapped UAR pages (soft_uar.node), lane->lock
  * @uars_node: on lane->polled while @uars has entries, lane->lock
  * @busy: they had work in the last turn, lane->lock
@@ -72,6 +107,7 @@ struct soft_instance {
 	struct list_head active;
 	struct list_head active_node;
 	struct list_head active_sqs;
+	struct soft_inbox inbox;
 	struct list_head uars;
 	struct list_head uars_node;
 	bool busy;

@@ -13,6 +13,7 @@
 
 struct soft_eth_tx;
 struct soft_hca;
+struct soft_wire;
 
 /**
  * struct soft_lane_params - module parameters, one set for all lanes
@@ -65,8 +66,9 @@ struct soft_lane_params {
  * @timers: QPs and CQs that wait
  * @touch_lock: spinlock for @touched
  * @touched: UARs mapped again by a fault, or zapped: to be looked at
- * @fail_lock: spinlock for @failed and @attention; innermost
+ * @fail_lock: spinlock for @failed, @called and @attention; innermost
  * @failed: QPs that another lane wants in ERR
+ * @called: instances with frames in their inbox (soft_inbox.node)
  * @attention: CQs that owe an event or have failed (soft_cq.attention_node)
  * @wake: flag set by soft_lane_wake(), consumed by the thread
  * @asleep: the thread sleeps; written by it, a hint for everybody else
@@ -75,6 +77,7 @@ struct soft_lane_params {
  * @busy: the last turn ran a QP that had work
  * @rang_at: ktime_get_ns() when a page last had something in it, lane->lock
  * @tx: scratch memory of the Ethernet engine (eth_tx.c), lane->lock
+ * @wire: that of RoCE packets (transport/wire_engine.h), lane->lock
  * @datagram: bytes of a datagram that lie in many pieces (datagram.c), lane->lock
  */
 struct soft_lane {
@@ -102,6 +105,7 @@ struct soft_lane {
 	struct list_head touched;
 	spinlock_t fail_lock;
 	struct list_head failed;
+	struct list_head called;
 	struct list_head attention;
 	atomic_t wake;
 	bool asleep;
@@ -110,6 +114,7 @@ struct soft_lane {
 	bool busy;
 	u64 rang_at;
 	struct soft_eth_tx *tx;
+	struct soft_wire *wire;
 	u8 *datagram;
 };
 

@@ -6,6 +6,12 @@
 #include <mhca/kernel.h>
 #include "schedule.h"
 
+static bool soft_instance_rests(const struct soft_instance *si)
+{
+	return list_empty(&si->active) && list_empty(&si->active_sqs) &&
+	       (list_empty(&si->inbox.letters) || si->inbox.held);
+}
+
 /**
  * soft_lane_activate_instance() - an instance has entries on its lists
  * @lane: its lane; lock held
@@ -14,7 +20,7 @@
 void soft_lane_activate_instance(struct soft_lane *lane, struct soft_instance *si)
 {
 	lockdep_assert_held(&lane->lock);
-	if (list_empty(&si->active) && list_empty(&si->active_sqs))
+	if (soft_instance_rests(si))
 		return;
 	if (list_empty(&si->active_node) && !si->throttled) {
 		si->busy = false;
@@ -29,7 +35,7 @@ void soft_lane_activate_instance(struct soft_lane *lane, struct soft_instance *s
 void soft_lane_rest_instance(struct soft_instance *si)
 {
 	lockdep_assert_held(&si->lane->lock);
-	if (list_empty(&si->active) && list_empty(&si->active_sqs))
+	if (soft_instance_rests(si))
 		list_del_init(&si->active_node);
 }
 
@@ -64,6 +70,42 @@ void soft_lane_fail(struct soft_qp_base *qp)
 	}
 	spin_unlock(&lane->fail_lock);
 	soft_lane_wake(lane);
+}
+
+/**
+ * soft_lane_call() - have an instance's inbox looked at by its lane
+ * @si: instance; inside srcu, any lane
+ */
+void soft_lane_call(struct soft_instance *si)
+{
+	struct soft_lane *lane = si->lane;
+
+	spin_lock(&lane->fail_lock);
+	if (!si->inbox.called) {
+		si->inbox.called = true;
+		list_add_tail(&si->inbox.node, &lane->called);
+	}
+	spin_unlock(&lane->fail_lock);
+	soft_lane_wake(lane);
+}
+
+/**
+ * soft_lane_forget_inbox() - an instance goes
+ * @si: instance whose inbox is empty and stays so
+ */
+void soft_lane_forget_inbox(struct soft_instance *si)
+{
+	struct soft_lane *lane = si->lane;
+
+	mutex_lock(&lane->lock);
+	spin_lock(&lane->fail_lock);
+	if (si->inbox.called) {
+		list_del_init(&si->inbox.node);
+		si->inbox.called = false;
+	}
+	spin_unlock(&lane->fail_lock);
+	soft_lane_rest_instance(si);
+	mutex_unlock(&lane->lock);
 }
 
 /**

@@ -67,6 +67,9 @@ void soft_lane_activate(struct soft_lane *lane, struct soft_qp_base *qp);
 /* An instance has entries on its lists / may have none any more (lane->lock). */
 void soft_lane_activate_instance(struct soft_lane *lane, struct soft_instance *si);
 void soft_lane_rest_instance(struct soft_instance *si);
+/* Frames for an instance are in its inbox; any lane. Nobody puts any there any more. */
+void soft_lane_call(struct soft_instance *si);
+void soft_lane_forget_inbox(struct soft_instance *si);
 /* Let a QP's failure be handled by its lane; any lane. */
 void soft_lane_fail(struct soft_qp_base *qp);
 /*

@@ -236,7 +236,8 @@ void soft_share_timer(struct soft_instance *si)
 	lockdep_assert_held(&si->lane->lock);
 	si->throttled = false;
 	mhca_count_add(si->inst, rate_wait_us, div_u64(now - si->throttled_at, NSEC_PER_USEC));
-	if (list_empty(&si->active) && list_empty(&si->active_sqs))
+	if (list_empty(&si->active) && list_empty(&si->active_sqs) &&
+	    (list_empty(&si->inbox.letters) || si->inbox.held))
 		return;
 	if (now > si->throttled_until)
 		late = min_t(u64, now - si->throttled_until, SOFT_RATE_LATE_NS);

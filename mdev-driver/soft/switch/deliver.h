@@ -30,6 +30,14 @@ enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_pa
 				  u32 *at, u32 *frames, bool *own);
 void soft_eth_lost(struct soft_instance *to, const struct soft_packet *packet, u32 *at);
 
+/* inbox.c: frames of RoCE */
+bool soft_inbox_wants(const struct soft_instance *to, const struct soft_packet *packet);
+enum soft_result soft_inbox_put(struct soft_instance *to, const struct soft_packet *packet,
+				u32 *at, u32 *frames, bool *own);
+struct soft_letter *soft_inbox_take(struct soft_instance *si);
+void soft_inbox_put_back(struct soft_instance *si, struct soft_letter *letter);
+void soft_inbox_empty(struct soft_instance *si);
+
 /**
  * struct soft_progress - how far a packet has come; zeroed: it has not begun (route.c)
  * @begun: it was let in, paid for and counted as sent

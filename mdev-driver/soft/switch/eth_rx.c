@@ -454,6 +454,8 @@ enum soft_result soft_eth_receive(struct soft_instance *to, const struct soft_pa
 		soft_port_drop(READ_ONCE(to->port), SOFT_DROP_BUFFER);
 		return SOFT_OK;
 	}
+	if (unlikely(soft_inbox_wants(to, packet)))
+		return soft_inbox_put(to, packet, at, frames, own);
 	soft_flow_walk(to, &packet->frame, &steering);
 	if (unlikely(steering.lookups > SOFT_FLOW_FREE))
 		soft_share_charge(to, (steering.lookups - SOFT_FLOW_FREE) * SOFT_LOOKUP_NS);

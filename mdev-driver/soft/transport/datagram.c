@@ -7,18 +7,14 @@
  * (keys in PA mode, which kernel drivers use for these services, and keys that UMR
  * filled) makes it wait, and for a receiver's memory only for a bounded time.
  *
- * A receive WQE that was taken and turned out not to do stays with its QP (rsp.busy)
- * for the next datagram.
+ * How one is received: datagram_in.c.
  */
 #include <mhca/kernel.h>
-#include "transport.h"
+#include "datagram.h"
 
-#define SOFT_GRH_BYTES		40
-#define SOFT_GSI_QKEY		0x80010000U
 #define SOFT_QKEY_CONTROLLED	BIT(31)		/* the QP's own Q_Key is sent instead */
 #define SOFT_LID_MULTICAST	0xc000U
 #define SOFT_LID_PERMISSIVE	0xffffU
-#define SOFT_DEFAULT_PKEY	0xffffU
 /* At most so long for a receiver's memory, and for that of a group's */
 #define SOFT_WAIT_MEMORY_NS	(500 * 1000 * 1000ULL)
 #define SOFT_WAIT_GROUP_NS	(100 * 1000 * 1000ULL)
@@ -35,35 +31,21 @@ struct soft_grh {
 
 /**
  * struct soft_datagram - a datagram on its way
+ * @in: as its receivers see it
  * @qp: sender
  * @wqe: its WQE
- * @qkey: Q_Key
  * @source: RoCE: an entry of the sender's address table
  * @grh: its header; valid when wqe->av.grh
  * @flat: its bytes as one piece of lane->datagram, len 0: they are where the WQE says
- * @cost: of pieces of the sender's own keys, as bytes of a turn's budget
- * @probing: nobody gets it yet, and nobody counts a drop
- * @waits: a receiver whose page is being pinned, or NULL; of several the last one
- * @result: an error of the sender's own memory, or SOFT_AGAIN: it is being pinned again
  */
 struct soft_datagram {
+	struct soft_arrival in;
 	struct soft_qp *qp;
 	struct soft_wqe *wqe;
-	u32 qkey;
 	const struct mhca_roce_address *source;
 	struct soft_grh grh;
 	struct soft_seg flat;
-	u64 cost;
-	bool probing;
-	struct soft_qp *waits;
-	enum soft_result result;
 };
-
-#define soft_dgram_drop(pkt, to, counter)				\
-	do {								\
-		if (!(pkt)->probing)					\
-			mhca_count((to)->base.obj.inst, counter);		\
-	} while (0)
 
 /* ---- The packet ----------------------------------------------------------- */
 
@@ -98,35 +80,59 @@ static void soft_dgram_grh(struct soft_datagram *pkt)
 	memcpy(grh->sgid + sizeof(part), &part, sizeof(part));
 }
 
+static enum soft_l3 soft_dgram_l3(const struct mhca_roce_address *source)
+{
+	if (source->version == MHCA_ROCE_V1)
+		return SOFT_L3_GRH;
+	return source->ipv4 ? SOFT_L3_IPV4 : SOFT_L3_IPV6;
+}
+
+/* What its receivers see of it. */
+static void soft_dgram_fill_in(struct soft_datagram *pkt)
+{
+	const struct soft_wqe *wqe = pkt->wqe;
+	const struct soft_qp *qp = pkt->qp;
+	struct soft_arrival *in = &pkt->in;
+
+	*in = (struct soft_arrival){
+		.qkey = wqe->qkey & SOFT_QKEY_CONTROLLED ? qp->qkey : wqe->qkey,
+		.len = wqe->sgl.len,
+		.header = wqe->av.grh ? &pkt->grh : NULL,
+		.has_imm = wqe->opcode == MLX5_OPCODE_SEND_IMM,
+		.imm = wqe->imm,
+		.solicited = wqe->solicited,
+		.src_qpn = qp->deth_sqpn,
+		.slid = qp->base.si->lid,
+		.sl = wqe->av.sl,
+		.sender = qp->base.si,
+		.source = {
+			.inst = qp->base.obj.inst,
+			.pd = qp->pd,
+			.qpn = qp->base.obj.num,
+			.access = SOFT_LOCAL_READ,
+			.segs = wqe->sgl.seg,
+			.n_segs = wqe->sgl.n,
+		},
+	};
+	if (!pkt->source)
+		return;
+	in->slid = 0;
+	in->sl = soft_dgram_l3(pkt->source);
+	in->vlan_valid = pkt->source->vlan_valid;
+	in->vlan = pkt->source->vlan;
+}
+
 static void soft_dgram_fill(struct soft_datagram *pkt, struct soft_qp *qp, struct soft_wqe *wqe)
 {
 	pkt->qp = qp;
 	pkt->wqe = wqe;
-	pkt->qkey = wqe->qkey & SOFT_QKEY_CONTROLLED ? qp->qkey : wqe->qkey;
 	pkt->flat = (struct soft_seg){};
-	pkt->cost = 0;
-	pkt->probing = false;
-	pkt->waits = NULL;
-	pkt->result = SOFT_OK;
 	pkt->source = NULL;
 	if (qp->base.obj.inst->personality == MHCA_ROCE)
 		pkt->source = soft_roce_source(qp, &wqe->av);
 	if (wqe->av.grh)
 		soft_dgram_grh(pkt);
-}
-
-static void soft_dgram_source_cursor(const struct soft_datagram *pkt, struct soft_cursor *from)
-{
-	const struct soft_qp *qp = pkt->qp;
-
-	from->inst = qp->base.obj.inst;
-	from->pd = qp->pd;
-	from->qpn = qp->base.obj.num;
-	from->access = SOFT_LOCAL_READ;
-	from->remote = false;
-	from->segs = pkt->flat.len ? &pkt->flat : pkt->wqe->sgl.seg;
-	from->n_segs = pkt->flat.len ? 1 : pkt->wqe->sgl.n;
-	soft_cursor_seek(from, 0);
+	soft_dgram_fill_in(pkt);
 }
 
 /*
@@ -142,12 +148,12 @@ static enum soft_result soft_dgram_fetch(struct soft_datagram *pkt)
 	u32 n, done = 0;
 	void *ptr;
 
-	soft_dgram_source_cursor(pkt, &from);
+	soft_dgram_source(&pkt->in, &from);
 	result = soft_cursor_probe(&from, len);
-	pkt->cost += soft_cursor_cost(&from);
+	pkt->in.cost += soft_cursor_cost(&from);
 	if (likely(result != SOFT_OK || !from.followed))
 		return result;
-	soft_dgram_source_cursor(pkt, &from);
+	soft_dgram_source(&pkt->in, &from);
 	while (done < len) {
 		result = soft_cursor_run(&from, len - done, &ptr, &n);
 		if (result != SOFT_OK)
@@ -157,221 +163,17 @@ static enum soft_result soft_dgram_fetch(struct soft_datagram *pkt)
 		done += n;
 	}
 	soft_cursor_release(&from);
-	pkt->cost += soft_cursor_cost(&from);
+	pkt->in.cost += soft_cursor_cost(&from);
 	pkt->flat = (struct soft_seg){ .inline_data = to, .len = len };
+	pkt->in.source.segs = &pkt->flat;
+	pkt->in.source.n_segs = 1;
 	return result;
-}
-
-/* ---- Receivers ------------------------------------------------------------ */
-
-static void soft_dgram_recv_cursor(struct soft_qp *to, const struct soft_datagram *pkt,
-				   struct soft_cursor *cursor, u64 at)
-{
-	const struct soft_recv *recv = &to->rsp.recv;
-
-	cursor->inst = to->base.obj.inst;
-	cursor->pd = soft_recv_pd(to, recv);
-	cursor->qpn = to->base.obj.num;
-	cursor->access = SOFT_LOCAL_WRITE;
-	cursor->remote = false;
-	cursor->segs = recv->sgl.seg;
-	cursor->n_segs = recv->sgl.n;
-	soft_cursor_seek(cursor, at);
-	if (to->base.si != pkt->qp->base.si)
-		cursor->toil = &to->base.si->toil;
-}
-
-/* A walk over a receiver's memory is over: if it is the sender's own, its turn pays. */
-static void soft_dgram_charge(struct soft_datagram *pkt, const struct soft_cursor *cursor)
-{
-	if (!cursor->toil)
-		pkt->cost += soft_cursor_cost(cursor);
-}
-
-static bool soft_dgram_qkey_ok(const struct soft_qp *to, const struct soft_datagram *pkt)
-{
-	switch (to->type) {
-	case MLX5_QP_ST_QP0:
-		return true;
-	case MLX5_QP_ST_QP1:
-		return pkt->qkey == SOFT_GSI_QKEY;
-	default:
-		return pkt->qkey == to->qkey;
-	}
-}
-
-/* The receive WQE held reports an error of its own, which ends the QP. */
-static void soft_dgram_recv_error(struct soft_qp *to, u8 syndrome)
-{
-	struct soft_cqe cqe = {
-		.opcode = MLX5_CQE_RESP_ERR,
-		.syndrome = syndrome,
-	};
-
-	soft_recv_complete(to, &cqe);
-	to->rsp.dead = true;
-	soft_lane_fail(&to->base);
-}
-
-/* Have @to hold a receive WQE. */
-static bool soft_dgram_hold(struct soft_qp *to, const struct soft_datagram *pkt)
-{
-	enum soft_result result;
-
-	if (to->rsp.busy)
-		return true;
-	result = soft_recv_take(to, to->srq, &to->rsp.recv);
-	switch (result) {
-	case SOFT_OK:
-		to->rsp.busy = true;
-		return true;
-	case SOFT_RNR:
-		soft_dgram_drop(pkt, to, drop_no_buffer);
-		if (!pkt->probing)
-			soft_q_count(&to->base, out_of_buffer);
-		return false;
-	case SOFT_LOCAL_QP_OP:
-		to->rsp.busy = true;
-		soft_dgram_recv_error(to, MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR);
-		return false;
-	default:
-		mhca_event_qp(to->base.obj.inst, MLX5_EVENT_TYPE_WQ_CATAS_ERROR, to->base.obj.num);
-		to->rsp.dead = true;
-		soft_lane_fail(&to->base);
-		return false;
-	}
-}
-
-/* Does @to take the datagram, and is its memory there? Notes in @pkt if not yet. */
-static bool soft_dgram_prepare(struct soft_qp *to, struct soft_datagram *pkt)
-{
-	u64 len = SOFT_GRH_BYTES + pkt->wqe->sgl.len;
-	struct soft_cursor cursor;
-	enum soft_result result;
-
-	lockdep_assert_held(&to->rsp.lock);
-	if (!soft_qp_receives(to)) {
-		soft_dgram_drop(pkt, to, drop_state);
-		return false;
-	}
-	if (!soft_dgram_qkey_ok(to, pkt)) {
-		soft_dgram_drop(pkt, to, drop_qkey);
-		if (!pkt->probing)
-			atomic_inc(&to->base.obj.inst->port.qkey_violations);
-		return false;
-	}
-	if (!soft_dgram_hold(to, pkt))
-		return false;
-	if (len > to->rsp.recv.sgl.len) {
-		soft_dgram_drop(pkt, to, drop_length);
-		return false;
-	}
-	soft_dgram_recv_cursor(to, pkt, &cursor, 0);
-	result = soft_cursor_probe(&cursor, len);
-	soft_dgram_charge(pkt, &cursor);
-	if (result == SOFT_AGAIN)
-		pkt->waits = to;
-	else if (result == SOFT_SLOW)
-		soft_dgram_drop(pkt, to, drop_memory);
-	else if (result != SOFT_OK)
-		soft_dgram_recv_error(to, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR);
-	return result == SOFT_OK;
-}
-
-/* The first 40 bytes are the header's place, whether there is one or not. */
-static enum soft_result soft_dgram_copy(struct soft_qp *to, struct soft_datagram *pkt,
-					struct soft_cursor **failed, struct soft_cursor *from)
-{
-	struct soft_seg header = {
-		.inline_data = (const u8 *)&pkt->grh,
-		.len = SOFT_GRH_BYTES,
-	};
-	struct soft_cursor grh = { .segs = &header, .n_segs = 1 };
-	struct soft_cursor cursor;
-	enum soft_result result;
-	u64 done;
-
-	soft_dgram_recv_cursor(to, pkt, &cursor, 0);
-	if (pkt->wqe->av.grh) {
-		result = soft_copy(&cursor, &grh, SOFT_GRH_BYTES, &done, failed);
-		if (result != SOFT_OK)
-			return result;
-	} else {
-		soft_cursor_seek(&cursor, SOFT_GRH_BYTES);
-	}
-	soft_dgram_source_cursor(pkt, from);
-	result = soft_copy(&cursor, from, pkt->wqe->sgl.len, &done, failed);
-	soft_dgram_charge(pkt, &cursor);
-	return result;
-}
-
-static enum soft_l3 soft_dgram_l3(const struct mhca_roce_address *source)
-{
-	if (source->version == MHCA_ROCE_V1)
-		return SOFT_L3_GRH;
-	return source->ipv4 ? SOFT_L3_IPV4 : SOFT_L3_IPV6;
-}
-
-static void soft_dgram_complete(struct soft_qp *to, const struct soft_datagram *pkt)
-{
-	const struct soft_wqe *wqe = pkt->wqe;
-	struct soft_cqe cqe = {
-		.opcode = MLX5_CQE_RESP_SEND,
-		.bytes = SOFT_GRH_BYTES + wqe->sgl.len,
-		.solicited = wqe->solicited,
-		.grh = wqe->av.grh,
-		.src_qpn = pkt->qp->deth_sqpn,
-		.slid = pkt->qp->base.si->lid,
-		.sl = wqe->av.sl,
-	};
-
-	if (pkt->source) {
-		cqe.slid = 0;
-		cqe.sl = soft_dgram_l3(pkt->source);
-		cqe.vlan_valid = pkt->source->vlan_valid;
-		cqe.vlan = pkt->source->vlan;
-	}
-	if (wqe->opcode == MLX5_OPCODE_SEND_IMM) {
-		cqe.opcode = MLX5_CQE_RESP_SEND_IMM;
-		cqe.imm = wqe->imm;
-	} else if (to->type == MLX5_QP_ST_QP1) {
-		cqe.pkey = SOFT_DEFAULT_PKEY;
-	}
-	soft_recv_complete(to, &cqe);
-	mhca_count(to->base.obj.inst, messages);
-	mhca_count_add(to->base.obj.inst, rx_bytes, wqe->sgl.len);
-}
-
-/* Deliver to one QP; rsp.lock held. */
-static void soft_dgram_deliver(struct soft_qp *to, struct soft_datagram *pkt)
-{
-	struct soft_cursor *failed, from;
-	enum soft_result result;
-
-	if (!soft_dgram_prepare(to, pkt))
-		return;
-	result = soft_dgram_copy(to, pkt, &failed, &from);
-	if (result == SOFT_OK) {
-		if (unlikely(to->state == MLX5_QP_STATE_RTR && !to->rsp.established)) {
-			to->rsp.established = true;
-			mhca_event_qp(to->base.obj.inst, MLX5_EVENT_TYPE_COMM_EST, to->base.obj.num);
-		}
-		soft_dgram_complete(to, pkt);
-	} else if (failed == &from) {
-		pkt->result = result;
-	} else if (result == SOFT_AGAIN) {
-		pkt->waits = to;
-	} else if (result == SOFT_SLOW) {
-		soft_dgram_drop(pkt, to, drop_memory);
-	} else {
-		soft_dgram_recv_error(to, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR);
-	}
 }
 
 /* May the sender wait once more for a receiver's memory, @bound ns in all? */
 static bool soft_dgram_may_wait(const struct soft_datagram *pkt, u64 bound)
 {
-	return soft_patience_wait(&pkt->waits->base.si->patience, &pkt->qp->base.si->held,
+	return soft_patience_wait(&pkt->in.waits->base.si->patience, &pkt->qp->base.si->held,
 				  &pkt->qp->req.wait, bound);
 }
 
@@ -400,19 +202,21 @@ static enum soft_result soft_dgram_unicast(struct soft_datagram *pkt)
 {
 	struct soft_qp *to = soft_dgram_find(pkt);
 
+	if (!to && pkt->qp->type != MLX5_QP_ST_QP0 && soft_roce_is_beyond(pkt->qp, &pkt->wqe->av))
+		return soft_wire_datagram(pkt->qp, pkt->wqe, &pkt->in);
 	if (!to) {
 		mhca_count(pkt->qp->base.obj.inst, drop_no_peer);
 		return SOFT_OK;
 	}
 	mutex_lock(&to->rsp.lock);
-	soft_dgram_deliver(to, pkt);
+	soft_dgram_deliver(to, &pkt->in);
 	mutex_unlock(&to->rsp.lock);
-	if (unlikely(pkt->waits)) {
+	if (unlikely(pkt->in.waits)) {
 		if (soft_dgram_may_wait(pkt, SOFT_WAIT_MEMORY_NS))
 			return SOFT_AGAIN;
-		soft_dgram_drop(pkt, to, drop_memory);
+		soft_dgram_drop(&pkt->in, to, drop_memory);
 	}
-	return pkt->result;
+	return pkt->in.result;
 }
 
 /* ---- Multicast ------------------------------------------------------------- */
@@ -438,9 +242,9 @@ static void soft_dgram_each(struct soft_qp *to, struct soft_datagram *pkt, bool 
 		return;
 	mutex_lock(&to->rsp.lock);
 	if (deliver)
-		soft_dgram_deliver(to, pkt);
+		soft_dgram_deliver(to, &pkt->in);
 	else
-		soft_dgram_prepare(to, pkt);
+		soft_dgram_prepare(to, &pkt->in);
 	mutex_unlock(&to->rsp.lock);
 }
 
@@ -454,15 +258,15 @@ static void soft_dgram_deliver_each(struct soft_qp *to, void *arg)
 	struct soft_datagram *pkt = arg;
 
 	soft_dgram_each(to, pkt, true);
-	if (likely(!pkt->waits && pkt->result != SOFT_AGAIN))
+	if (likely(!pkt->in.waits && pkt->in.result != SOFT_AGAIN))
 		return;
 	/* Others have it already: it is not sent once more. */
-	soft_dgram_drop(pkt, to, drop_memory);
-	pkt->waits = NULL;
-	pkt->result = SOFT_OK;
+	soft_dgram_drop(&pkt->in, to, drop_memory);
+	pkt->in.waits = NULL;
+	pkt->in.result = SOFT_OK;
 }
 
-/* Visit members of the group, as many as may be; pkt->waits: one of them has to be waited for. */
+/* Visit members of the group, as many as may be; pkt->in.waits: one has to be waited for. */
 static bool soft_dgram_walk(struct soft_datagram *pkt, struct soft_sent *sent,
 			    void (*visit)(struct soft_qp *to, void *pkt))
 {
@@ -487,28 +291,28 @@ static enum soft_result soft_dgram_multicast(struct soft_datagram *pkt, struct s
 	bool all;
 
 	if (!at->delivering) {
-		pkt->probing = true;
+		pkt->in.probing = true;
 		all = soft_dgram_walk(pkt, sent, soft_dgram_prepare_each);
-		if (unlikely(pkt->waits)) {
+		if (unlikely(pkt->in.waits)) {
 			if (soft_dgram_may_wait(pkt, SOFT_WAIT_GROUP_NS)) {
 				*at = before;
 				return SOFT_AGAIN;
 			}
-			pkt->waits = NULL;
+			pkt->in.waits = NULL;
 		}
 		if (!all)
 			return SOFT_MORE;
-		pkt->probing = false;
+		pkt->in.probing = false;
 		*at = (struct soft_mcast_at){ .delivering = true };
 	}
 	visited = sent->visited;
 	all = soft_dgram_walk(pkt, sent, soft_dgram_deliver_each);
 	sent->copies = max(sent->visited - visited, 1U);
-	if (pkt->result == SOFT_OK && !all)
+	if (pkt->in.result == SOFT_OK && !all)
 		return SOFT_MORE;
 	if (!at->reached)
 		mhca_count(pkt->qp->base.obj.inst, drop_no_peer);
-	return pkt->result;
+	return pkt->in.result;
 }
 
 static bool soft_dgram_is_multicast(const struct soft_qp *qp, const struct soft_av *av)
@@ -543,7 +347,7 @@ enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe,
 		return SOFT_LOCAL_LENGTH;
 	soft_dgram_fill(&pkt, qp, wqe);
 	result = soft_dgram_fetch(&pkt);
-	sent->cost = pkt.cost;
+	sent->cost = pkt.in.cost;
 	if (result != SOFT_OK) {
 		qp->req.wait.since = 0;	/* that is no receiver's fault */
 		return result;
@@ -552,7 +356,7 @@ enum soft_result soft_datagram_send(struct soft_qp *qp, struct soft_wqe *wqe,
 		result = soft_dgram_multicast(&pkt, sent);
 	else
 		result = soft_dgram_unicast(&pkt);
-	sent->cost = pkt.cost;
+	sent->cost = pkt.in.cost;
 	if (result == SOFT_OK) {
 		mhca_count_add(qp->base.obj.inst, bytes, wqe->sgl.len);
 		mhca_count_add(qp->base.obj.inst, tx_bytes, wqe->sgl.len);

@@ -186,6 +186,7 @@ static void soft_stop_requester(struct soft_qp *qp)
 	qp->req.waiting = false;
 	qp->req.busy = false;
 	qp->req.done = 0;
+	qp->req.wire.on = false;
 	qp->req.retries = 0;
 	qp->req.rnr_retries = 0;
 }

@@ -518,12 +518,14 @@ void soft_qp_reset(struct soft_qp *qp)
 	qp->req.busy = false;
 	qp->req.done = 0;
 	qp->req.packets = 0;
+	memset(&qp->req.wire, 0, sizeof(qp->req.wire));
 	qp->rsp.consumer = 0;
 	qp->rsp.psn = 0;
 	qp->rsp.dead = false;
 	qp->rsp.established = false;
 	qp->rsp.last_due = false;
 	qp->rsp.busy = false;
+	memset(&qp->rsp.wire, 0, sizeof(qp->rsp.wire));
 	qp->rsp.recv.srq = NULL;
 	mutex_unlock(&qp->rsp.lock);
 	mutex_unlock(&lane->lock);

@@ -35,6 +35,7 @@ static const u8 soft_syndromes[] = {
 	[SOFT_REMOTE_INVALID]	= MLX5_CQE_SYNDROME_REMOTE_INVAL_REQ_ERR,
 	[SOFT_REMOTE_ACCESS]	= MLX5_CQE_SYNDROME_REMOTE_ACCESS_ERR,
 	[SOFT_REMOTE_OP]	= MLX5_CQE_SYNDROME_REMOTE_OP_ERR,
+	[SOFT_BAD_RESPONSE]	= MLX5_CQE_SYNDROME_BAD_RESP_ERR,
 	[SOFT_MEMORY_LOST]	= MLX5_CQE_SYNDROME_LOCAL_PROT_ERR,
 	[SOFT_MW_BIND]		= MLX5_CQE_SYNDROME_MW_BIND_ERR,
 };
@@ -173,6 +174,18 @@ static void soft_req_no_peer(struct soft_qp *qp)
 	mhca_count(qp->base.obj.inst, retries);
 	soft_q_count(&qp->base, local_ack_timeout_err);
 	soft_req_wait(qp, 4096ULL << (qp->req.ack_timeout & 0x1f));
+}
+
+/* Packets were sent, and no answer came in the timeout: they are sent again. */
+static void soft_req_late(struct soft_qp *qp)
+{
+	soft_q_count(&qp->base, local_ack_timeout_err);
+	if (qp->req.retries >= qp->req.retry_count) {
+		soft_req_error(qp, MLX5_CQE_SYNDROME_TRANSPORT_RETRY_EXC_ERR);
+		return;
+	}
+	qp->req.retries++;
+	mhca_count(qp->base.obj.inst, retries);
 }
 
 /*
@@ -344,6 +357,49 @@ static enum soft_result soft_req_datagram(struct soft_qp *qp, struct soft_wqe *w
 	return result;
 }
 
+static void soft_req_message(struct soft_qp *qp, struct soft_message *msg, u64 *budget)
+{
+	struct soft_wqe *wqe = &qp->req.wqe;
+
+	msg->qp = qp;
+	msg->wqe = wqe;
+	msg->req = (struct soft_request){
+		.opcode = wqe->opcode,
+		.solicited = wqe->solicited,
+		.imm = wqe->imm,
+		.len = wqe->sgl.len,
+		.va = wqe->remote_addr,
+		.rkey = wqe->rkey,
+		.swap_add = wqe->swap_add,
+		.compare = wqe->compare,
+		.srqn = wqe->xrc_srqn,
+		.psn = qp->req.psn,
+		.packets = qp->req.packets,
+	};
+	msg->done = &qp->req.done;
+	msg->budget = budget;
+	msg->own = false;
+}
+
+/*
+ * To the peer on this host, or to the wire. A message ends where it began, but one of which
+ * nothing has been delivered may change. Who is unreliable never learns that nobody is here.
+ */
+static enum soft_result soft_req_deliver(struct soft_message *msg)
+{
+	struct soft_qp *qp = msg->qp;
+	enum soft_result result;
+
+	if (qp->req.wire.on)
+		return soft_wire_send(msg);
+	if (unlikely(qp->type == MLX5_QP_ST_UC) && !qp->req.done && soft_wire_wanted(qp))
+		return soft_wire_send(msg);
+	result = soft_respond(msg);
+	if (result == SOFT_NO_PEER && !qp->req.done && soft_wire_wanted(qp))
+		return soft_wire_send(msg);
+	return result;
+}
+
 static enum soft_result soft_req_execute(struct soft_qp *qp, struct soft_turn *turn)
 {
 	struct soft_wqe *wqe = &qp->req.wqe;
@@ -360,18 +416,14 @@ static enum soft_result soft_req_execute(struct soft_qp *qp, struct soft_turn *t
 	}
 	if (soft_is_datagram(qp))
 		return soft_req_datagram(qp, wqe, turn);
-	msg.qp = qp;
-	msg.wqe = wqe;
-	msg.done = &qp->req.done;
-	msg.budget = &turn->bytes;
-	msg.psn = qp->req.psn;
-	msg.packets = qp->req.packets;
-	msg.min_rnr = 0;
-	msg.own = false;
-	result = soft_respond(&msg);
+	soft_req_message(qp, &msg, &turn->bytes);
+	result = soft_req_deliver(&msg);
 	turn->peer = !msg.own;
-	if (unlikely(result == SOFT_RNR))
-		soft_req_rnr(qp, msg.min_rnr);
+	if (unlikely(result == SOFT_RNR)) {
+		soft_req_rnr(qp, msg.req.min_rnr);
+		if (qp->req.waiting)
+			qp->req.wire.rest_until = qp->base.timer.deadline;
+	}
 	return result;
 }
 
@@ -400,6 +452,9 @@ static bool soft_req_step(struct soft_qp *qp, struct soft_turn *turn)
 	case SOFT_NO_PEER:
 		soft_req_no_peer(qp);
 		break;
+	case SOFT_LATE:
+		soft_req_late(qp);
+		break;
 	case SOFT_AWAY:
 		soft_req_away(qp);
 		break;
@@ -422,15 +477,15 @@ bool soft_requester_run(struct soft_qp *qp)
 	struct soft_turn turn = {
 		.wqes = soft_share_wqes(qp->base.si, lane->params.wqe_budget, 1), .bytes = bytes,
 	};
-	bool did = false, broken;
+	bool did, broken;
 	u32 posted;
 
 	lockdep_assert_held(&lane->lock);
+	/* Answers first: two that ask each other would starve otherwise. */
+	did = soft_wire_answer(qp, &turn.bytes);
 	if (unlikely(qp->state != MLX5_QP_STATE_RTS))
-		return soft_qp_flush(qp);
-	if (qp->req.none || qp->req.waiting)
-		return false;
-	while (turn.wqes && turn.bytes) {
+		return soft_qp_flush(qp) || did;
+	while (turn.wqes && turn.bytes && !qp->req.none && !qp->req.waiting) {
 		turn.wqes--;
 		if (!qp->req.busy) {
 			if (unlikely(!soft_may_begin(qp->base.si)))

@@ -9,225 +9,12 @@
  * A long message is moved in chunks. Between two of them the receiver may change or
  * die; so everything but the receive WQE that it holds (rsp.busy) is looked at again.
  *
- * Errors follow the IBTA classes. Reliable services: the responder's QP goes to ERR,
- * with an event when no receive WQE can report it, and the requester gets the NAK's
- * completion. UC: the message is dropped and its receive WQE waits for the next one.
+ * What may refuse a message, and how: accept.c.
  */
 #include <mhca/kernel.h>
-#include "transport.h"
+#include "accept.h"
 
 #define SOFT_PSN_MASK	0xffffffU
-
-/**
- * struct soft_action - what a message does to its responder
- * @known: there is such a message
- * @recv: it consumes a receive WQE
- * @access: enum soft_access bit that the QP and the rkey must grant, or 0
- * @cqe: opcode of the receive completion
- */
-struct soft_action {
-	bool known;
-	bool recv;
-	u8 access;
-	u8 cqe;
-};
-
-static const struct soft_action soft_actions[] = {
-	[MLX5_OPCODE_SEND]		= { true, true, 0, MLX5_CQE_RESP_SEND },
-	[MLX5_OPCODE_SEND_IMM]		= { true, true, 0, MLX5_CQE_RESP_SEND_IMM },
-	[MLX5_OPCODE_SEND_INVAL]	= { true, true, 0, MLX5_CQE_RESP_SEND_INV },
-	[MLX5_OPCODE_RDMA_WRITE]	= { true, false, SOFT_REMOTE_WRITE },
-	[MLX5_OPCODE_RDMA_WRITE_IMM]	= { true, true, SOFT_REMOTE_WRITE,
-					    MLX5_CQE_RESP_WR_IMM },
-	[MLX5_OPCODE_RDMA_READ]		= { true, false, SOFT_REMOTE_READ },
-	[MLX5_OPCODE_ATOMIC_CS]		= { true, false, SOFT_REMOTE_ATOMIC },
-	[MLX5_OPCODE_ATOMIC_FA]		= { true, false, SOFT_REMOTE_ATOMIC },
-};
-
-/* ---- Who answers -------------------------------------------------------- */
-
-/* ---- Receive WQEs -------------------------------------------------------- */
-
-/* ---- Refusals ------------------------------------------------------------ */
-
-static bool soft_resp_is_reliable(const struct soft_qp *peer)
-{
-	return peer->type != MLX5_QP_ST_UC;
-}
-
-static void soft_resp_condemn(struct soft_qp *peer)
-{
-	lockdep_assert_held(&peer->rsp.lock);
-	peer->rsp.dead = true;
-	soft_lane_fail(&peer->base);
-}
-
-/* A NAK that no receive WQE reports: the event does. UC: nothing but a drop. */
-static enum soft_result soft_resp_nak(struct soft_qp *peer, enum soft_result result)
-{
-	if (!soft_resp_is_reliable(peer))
-		return result;
-	if (result == SOFT_REMOTE_ACCESS)
-		soft_q_count(&peer->base, resp_remote_access_errors);
-	mhca_event_qp(peer->base.obj.inst, result == SOFT_REMOTE_ACCESS ?
-		      MLX5_EVENT_TYPE_WQ_ACCESS_ERROR : MLX5_EVENT_TYPE_WQ_INVAL_REQ_ERROR,
-		      peer->base.obj.num);
-	soft_resp_condemn(peer);
-	return result;
-}
-
-/* A NAK whose cause lies in the receive WQE held, which reports it. */
-static enum soft_result soft_resp_nak_recv(struct soft_qp *peer, u8 syndrome,
-					   enum soft_result result)
-{
-	struct soft_cqe cqe = {
-		.opcode = MLX5_CQE_RESP_ERR,
-		.syndrome = syndrome,
-	};
-
-	if (result == SOFT_REMOTE_ACCESS)
-		soft_q_count(&peer->base, resp_remote_access_errors);
-	soft_recv_complete(peer, &cqe);
-	soft_resp_condemn(peer);
-	return result;
-}
-
-static enum soft_result soft_resp_catastrophe(struct soft_qp *peer)
-{
-	mhca_event_qp(peer->base.obj.inst, MLX5_EVENT_TYPE_WQ_CATAS_ERROR, peer->base.obj.num);
-	soft_resp_condemn(peer);
-	return SOFT_REMOTE_OP;
-}
-
-/* ---- Beginning of a message ---------------------------------------------- */
-
-/* Where receive WQEs of this message come from. false: no such XRC SRQ. */
-static bool soft_resp_srq(const struct soft_message *msg, struct soft_qp *peer,
-			  struct soft_srq **srq)
-{
-	struct mhca_object *obj;
-
-	*srq = peer->srq;
-	if (peer->type != MLX5_QP_ST_XRC)
-		return true;
-	obj = mhca_object_find(peer->base.obj.inst, MHCA_SRQ, msg->wqe->xrc_srqn);
-	*srq = obj ? container_of(obj, struct soft_srq, obj) : NULL;
-	return *srq && (*srq)->flavour == SOFT_XRC_SRQ && (*srq)->xrcd == peer->xrcd;
-}
-
-/*
- * PD number that an rkey must have. An XRC target belongs to no process: its keys are
- * those of the SRQ that the message names (IBTA A14). false: no such SRQ.
- */
-static bool soft_resp_pd(const struct soft_message *msg, struct soft_qp *peer, u32 *pd)
-{
-	struct soft_srq *srq;
-
-	*pd = peer->pd;
-	if (peer->type != MLX5_QP_ST_XRC)
-		return true;
-	if (!soft_resp_srq(msg, peer, &srq))
-		return false;
-	*pd = srq->pd;
-	return true;
-}
-
-/*
- * Have @peer hold a receive WQE. One that is held already belongs to a message that
- * was begun and lost, by this requester or an earlier one.
- */
-static enum soft_result soft_resp_hold(struct soft_message *msg, struct soft_qp *peer)
-{
-	enum soft_result result;
-	struct soft_srq *srq;
-
-	if (!soft_resp_srq(msg, peer, &srq))
-		return soft_resp_nak(peer, SOFT_REMOTE_INVALID);
-	if (peer->rsp.busy && peer->rsp.recv.srq == srq)
-		return SOFT_OK;
-	result = soft_recv_take(peer, srq, &peer->rsp.recv);
-	peer->rsp.busy = result == SOFT_OK || result == SOFT_LOCAL_QP_OP;
-	switch (result) {
-	case SOFT_OK:
-		return SOFT_OK;
-	case SOFT_RNR:
-		msg->min_rnr = peer->rsp.min_rnr;
-		soft_q_count(&peer->base, out_of_buffer);
-		if (soft_resp_is_reliable(peer))
-			mhca_count(peer->base.obj.inst, rnr_naks);
-		else
-			mhca_count(peer->base.obj.inst, drop_no_buffer);
-		return SOFT_RNR;
-	case SOFT_LOCAL_QP_OP:
-		return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_LOCAL_QP_OP_ERR,
-					  SOFT_REMOTE_OP);
-	default:
-		return soft_resp_catastrophe(peer);
-	}
-}
-
-/* The key that a SEND invalidates: @really do it, or see whether it may be done. */
-static enum soft_result soft_resp_invalidate(struct soft_message *msg, struct soft_qp *peer,
-					     bool really)
-{
-	enum soft_result result = SOFT_REMOTE_ACCESS;
-	u32 pd;
-
-	if (soft_resp_pd(msg, peer, &pd))
-		result = soft_mkey_invalidate(peer->base.obj.inst, be32_to_cpu(msg->wqe->imm), pd,
-					      peer->base.obj.num, really);
-	if (result == SOFT_REMOTE_ACCESS)
-		return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_MW_BIND_ERR, result);
-	return result;
-}
-
-/* A SEND's own conditions on the receive WQE held. */
-static enum soft_result soft_resp_check_recv(struct soft_message *msg, struct soft_qp *peer)
-{
-	const struct soft_recv *recv = &peer->rsp.recv;
-	u64 len = msg->wqe->sgl.len;
-	enum soft_result result;
-
-	if (msg->wqe->opcode == MLX5_OPCODE_SEND_INVAL) {
-		result = soft_resp_invalidate(msg, peer, false);
-		if (result != SOFT_OK)
-			return result;
-	}
-	if (len > recv->sgl.len) {
-		if (soft_resp_is_reliable(peer))
-			return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_LOCAL_LENGTH_ERR,
-						  SOFT_REMOTE_INVALID);
-		mhca_count(peer->base.obj.inst, drop_length);
-		return SOFT_REMOTE_INVALID;
-	}
-	result = soft_sgl_check(peer->base.obj.inst, &recv->sgl, len, soft_recv_pd(peer, recv),
-				peer->base.obj.num, SOFT_LOCAL_WRITE);
-	if (result == SOFT_LOCAL_PROT)
-		return soft_resp_nak_recv(peer, MLX5_CQE_SYNDROME_LOCAL_PROT_ERR,
-					  SOFT_REMOTE_OP);
-	return result;
-}
-
-static enum soft_result soft_resp_check_remote(const struct soft_message *msg,
-					       struct soft_qp *peer, u8 access)
-{
-	const struct soft_wqe *wqe = msg->wqe;
-	enum soft_result result = SOFT_OK;
-	u32 pd;
-
-	/* The operation is not enabled: an invalid request (IBTA 9.7.4.1.2). */
-	if (!(peer->rsp.access & access))
-		return soft_resp_nak(peer, SOFT_REMOTE_INVALID);
-	if (access == SOFT_REMOTE_ATOMIC && !IS_ALIGNED(wqe->remote_addr, sizeof(u64)))
-		return soft_resp_nak(peer, SOFT_REMOTE_INVALID);
-	if (!soft_resp_pd(msg, peer, &pd))
-		return soft_resp_nak(peer, SOFT_REMOTE_INVALID);
-	/* Without a payload the key is not looked at. */
-	if (wqe->sgl.len)
-		result = soft_key_check(peer->base.obj.inst, wqe->rkey, pd, peer->base.obj.num,
-					wqe->remote_addr, wqe->sgl.len, access, true);
-	return result == SOFT_REMOTE_ACCESS ? soft_resp_nak(peer, result) : result;
-}
 
 /* Everything that can refuse a message, before its first byte moves. */
 static enum soft_result soft_resp_begin(struct soft_message *msg, struct soft_qp *peer,
@@ -237,11 +24,11 @@ static enum soft_result soft_resp_begin(struct soft_message *msg, struct soft_qp
 
 	*msg->done = 0;
 	if (action->access)
-		result = soft_resp_check_remote(msg, peer, action->access);
+		result = soft_resp_check_remote(&msg->req, peer, action->access);
 	if (result == SOFT_OK && action->recv)
-		result = soft_resp_hold(msg, peer);
+		result = soft_resp_hold(&msg->req, peer);
 	if (result == SOFT_OK && action->recv && !action->access)
-		result = soft_resp_check_recv(msg, peer);
+		result = soft_resp_check_recv(&msg->req, peer);
 	return result;
 }
 
@@ -258,7 +45,7 @@ static bool soft_resp_goes_on(const struct soft_message *msg, struct soft_qp *pe
 	if (!action->recv)
 		return true;
 	/* After a migration it may hold what no check of this message has seen. */
-	return soft_resp_srq(msg, peer, &srq) && peer->rsp.busy &&
+	return soft_resp_srq(&msg->req, peer, &srq) && peer->rsp.busy &&
 	       peer->rsp.recv.srq == srq &&
 	       (action->access || msg->wqe->sgl.len <= peer->rsp.recv.sgl.len);
 }
@@ -291,7 +78,7 @@ static void soft_resp_ends(const struct soft_message *msg, struct soft_qp *peer,
 		one->lkey = wqe->rkey;
 		one->len = wqe->sgl.len;
 		/* An SRQ that went since the message began leaves a PD no key has. */
-		if (!soft_resp_pd(msg, peer, &remote->pd))
+		if (!soft_resp_pd(&msg->req, peer, &remote->pd))
 			remote->pd = U32_MAX;
 		remote->access = access;
 		remote->remote = true;
@@ -362,14 +149,6 @@ static enum soft_result soft_resp_move(struct soft_message *msg, struct soft_qp 
 	return *msg->done < msg->wqe->sgl.len ? SOFT_MORE : SOFT_OK;
 }
 
-/* The locked operation on guest memory, which the guest's own CPUs use as well. */
-static u64 soft_resp_operate(const struct soft_wqe *wqe, u64 *word)
-{
-	if (wqe->opcode == MLX5_OPCODE_ATOMIC_CS)
-		return cmpxchg(word, wqe->compare, wqe->swap_add);
-	return atomic64_fetch_add(wqe->swap_add, (atomic64_t *)word);
-}
-
 /**
  * struct soft_piece_of_word - where bytes of an atomic's result go
  * @ptr: host address
@@ -435,7 +214,8 @@ static enum soft_result soft_resp_atomic(struct soft_message *msg, struct soft_q
 		result = soft_resp_copy_error(peer, result, false);
 		goto release;
 	}
-	old = soft_resp_operate(msg->wqe, word);
+	old = soft_resp_operate(&msg->req, word);
+	msg->req.value = old;
 	mhca_guest_dirty(peer->base.obj.inst, word, sizeof(old));
 	for (i = 0, got = 0; i < n; got += to[i++].len)
 		mhca_guest_write(msg->qp->base.obj.inst, to[i].ptr, (u8 *)&old + got, to[i].len);
@@ -456,49 +236,9 @@ release:
 
 /* ---- The message --------------------------------------------------------- */
 
-/* Requests are counted when they are there as a whole. */
-static void soft_resp_count_request(const struct soft_qp *peer, u8 access)
-{
-	switch (access) {
-	case SOFT_REMOTE_WRITE:
-		soft_q_count(&peer->base, rx_write_requests);
-		break;
-	case SOFT_REMOTE_READ:
-		soft_q_count(&peer->base, rx_read_requests);
-		break;
-	case SOFT_REMOTE_ATOMIC:
-		soft_q_count(&peer->base, rx_atomic_requests);
-		break;
-	}
-}
-
-static void soft_resp_complete(const struct soft_message *msg, struct soft_qp *peer,
-			       const struct soft_action *action)
-{
-	const struct soft_wqe *wqe = msg->wqe;
-	struct soft_cqe cqe;
-
-	peer->rsp.psn = (msg->psn + msg->packets) & SOFT_PSN_MASK;
-	mhca_count(peer->base.obj.inst, messages);
-	soft_resp_count_request(peer, action->access);
-	if (unlikely(peer->state == MLX5_QP_STATE_RTR && !peer->rsp.established)) {
-		peer->rsp.established = true;
-		mhca_event_qp(peer->base.obj.inst, MLX5_EVENT_TYPE_COMM_EST, peer->base.obj.num);
-	}
-	if (!action->recv)
-		return;
-	memset(&cqe, 0, sizeof(cqe));
-	cqe.opcode = action->cqe;
-	cqe.bytes = wqe->sgl.len;
-	cqe.solicited = wqe->solicited;
-	if (action->cqe != MLX5_CQE_RESP_SEND)
-		cqe.imm = wqe->imm;
-	soft_recv_complete(peer, &cqe);
-}
-
 static void soft_resp_count_psn(const struct soft_message *msg, const struct soft_qp *peer)
 {
-	u32 ahead = (msg->psn - peer->rsp.psn) & SOFT_PSN_MASK;
+	u32 ahead = (msg->req.psn - peer->rsp.psn) & SOFT_PSN_MASK;
 
 	if (ahead <= SOFT_PSN_MASK / 2)
 		soft_q_count(&peer->base, out_of_sequence);
@@ -508,14 +248,14 @@ static void soft_resp_count_psn(const struct soft_message *msg, const struct sof
 
 static enum soft_result soft_resp_execute(struct soft_message *msg, struct soft_qp *peer)
 {
-	const struct soft_action *action = &soft_actions[msg->wqe->opcode];
+	const struct soft_action *action = soft_action(msg->wqe->opcode);
 	enum soft_result result;
 
 	lockdep_assert_held(&peer->rsp.lock);
 	if (!soft_qp_receives(peer) || !soft_peer_is_connected(peer, msg->qp))
 		return SOFT_NO_PEER;
 	/* UC takes up with whatever comes; a reliable peer would see lost packets. */
-	if (soft_resp_is_reliable(peer) && unlikely(peer->rsp.psn != msg->psn)) {
+	if (soft_resp_is_reliable(peer) && unlikely(peer->rsp.psn != msg->req.psn)) {
 		soft_resp_count_psn(msg, peer);
 		return SOFT_NO_PEER;
 	}
@@ -530,9 +270,9 @@ static enum soft_result soft_resp_execute(struct soft_message *msg, struct soft_
 		result = soft_resp_move(msg, peer, action->access);
 	/* All is delivered; from the completion on the key is of no use to anybody. */
 	if (result == SOFT_OK && msg->wqe->opcode == MLX5_OPCODE_SEND_INVAL)
-		result = soft_resp_invalidate(msg, peer, true);
+		result = soft_resp_invalidate(&msg->req, peer, true);
 	if (result == SOFT_OK)
-		soft_resp_complete(msg, peer, action);
+		soft_resp_complete(&msg->req, peer);
 	return result;
 }
 
@@ -567,8 +307,7 @@ enum soft_result soft_respond(struct soft_message *msg)
 	struct soft_qp *peer;
 
 	lockdep_assert_held(&msg->qp->base.si->lane->lock);
-	if (unlikely(msg->wqe->opcode >= ARRAY_SIZE(soft_actions) ||
-		     !soft_actions[msg->wqe->opcode].known))
+	if (unlikely(!soft_action(msg->wqe->opcode)))
 		return SOFT_LOCAL_QP_OP;
 	peer = soft_peer_find(msg->qp, &result);
 	if (likely(peer)) {

@@ -139,6 +139,30 @@ struct soft_instance *soft_roce_route(const struct soft_qp *qp, const struct sof
 }
 
 /**
+ * soft_roce_is_beyond() - is an address one that the segment's uplink leads to?
+ * @qp: sender
+ * @av: address
+ *
+ * No instance of the segment has its MAC, and there is an uplink; RoCE v2 only. Inside srcu.
+ */
+bool soft_roce_is_beyond(const struct soft_qp *qp, const struct soft_av *av)
+{
+	const struct soft_port *port = qp->base.si->port;
+	const struct mhca_roce_address *src;
+	const struct soft_segment *segment;
+	const struct soft_fdb *entry;
+
+	segment = port ? READ_ONCE(port->segment) : NULL;
+	if (!segment || !READ_ONCE(segment->uplink) || soft_mac_is_group(av->dmac))
+		return false;
+	src = soft_roce_address(qp->base.si, av->sgid_index);
+	if (!src || src->version != MHCA_ROCE_V2)
+		return false;
+	entry = soft_fdb_find(qp->base.si->hca->sw, segment->id, av->dmac);
+	return !entry || entry->port->kind == SOFT_PORT_UPLINK;
+}
+
+/**
  * soft_roce_hears() - does a group's datagram get to an instance?
  * @qp: sender
  * @av: address

@@ -16,7 +16,9 @@
 
 #include "eth_tx.h"
 #include "mcast.h"
+#include "request.h"
 #include "switch/switch.h"
+#include "wire_qp.h"
 #include "wqe.h"
 
 /**
@@ -80,6 +82,7 @@ struct soft_qp {
 	 * @req.done: bytes of it moved
 	 * @req.group: whom of a multicast group it has reached
 	 * @req.packets: PSNs that it takes
+	 * @req.wire: it, over packets
 	 * @req.wqe: current WQE
 	 */
 	struct {
@@ -98,6 +101,7 @@ struct soft_qp {
 		u64 done;
 		struct soft_mcast_at group;
 		u32 packets;
+		struct soft_wire_req wire;
 		struct soft_wqe wqe;
 	} req;
 
@@ -112,6 +116,7 @@ struct soft_qp {
 	 * @rsp.established: the COMM_EST event of this life was sent
 	 * @rsp.last_due: the SRQ_LAST_WQE event of this life is to be sent
 	 * @rsp.busy: a receive WQE is held for a message in progress
+	 * @rsp.wire: messages and what was asked for, and packets
 	 * @rsp.recv: that WQE
 	 */
 	struct {
@@ -126,6 +131,7 @@ struct soft_qp {
 		bool established;
 		bool last_due;
 		bool busy;
+		struct soft_wire_rsp wire;
 		struct soft_recv recv;
 	} rsp;
 };
@@ -153,21 +159,17 @@ enum soft_result soft_umr_execute(struct soft_qp *qp, const struct soft_wqe *wqe
  * struct soft_message - a connected message on its way to a responder
  * @qp: sender
  * @wqe: its WQE
+ * @req: the same as its responder sees it
  * @done: in and out: bytes moved so far
  * @budget: in and out: bytes that may still be moved in this turn
- * @psn: first PSN
- * @packets: PSNs it takes
- * @min_rnr: out with SOFT_RNR: the responder's RNR code
  * @own: out with SOFT_AGAIN: it is the sender's memory that is waited for
  */
 struct soft_message {
 	struct soft_qp *qp;
 	struct soft_wqe *wqe;
+	struct soft_request req;
 	u64 *done;
 	u64 *budget;
-	u32 psn;
-	u32 packets;
-	u8 min_rnr;
 	bool own;
 };
 
@@ -175,6 +177,19 @@ struct soft_message {
 struct soft_instance *soft_route(const struct soft_qp *qp, const struct soft_av *av);
 /* responder.c: deliver RC, UC, XRC messages directly: one copy, the peer's CQE. */
 enum soft_result soft_respond(struct soft_message *msg);
+/* wire_ring.c: a READ or an atomic that was taken, however it came; rsp.lock held */
+struct soft_asked *soft_asked_add(struct soft_qp *qp, const struct soft_request *req);
+
+/*
+ * wire_*.c: over packets; lane->lock held, inside srcu. Do @qp's messages go there, one of them,
+ * what its responder half owes, what came for an instance; a lane's scratch memory.
+ */
+bool soft_wire_wanted(const struct soft_qp *qp);
+enum soft_result soft_wire_send(struct soft_message *msg);
+bool soft_wire_answer(struct soft_qp *qp, u64 *budget);
+bool soft_wire_receive(struct soft_instance *si);
+struct soft_wire *soft_wire_alloc(void);
+
 /* receive.c: take the next receive WQE of @qp or its SRQ (rsp.lock held). SOFT_RNR: none. */
 enum soft_result soft_recv_take(struct soft_qp *qp, struct soft_srq *srq, struct soft_recv *recv);
 /* rsp.lock held: messages arrive in this state; PD of the WQE's keys; complete rsp.recv. */
@@ -222,6 +237,7 @@ const struct mhca_roce_address *soft_roce_address(const struct soft_instance *si
 const struct mhca_roce_address *soft_roce_source(const struct soft_qp *qp,
 						 const struct soft_av *av);
 struct soft_instance *soft_roce_route(const struct soft_qp *qp, const struct soft_av *av);
+bool soft_roce_is_beyond(const struct soft_qp *qp, const struct soft_av *av);
 bool soft_roce_hears(const struct soft_qp *qp, const struct soft_av *av,
 		     const struct soft_instance *si);
 bool soft_roce_is_connected(const struct soft_qp *peer, const struct soft_qp *qp);
