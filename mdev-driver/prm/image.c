@@ -74,6 +74,17 @@ static struct mhca_chunk *mhca_image_room(struct mhca_image *image, u32 want)
 }
 
 /**
+ * mhca_image_refuse() - something has no place in an image
+ * @image: image
+ * @err: what mhca_save_stop() is to say
+ */
+void mhca_image_refuse(struct mhca_image *image, int err)
+{
+	image->err = image->err ?: err;
+}
+EXPORT_SYMBOL_GPL(mhca_image_refuse);
+
+/**
  * mhca_image_put() - bytes of the current record
  * @image: image
  * @from: they

@@ -4,6 +4,7 @@
  * that change between the wire and direct delivery.
  */
 #include <mhca/policy.h>
+#include <mhca/migrate.h>
 #include "wire_rig.h"
 
 #define MTU	1024U
@@ -567,6 +568,29 @@ static void comes_in_the_middle(void **state)
 	pair_close(&p);
 }
 
+/* What was answered over packets is in no image: it is not saved, and goes on where it is. */
+static void stays(void **state)
+{
+	struct mhca_instance *inst = rig.w->g[0].vmm->inst;
+	struct mhca_save *save;
+	struct pair p;
+
+	(void)state;
+	rig_open(&p, MLX5_QP_ST_RC, NULL);
+	fill(memory(0, 0), 100000, 4);
+	rig_post(&p, 0, MLX5_OPCODE_RDMA_WRITE, 100000, 1);
+	rig_run(10000);
+	save = mhca_save_begin(inst);
+	assert_false(IS_ERR(save));
+	assert_int_equal(mhca_instance_run(inst, MHCA_RUN_NONE), 0);
+	assert_int_equal(mhca_save_stop(save), -EOPNOTSUPP);
+	mhca_save_end(save);
+	assert_int_equal(mhca_instance_run(inst, MHCA_RUN_ALL), 0);
+	rig_expect(0, 1, 0);
+	assert_filled(memory(1, RIG_TO), 100000, 4);
+	pair_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -580,6 +604,7 @@ int main(void)
 		rig_test(reads),
 		rig_test(to_and_fro),
 		rig_test(comes_in_the_middle),
+		rig_test(stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,8 @@
  * @bytes: put in and not taken out
  * @length: of the record that is being written, where it stands
  * @record: bytes of that record so far
- * @err: -ENOMEM: something did not fit, and all that follows is dropped; 0
+ * @err: -ENOMEM: something did not fit, or what mhca_image_refuse() was told, and all that
+ *       follows is dropped; 0
  */
 struct mhca_image {
 	struct list_head chunks;
@@ -28,6 +29,7 @@ void mhca_image_init(struct mhca_image *image);
 void mhca_image_free(struct mhca_image *image);
 void mhca_image_begin(struct mhca_image *image, u16 tag, u16 flags);
 void mhca_image_end(struct mhca_image *image);
+void mhca_image_refuse(struct mhca_image *image, int err);
 void mhca_image_put(struct mhca_image *image, const void *from, u32 len);
 void mhca_image_put_u8(struct mhca_image *image, u8 value);
 void mhca_image_put_u16(struct mhca_image *image, u16 value);

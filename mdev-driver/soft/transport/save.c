@@ -102,6 +102,32 @@ static enum mhca_syndrome soft_recv_load(struct soft_qp *qp, struct mhca_reader 
 	return MHCA_SYN_NONE;
 }
 
+/*
+ * Packets under way, and which READs and atomics were answered, are in no image: who asks
+ * for one again must not have it executed twice. lane->lock and rsp.lock held.
+ */
+static bool soft_qp_is_beyond(const struct soft_qp *qp)
+{
+	bool beyond;
+	int idx;
+
+	switch (qp->type) {
+	case MLX5_QP_ST_RC:
+	case MLX5_QP_ST_UC:
+	case MLX5_QP_ST_XRC:
+		break;
+	default:
+		return false;
+	}
+	if (qp->state == MLX5_QP_STATE_RST || qp->state == MLX5_QP_STATE_INIT ||
+	    qp->state == MLX5_QP_STATE_ERR)
+		return false;
+	idx = soft_enter(qp->base.obj.inst);
+	beyond = soft_roce_is_beyond(qp, &qp->av);
+	soft_leave(qp->base.obj.inst, idx);
+	return beyond;
+}
+
 void soft_qp_save(struct mhca_object *obj, struct mhca_image *image)
 {
 	struct soft_qp *qp = (struct soft_qp *)obj;
@@ -109,6 +135,11 @@ void soft_qp_save(struct mhca_object *obj, struct mhca_image *image)
 
 	mutex_lock(&lane->lock);
 	mutex_lock(&qp->rsp.lock);
+	if (soft_qp_is_beyond(qp)) {
+		mhca_warn(obj->inst, "cannot be saved: QP 0x%x is connected to another host\n",
+			  obj->num);
+		mhca_image_refuse(image, -EOPNOTSUPP);
+	}
 	mhca_image_put_u8(image, qp->state);
 	mhca_image_put(image, qp->attr, sizeof(qp->attr));
 	mhca_image_put_u16(image, qp->req.consumer);
