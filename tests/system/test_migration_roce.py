@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from guest import wait_until
 from lib_fio import verified_io
 from lib_move import JOURNEYS, Travellers, moves_while
 from lib_nvme import connect, disconnect, target
@@ -35,6 +36,7 @@ def test_idle(travel):
     """Netdev, addresses and GIDs are the same; the peer finds it at once."""
     name = netdev(travel.a)
     shown = "ip -o addr show dev {0}; ibv_devinfo -v; ethtool {0}".format(name)
+    wait_until(lambda: "tentative" not in travel.a.check(shown), 20, "its IPv6 address")
     before, mac = travel.a.check(shown), travel.here.read("mac")
     travel.move()
     assert travel.a.check(shown) == before
